@@ -1,0 +1,68 @@
+// Owns the doing of a plan: memory first, then the kernel, and the way back when a step fails.
+import type { Host, StepResult } from "../host/host.ts";
+import type { StateStore } from "../host/ledger/store.ts";
+import type { LinkFact } from "../model/facts.ts";
+import type { Kind } from "../model/kinds.ts";
+import type { Step } from "../model/plan.ts";
+import { noteAfter, noteBefore } from "../plan/ledger.ts";
+import { undoSteps } from "../plan/undo.ts";
+import type { Look } from "./look.ts";
+
+/** How an apply ended. `failed` is empty exactly when every step was done; otherwise what was done is undone. */
+export interface Applied {
+  done: Step[];
+  failed: StepResult[];
+  /** Steps back that failed too: the host is between two states, and these say where. */
+  notUndone: StepResult[];
+}
+
+/**
+ * Does the steps of a plan in their order. When one fails, those behind it are not tried, and those before it are
+ * undone: half of a routing set-up is worse than the one that was there before.
+ */
+export async function applyPlan(look: Look, host: Host, store: StateStore, signal?: AbortSignal): Promise<Applied> {
+  const { plan, snapshot, want } = look;
+  if (plan.steps.length > 0) await store.writeLedger(noteBefore(look.ledger, plan.steps, snapshot.links));
+  await store.writeNumbers(look.intent.numbers);
+
+  const outcome = await performAll(plan.steps, host, snapshot.links, signal);
+  if (outcome.failed.length === 0) {
+    await store.writeLedger(noteAfter(noteBefore(look.ledger, plan.steps, snapshot.links), want, plan));
+    return { ...outcome, notUndone: [] };
+  }
+  const back = await performAll(undoSteps(outcome.done), host, snapshot.links);
+  if (back.failed.length === 0) await store.writeLedger(look.ledger);
+  return { done: [], failed: outcome.failed, notUndone: back.failed };
+}
+
+async function performAll(
+  steps: readonly Step[],
+  host: Host,
+  links: readonly LinkFact[],
+  signal?: AbortSignal,
+): Promise<{ done: Step[]; failed: StepResult[] }> {
+  const done: Step[] = [];
+  for (const batch of batches(steps)) {
+    const kind = kindOf(batch[0] as Step);
+    const results = await host.drivers[kind].perform(batch, links, signal);
+    const failed = results.filter((result) => result.error !== undefined);
+    done.push(...results.filter((result) => result.error === undefined).map((result) => result.step));
+    if (failed.length > 0) return { done, failed };
+  }
+  return { done, failed: [] };
+}
+
+/** Neighbouring steps of one kind go to the kernel together. */
+function batches(steps: readonly Step[]): Step[][] {
+  const all: Step[][] = [];
+  for (const step of steps) {
+    const last = all.at(-1);
+    if (last && kindOf(last[0] as Step) === kindOf(step)) last.push(step);
+    else all.push([step]);
+  }
+  return all;
+}
+
+function kindOf(step: Step): Kind {
+  return step.action === "delete" ? step.before.kind : step.after.kind;
+}

@@ -1,0 +1,63 @@
+// Owns the way from a file to a plan on a real host: look, bind, compose, compare.
+import { hasErrors } from "../model/diagnostic.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { Config } from "../config/config.ts";
+import type { Host } from "../host/host.ts";
+import type { Facts } from "../model/facts.ts";
+import type { DesiredState, Observed, Snapshot } from "../model/objects.ts";
+import type { Ledger, Plan } from "../model/plan.ts";
+import { bindIntent, composeIntent } from "../plan/bind.ts";
+import type { Intent } from "../plan/bind.ts";
+import { factsOf } from "../plan/facts.ts";
+import { forgetGoneLinks } from "../plan/ledger.ts";
+import type { Numbers } from "../plan/numbers.ts";
+import { makePlan } from "../plan/plan.ts";
+import { ROLES } from "../roles/index.ts";
+
+/** What was remembered when the look began. */
+export interface Memory {
+  ledger: Ledger;
+  numbers: Numbers;
+}
+
+/** One look at a host, and what the file asks of it. */
+export interface Look {
+  snapshot: Snapshot;
+  facts: Facts;
+  ledger: Ledger;
+  intent: Intent;
+  want: DesiredState;
+  plan: Plan;
+}
+
+/** Looks at the kernel and plans. `look` is absent when the file and the host do not fit; the diagnostics say why. */
+export async function lookAndPlan(
+  config: Config,
+  host: Host,
+  memory: Memory,
+  signal?: AbortSignal,
+): Promise<{ look?: Look; diagnostics: Diagnostic[] }> {
+  const links = await host.links(signal);
+  const [addresses, routes, rules, tableNames] = await Promise.all([
+    host.drivers.address.list(links, { sysctls: [] }, signal),
+    host.drivers.route.list(links, { sysctls: [] }, signal),
+    host.drivers.rule.list(links, { sysctls: [] }, signal),
+    host.tableNames(),
+  ]);
+  const observed: Observed[] = [...addresses, ...routes, ...rules];
+  const ledger = forgetGoneLinks(memory.ledger, links);
+  const facts = factsOf({ links, observed }, ledger, tableNames);
+
+  const bound = bindIntent(config, facts, memory.numbers, ROLES);
+  if (!bound.value) return { diagnostics: bound.diagnostics };
+  const composed = composeIntent(bound.value);
+  const diagnostics = [...bound.diagnostics, ...composed.diagnostics];
+  if (!composed.value || hasErrors(diagnostics)) return { diagnostics };
+
+  // Which switches matter is known only now.
+  const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
+  const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
+  const snapshot: Snapshot = { links, observed: [...observed, ...(await host.drivers.sysctl.list(links, { sysctls }, signal))] };
+  const plan = makePlan(composed.value, snapshot, ledger);
+  return { look: { snapshot, facts, ledger, intent: bound.value, want: composed.value, plan }, diagnostics };
+}

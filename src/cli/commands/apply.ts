@@ -1,0 +1,113 @@
+// Owns `heddle apply` and `heddle remove`: making the kernel as the file says, or as it was before heddle.
+import { applyPlan } from "../../agent/apply.ts";
+import { lookAndPlan } from "../../agent/look.ts";
+import type { Look } from "../../agent/look.ts";
+import type { Config } from "../../config/config.ts";
+import type { Diagnostic } from "../../model/diagnostic.ts";
+import type { StepResult } from "../../host/host.ts";
+import { describeStep } from "../../plan/kinds/index.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import type { ExitCode } from "../exit.ts";
+import { planJson, renderPlan, summarize } from "../render/plan.ts";
+import { openWriter } from "../session.ts";
+import type { Session } from "../session.ts";
+
+/** Makes the kernel as the file says, shows what it did, and looks again to be sure. */
+export async function apply(context: Context): Promise<ExitCode> {
+  const { config, diagnostics } = await context.readConfig();
+  if (!config) return context.fail(diagnostics);
+  return change(context, config, diagnostics, "Applied");
+}
+
+/** Takes away everything that heddle made and gives sysctls their earlier values. Needs no file. */
+export async function remove(context: Context): Promise<ExitCode> {
+  return change(context, { file: "", ranges: {}, sections: [] }, [], "Removed");
+}
+
+async function change(
+  context: Context,
+  config: Config,
+  said: readonly Diagnostic[],
+  verb: "Applied" | "Removed",
+): Promise<ExitCode> {
+  await using session = await openWriter(context);
+  if (!session) return context.fail([...said, BUSY], EXIT.busy);
+  const before = await lookAndPlan(config, session.host, session.memory);
+  const diagnostics = [...said, ...session.diagnostics, ...before.diagnostics];
+  if (!before.look) return context.fail(diagnostics);
+
+  context.report(diagnostics);
+  const plan = before.look.plan;
+  if (!context.options.json) context.say(renderPlan(plan, context.paint));
+  const applied = await applyPlan(before.look, session.host, session.store);
+  const failures = [...applied.failed.map(stepFailed), ...applied.notUndone.map(undoFailed)];
+  const left = failures.length > 0 ? [] : await leftOver(config, session);
+  const findings = [...failures, ...left];
+  context.report(findings);
+
+  const exit = findings.length > 0 ? EXIT.failed : isWaiting(before.look, diagnostics) ? EXIT.waiting : EXIT.ok;
+  if (context.options.json) {
+    context.sayJson({ applied: findings.length === 0, ...planJson(plan), diagnostics: [...diagnostics, ...findings] });
+  } else if (findings.length === 0) {
+    context.say(plan.steps.length > 0 ? `${verb}: ${summarizeDone(plan)}.` : `Nothing to do: ${summarize(plan)}.`);
+  }
+  return exit;
+}
+
+/** After an apply nothing may be left to do; what is, somebody else changed meanwhile or the kernel did not keep. */
+async function leftOver(config: Config, session: Session): Promise<Diagnostic[]> {
+  const { ledger, numbers } = await session.store.read();
+  const after = await lookAndPlan(config, session.host, { ledger, numbers });
+  return (after.look?.plan.steps ?? []).map((step) => ({
+    code: "not-kept",
+    severity: "error",
+    summary: `the kernel does not have this as it was asked: ${describeStep(step)}`,
+    detail: "It was set without an error a moment ago. Another program may be changing the same objects.",
+    remedy: "Look at `heddle plan`, and apply again.",
+  }));
+}
+
+function isWaiting(look: Look, diagnostics: readonly Diagnostic[]): boolean {
+  return look.plan.blocked.length > 0 || diagnostics.some(({ code }) => code.startsWith("waiting-"));
+}
+
+function summarizeDone(plan: Look["plan"]): string {
+  const count = (action: string): number => plan.steps.filter((step) => step.action === action).length;
+  const waiting = plan.blocked.length > 0 ? `, ${plan.blocked.length} waiting` : "";
+  return `${count("create")} made, ${count("replace")} changed, ${count("delete")} removed${waiting}`;
+}
+
+const BUSY: Diagnostic = {
+  code: "busy",
+  severity: "error",
+  summary: "another heddle is changing this host",
+  remedy: "Wait until it is done, then try again.",
+};
+
+function stepFailed({ step, error }: StepResult): Diagnostic {
+  const range = step.action === "delete" ? undefined : step.after.from[0];
+  const words = error?.kernelMessage;
+  return {
+    code: "kernel-refused",
+    severity: "error",
+    summary: `the kernel refused ${describeStep(step)}`,
+    detail: `${words === undefined ? "" : `${sentence(words)} `}Error ${error?.code ?? "unknown"}. What was done before it is undone.`,
+    remedy: error?.code === "EPERM" ? "Run heddle as root." : "Correct what the kernel names, and apply again.",
+    ...(range === undefined ? {} : { range }),
+  };
+}
+
+function undoFailed({ step, error }: StepResult): Diagnostic {
+  return {
+    code: "not-undone",
+    severity: "error",
+    summary: `could not take back a step: ${describeStep(step)}`,
+    detail: `${error?.message ?? "It failed"}. The host is between its old state and the new one.`,
+    remedy: "Look at `heddle plan`; `heddle remove` takes everything of heddle's away.",
+  };
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

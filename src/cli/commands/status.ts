@@ -1,0 +1,61 @@
+// Owns `heddle status`: is the host as the file says, section by section?
+import { lookAndPlan } from "../../agent/look.ts";
+import type { Look } from "../../agent/look.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import type { ExitCode } from "../exit.ts";
+import { planJson, renderPlan, summarize } from "../render/plan.ts";
+import { openSession } from "../session.ts";
+
+/** How one section stands. */
+interface SectionState {
+  section: string;
+  state: "in place" | "differs" | "waiting" | "not applied";
+  inPlace: number;
+  wanted: number;
+  tables: Record<string, number>;
+}
+
+/** Compares the kernel with the file and tells where they differ. */
+export async function status(context: Context): Promise<ExitCode> {
+  const { config, diagnostics } = await context.readConfig();
+  if (!config) return context.fail(diagnostics);
+  await using session = await openSession(context);
+  const outcome = await lookAndPlan(config, session.host, session.memory);
+  const said = [...diagnostics, ...session.diagnostics, ...outcome.diagnostics];
+  if (!outcome.look) return context.fail(said);
+
+  const { plan, intent } = outcome.look;
+  const sections = intent.sections.map(({ owner, view }) => sectionState(owner, view.tables, outcome.look as Look));
+  if (context.options.json) context.sayJson({ sections, ...planJson(plan), diagnostics: said });
+  context.report(said);
+  if (!context.options.json) {
+    for (const state of sections) context.say(renderSection(state, context));
+    const rest = renderPlan(plan, context.paint);
+    if (rest) context.say(`\nThe kernel differs from the file (${summarize(plan)}):\n${rest}`);
+  }
+  return plan.steps.length > 0 ? EXIT.changes : plan.blocked.length > 0 ? EXIT.waiting : EXIT.ok;
+}
+
+function sectionState(owner: string, tables: Readonly<Record<string, number>>, look: Look): SectionState {
+  const wanted = look.want.objects.filter((object) => object.owners.includes(owner));
+  const settled = new Set(look.plan.settled);
+  const inPlace = wanted.filter((object) => settled.has(object.key)).length;
+  const waiting = look.plan.blocked.filter(({ desired }) => desired.owners.includes(owner)).length;
+  const state =
+    inPlace === wanted.length
+      ? "in place"
+      : inPlace + waiting === wanted.length
+        ? "waiting"
+        : inPlace === 0
+          ? "not applied"
+          : "differs";
+  return { section: owner, state, inPlace, wanted: wanted.length, tables: { ...tables } };
+}
+
+function renderSection({ section, state, inPlace, wanted, tables }: SectionState, { paint }: Context): string {
+  const colour = state === "in place" ? "green" : state === "waiting" ? "cyan" : "yellow";
+  const drawn = Object.entries(tables).filter(([name]) => !name.startsWith("#"));
+  const listed = drawn.map(([name, id]) => `${name.replace(/^:/, "")} ${id}`).join(", ");
+  return `${section}: ${paint(colour, state)} (${inPlace} of ${wanted} objects)${listed ? `; tables: ${listed}` : ""}`;
+}

@@ -1,0 +1,107 @@
+// Owns what every command has in common: the global options, reading the file, and saying things.
+import { readFile, stat } from "node:fs/promises";
+import { parseConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import { hasErrors } from "../model/diagnostic.ts";
+import { ROLES } from "../roles/index.ts";
+import { EXIT } from "./exit.ts";
+import type { ExitCode } from "./exit.ts";
+import { renderDiagnostics } from "./render/diagnostics.ts";
+import { painter } from "./render/style.ts";
+import type { Paint } from "./render/style.ts";
+
+/** Where the file is unless the command line says otherwise. */
+export const DEFAULT_FILE = "/etc/heddle/heddle.yaml";
+
+/** Larger files are refused unread, in bytes. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  file: string;
+  state?: string;
+  json?: true;
+  color: boolean;
+}
+
+/** What a command is run with. */
+export class Context {
+  readonly options: GlobalOptions;
+  readonly paint: Paint;
+  readonly #sources = new Map<string, string>();
+  readonly #paintErrors: Paint;
+
+  constructor(options: GlobalOptions) {
+    this.options = options;
+    this.paint = painter(process.stdout, options.color);
+    this.#paintErrors = painter(process.stderr, options.color);
+  }
+
+  /** Results: to standard output. */
+  say(text: string): void {
+    if (text === "") return;
+    process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  }
+
+  /** Results for a program: one JSON value on one line. */
+  sayJson(value: unknown): void {
+    this.say(JSON.stringify(value));
+  }
+
+  /** Progress and remarks: to standard error. */
+  remark(text: string): void {
+    process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+  }
+
+  /** Diagnostics for a person: to standard error. With --json they are part of the result instead. */
+  report(diagnostics: readonly Diagnostic[]): void {
+    if (diagnostics.length === 0 || this.options.json) return;
+    this.remark(renderDiagnostics(diagnostics, this.#sources, this.#paintErrors));
+  }
+
+  /** Ends a command that cannot go on: the diagnostics for whoever reads, and the exit code. */
+  fail(diagnostics: readonly Diagnostic[], exit: ExitCode = EXIT.failed): ExitCode {
+    if (this.options.json) this.sayJson({ diagnostics });
+    this.report(diagnostics);
+    return exit;
+  }
+
+  /** Reads and checks the file. `config` is absent when the diagnostics hold errors. */
+  async readConfig(): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
+    const file = this.options.file;
+    let text: string;
+    try {
+      const { size } = await stat(file);
+      if (size > MAX_FILE_BYTES) return { diagnostics: [unreadable(file, `It has ${size} bytes.`)] };
+      text = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(file));
+    } catch (error) {
+      return { diagnostics: [unreadable(file, explain(error))] };
+    }
+    this.#sources.set(file, text);
+    const { value, diagnostics } = parseConfig(text, file, ROLES);
+    return value && !hasErrors(diagnostics) ? { config: value, diagnostics } : { diagnostics };
+  }
+}
+
+function unreadable(file: string, detail: string): Diagnostic {
+  const remedy =
+    file === DEFAULT_FILE ? "Write the file there, or say where it is with -f FILE." : "Check the path after -f.";
+  return { code: "file-unreadable", severity: "error", summary: `${file} cannot be read`, detail, remedy };
+}
+
+function explain(error: unknown): string {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  switch (code) {
+    case "ENOENT":
+      return "There is no such file.";
+    case "EACCES":
+      return "You may not read it.";
+    case "EISDIR":
+      return "It is a directory.";
+    case "ERR_ENCODING_INVALID_ENCODED_DATA":
+      return "It is not UTF-8 text.";
+    default:
+      return error instanceof Error ? `${error.message}.` : String(error);
+  }
+}

@@ -1,0 +1,56 @@
+// Owns the command line: which commands there are, their options and help.
+import { Command, CommanderError } from "commander";
+import { Context, DEFAULT_FILE } from "./context.ts";
+import type { GlobalOptions } from "./context.ts";
+import { EXIT } from "./exit.ts";
+import type { ExitCode } from "./exit.ts";
+
+type Run = (context: Context) => ExitCode | Promise<ExitCode>;
+
+const EXIT_CODES = `
+Exit codes:
+  0   done, and nothing is left to do
+  1   failed: the file is wrong, or the kernel refused; what was done is undone
+  2   plan, status: the kernel is not as the file says
+  3   done, but something waits for a link or an address
+  4   another heddle is changing this host
+  64  the command line is wrong`;
+
+/** Runs a command line (without the program's name) and gives the exit code. */
+export async function runCommandLine(words: readonly string[], version: string): Promise<number> {
+  let exit: number = EXIT.ok;
+  const program = new Command("heddle")
+    .description("Policy routing for hosts that stand in several fabrics at once, from one declarative file.")
+    .version(version)
+    .option("-f, --file <file>", "the file that says what this host is for", DEFAULT_FILE)
+    .option("--state <directory>", "where to remember things, instead of /run/heddle and /var/lib/heddle")
+    .option("--json", "results as JSON on standard output")
+    .option("--no-color", "no colour, even on a terminal")
+    .addHelpText("after", EXIT_CODES)
+    .showHelpAfterError("(heddle --help tells what there is)")
+    .exitOverride();
+
+  const command = (name: string, about: string, load: () => Promise<Run>): void => {
+    program
+      .command(name)
+      .description(about)
+      .action(async () => {
+        const run = await load();
+        exit = await run(new Context(program.opts<GlobalOptions>()));
+      });
+  };
+  command("check", "say whether the file is right, whatever host it is for", async () => (await import("./commands/check.ts")).check);
+  command("plan", "show what would change on this host", async () => (await import("./commands/plan.ts")).plan);
+  command("apply", "make this host as the file says", async () => (await import("./commands/apply.ts")).apply);
+  command("status", "tell whether this host is as the file says", async () => (await import("./commands/status.ts")).status);
+  command("remove", "take away everything that heddle made", async () => (await import("./commands/apply.ts")).remove);
+  command("schema", "print the JSON Schema of the file, for editors", async () => (await import("./commands/schema.ts")).schema);
+
+  try {
+    await program.parseAsync(words, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return exit;
+}

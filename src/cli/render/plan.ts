@@ -1,0 +1,91 @@
+// Owns how a plan looks to a person (a diff) and to a program (JSON).
+import type { Kind, Specs } from "../../model/kinds.ts";
+import type { Blocked, Plan, Step } from "../../model/plan.ts";
+import { rulesOf } from "../../plan/kinds/index.ts";
+import type { Paint } from "./style.ts";
+
+/** Why a step is there, where that is not plain from its sign. */
+const REASON: Partial<Record<Step["why"], string>> = {
+  missing: "was made before and is gone",
+  drift: "was changed by somebody else",
+  orphan: "left over from an earlier heddle",
+};
+
+/** The plan as a diff: "+" is made, "-" goes, and what waits stands below. Ends with a newline unless empty. */
+export function renderPlan(plan: Plan, paint: Paint): string {
+  const lines = plan.steps.flatMap((step) => renderStep(step, paint));
+  for (const blocked of plan.blocked) lines.push(renderBlocked(blocked, paint));
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** "3 to make, 1 to change, 2 to remove", with what waits. */
+export function summarize(plan: Plan): string {
+  const count = (action: Step["action"]): number => plan.steps.filter((step) => step.action === action).length;
+  const parts = [`${count("create")} to make`, `${count("replace")} to change`, `${count("delete")} to remove`];
+  if (plan.blocked.length > 0) parts.push(`${plan.blocked.length} waiting`);
+  return parts.join(", ");
+}
+
+function renderStep(step: Step, paint: Paint): string[] {
+  const owners = step.action === "delete" ? "" : step.after.owners.join(", ");
+  const note = [REASON[step.why], owners].filter(Boolean).join("; ");
+  const suffix = note ? `  ${paint("dim", `# ${note}`)}` : "";
+  switch (step.action) {
+    case "create":
+      return [paint("green", `+ ${line(step.after)}`) + suffix];
+    case "replace":
+      if (step.after.kind === "sysctl" && step.before.kind === "sysctl") {
+        const change = ` (was ${step.before.spec.value})`;
+        return [paint("yellow", `~ ${line(step.after)}${change}`) + suffix];
+      }
+      return [paint("red", `- ${line(step.before)}`), paint("green", `+ ${line(step.after)}`) + suffix];
+    case "delete":
+      if (step.before.kind === "sysctl") {
+        const spec = { path: step.before.spec.path, value: step.restore ?? "" };
+        return [paint("yellow", `~ ${line({ kind: "sysctl", spec })} (was ${step.before.spec.value})`) + suffix];
+      }
+      return [paint("red", `- ${line(step.before)}`) + suffix];
+  }
+}
+
+function renderBlocked(blocked: Blocked, paint: Paint): string {
+  const because = blocked.why === "foreign" ? `in the way, and not ours: ${blocked.waitsFor}` : `waits for ${blocked.waitsFor}`;
+  return paint("cyan", `? ${line(blocked.desired)}`) + `  ${paint("dim", `# ${because}`)}`;
+}
+
+/** The kind, padded so that the objects stand in a column, and the object. */
+function line<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
+  return `${object.kind.padEnd(6)} ${rulesOf(object.kind).describe(object.spec)}`;
+}
+
+/** The plan for a program. Objects are their specs; `text` is what a person is shown. */
+export function planJson(plan: Plan): object {
+  return {
+    steps: plan.steps.map((step) => ({
+      action: step.action,
+      why: step.why,
+      kind: step.action === "delete" ? step.before.kind : step.after.kind,
+      text: rulesOfStep(step),
+      ...(step.action === "create" ? {} : { before: step.before.spec }),
+      ...(step.action === "delete" ? {} : { after: step.after.spec, owners: step.after.owners }),
+      ...(step.action === "delete" && step.restore !== undefined ? { restore: step.restore } : {}),
+    })),
+    blocked: plan.blocked.map(({ desired, waitsFor, why }) => ({
+      kind: desired.kind,
+      text: describe(desired),
+      spec: desired.spec,
+      owners: desired.owners,
+      waitsFor,
+      why,
+    })),
+    settled: plan.settled.length,
+  };
+}
+
+function rulesOfStep(step: Step): string {
+  return describe(step.action === "delete" ? step.before : step.after);
+}
+
+function describe<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
+  return rulesOf(object.kind).describe(object.spec);
+}

@@ -1,0 +1,44 @@
+// Owns what a command needs that works on this host: the host, the state, and the one-writer lock.
+import { openHost } from "../host/kernel.ts";
+import type { Host } from "../host/host.ts";
+import { lockExclusively } from "../host/ledger/lock.ts";
+import { StateStore, statePaths } from "../host/ledger/store.ts";
+import type { Memory } from "../agent/look.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { Context } from "./context.ts";
+
+/** An open host with its memory. */
+export interface Session extends AsyncDisposable {
+  host: Host;
+  store: StateStore;
+  memory: Memory;
+  diagnostics: Diagnostic[];
+}
+
+/** Opens this host to look at it. */
+export async function openSession(context: Context): Promise<Session> {
+  const store = await StateStore.open(statePaths(context.options.state));
+  return openWith(store, async () => {});
+}
+
+/** Opens this host to change it; undefined when another heddle is changing it. */
+export async function openWriter(context: Context): Promise<Session | undefined> {
+  const store = await StateStore.open(statePaths(context.options.state));
+  const lock = await lockExclusively(store.lockFile);
+  return lock && openWith(store, async () => lock.release());
+}
+
+async function openWith(store: StateStore, release: () => Promise<void>): Promise<Session> {
+  try {
+    const { ledger, numbers, diagnostics } = await store.read();
+    const host = openHost();
+    const close = async (): Promise<void> => {
+      host.close();
+      await release();
+    };
+    return { host, store, memory: { ledger, numbers }, diagnostics, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}

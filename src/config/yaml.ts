@@ -1,0 +1,106 @@
+// Owns the reading of YAML into plain values, with the place of every key and value.
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import type { Node, Range } from "yaml";
+import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
+
+/** Files larger than this are refused unread, in UTF-16 code units: the largest sensible one is far smaller. */
+const MAX_LENGTH = 8 * 1024 * 1024;
+
+/** A read file: its value as JSON would have it, and where each part of it stands. */
+export interface YamlText {
+  value: unknown;
+  /** By pathKey: the place of the value; of the key where the path is asked for with `keyPlace`. */
+  places: Map<string, Places>;
+}
+
+/** Where one part of the file stands. */
+export interface Places {
+  /** The key, or the item itself in a list. */
+  key: SourceRange;
+  value: SourceRange;
+}
+
+/** The text under which the place of a path is kept. */
+export function pathKey(path: readonly PropertyKey[]): string {
+  return JSON.stringify(path.map(String));
+}
+
+/** Reads one YAML document (1.2 core schema). All syntax errors are collected. */
+export function readYaml(text: string, file: string): Outcome<YamlText> {
+  if (text.length > MAX_LENGTH) {
+    const range = { file, start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
+    const detail = `It has ${text.length} characters; at most ${MAX_LENGTH} are read.`;
+    return { diagnostics: [{ code: "file-too-large", severity: "error", summary: "the file is too large", detail, range }] };
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
+  const rangeOf = (start: number, end: number): SourceRange => ({ file, start: at(start), end: at(Math.max(end, start)) });
+  const diagnostics: Diagnostic[] = [...document.errors, ...document.warnings].map((problem) => ({
+    code: "yaml",
+    severity: "error",
+    summary: syntaxSummary(problem.code),
+    detail: sentence(problem.message),
+    range: rangeOf(problem.pos[0], problem.pos[1]),
+  }));
+  if (diagnostics.length > 0) return { diagnostics };
+
+  const places = new Map<string, Places>();
+  let value: unknown;
+  try {
+    // A bound on aliases keeps a small file from becoming a huge value.
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    const detail = sentence(error instanceof Error ? error.message : String(error));
+    const range = rangeOf(0, 0);
+    return { diagnostics: [{ code: "yaml", severity: "error", summary: "the file cannot be read as YAML", detail, range }] };
+  }
+  const root = rangeOfNode(document.contents) ?? rangeOf(0, 0);
+  record([], document.contents, { key: root, value: root });
+  return { value: { value, places }, diagnostics };
+
+  function at(offset: number): SourceRange["start"] {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  }
+
+  function rangeOfNode(node: unknown): SourceRange | undefined {
+    const range: Range | null | undefined = isNode(node) ? node.range : undefined;
+    return range ? rangeOf(range[0], range[1]) : undefined;
+  }
+
+  function record(path: string[], node: Node | null | undefined, own: Places): void {
+    places.set(pathKey(path), own);
+    const target = isAlias(node) ? node.resolve(document) : node;
+    if (isMap(target)) {
+      for (const pair of target.items) {
+        if (!isPair(pair)) continue;
+        const name = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+        const key = rangeOfNode(pair.key) ?? own.value;
+        record([...path, name], isNode(pair.value) ? pair.value : undefined, { key, value: rangeOfNode(pair.value) ?? key });
+      }
+    } else if (isSeq(target)) {
+      for (const [index, item] of target.items.entries()) {
+        const value = rangeOfNode(item) ?? own.value;
+        record([...path, String(index)], isNode(item) ? item : undefined, { key: value, value });
+      }
+    }
+  }
+}
+
+function syntaxSummary(code: string): string {
+  switch (code) {
+    case "DUPLICATE_KEY":
+      return "this key stands here twice";
+    case "TAB_AS_INDENT":
+      return "a tab indents this line";
+    case "MULTIPLE_DOCS":
+      return "the file holds more than one document";
+    default:
+      return "this is not valid YAML";
+  }
+}
+
+function sentence(text: string): string {
+  const trimmed = text.trim();
+  return /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`;
+}

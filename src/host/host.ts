@@ -1,0 +1,39 @@
+// Owns the contract between heddle and a host: what can be asked of one, and what can be done to it.
+import type { LinkFact } from "../model/facts.ts";
+import type { Kind } from "../model/kinds.ts";
+import type { Observed } from "../model/objects.ts";
+import type { Step } from "../model/plan.ts";
+import type { HostError } from "./error.ts";
+
+/** How much of a kind is looked at. */
+export interface Scope {
+  /** The sysctls to read: there are thousands, and only these matter. */
+  sysctls: readonly string[];
+}
+
+/** What became of a step: no error means done. */
+export interface StepResult {
+  step: Step;
+  error?: HostError;
+}
+
+/** The half of a kind that touches the host. */
+export interface KindDriver<K extends Kind = Kind> {
+  /** All objects of the kind in the scope, normalised, in the kernel's order. Throws HostError. */
+  list(links: readonly LinkFact[], scope: Scope, signal?: AbortSignal): Promise<Observed<K>[]>;
+  /**
+   * Does the steps in their order, all of them though some fail, in as few system calls as it can. Creating what is
+   * there fails with EEXIST; deleting what is not there is no error.
+   */
+  perform(steps: readonly Step[], links: readonly LinkFact[], signal?: AbortSignal): Promise<StepResult[]>;
+}
+
+/** One host: this one, one in another network namespace, or a model of one. */
+export interface Host {
+  /** All links with their addresses, in the kernel's order. */
+  links(signal?: AbortSignal): Promise<LinkFact[]>;
+  /** Names that the host gives to routing tables. */
+  tableNames(): Promise<Record<string, number>>;
+  drivers: { readonly [K in Kind]: KindDriver<K> };
+  close(): void;
+}

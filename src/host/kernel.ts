@@ -1,0 +1,36 @@
+// Owns the real host: this kernel, in the process's network namespace or in another one.
+import type { LinkFact } from "../model/facts.ts";
+import type { Host } from "./host.ts";
+import { linkFromMessage } from "./kinds/facts-message.ts";
+import { addressDriver, routeDriver, ruleDriver } from "./kinds/netlink-drivers.ts";
+import { sysctlDriver } from "./kinds/sysctl-driver.ts";
+import { driverNames, OWN_NAMESPACE } from "./native.ts";
+import type { NamespaceFd } from "./native.ts";
+import type { AddressMessage } from "./netlink/address.ts";
+import { openRouteSocket } from "./netlink/client.ts";
+import type { RouteSocket } from "./netlink/client.ts";
+import { readTableNames } from "./table-names.ts";
+
+/** Opens the kernel of a network namespace, which the caller keeps open. Throws HostError. */
+export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
+  const socket = openRouteSocket({ namespace });
+  return {
+    links: (signal) => listLinks(socket, namespace, signal),
+    tableNames: () => readTableNames(),
+    drivers: {
+      sysctl: sysctlDriver(namespace),
+      address: addressDriver,
+      route: routeDriver(socket),
+      rule: ruleDriver(socket),
+    },
+    close: () => socket.close(),
+  };
+}
+
+async function listLinks(socket: RouteSocket, namespace: NamespaceFd, signal?: AbortSignal): Promise<LinkFact[]> {
+  const messages = await socket.listLinks(signal);
+  const addresses = Map.groupBy(await socket.listAddresses({}, signal), (address: AddressMessage) => address.index);
+  const drivers = driverNames(namespace, messages.map(({ name }) => name ?? ""));
+  const names = new Map(messages.map(({ index, name }) => [index, name ?? `#${index}`]));
+  return messages.map((message, i) => linkFromMessage(message, addresses.get(message.index) ?? [], drivers[i], names));
+}

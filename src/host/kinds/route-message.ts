@@ -1,0 +1,120 @@
+// Owns the translation between routes as heddle says them and as the kernel does.
+import type { Hop, RouteScope, RouteSpec } from "../../model/kinds.ts";
+import { impliedScope, routeRules } from "../../plan/kinds/route.ts";
+import type { HopMessage } from "../netlink/hops.ts";
+import { ROUTE_FLAG } from "../netlink/route.ts";
+import type { RouteMessage } from "../netlink/route.ts";
+import type { LinkNames } from "./link-names.ts";
+
+/** rtm_scope (include/uapi/linux/rtnetlink.h). */
+const SCOPES: ReadonlyMap<RouteScope, number> = new Map<RouteScope, number>([
+  ["global", 0],
+  ["site", 200],
+  ["link", 253],
+  ["host", 254],
+  ["nowhere", 255],
+]);
+const SCOPE_NAMES: ReadonlyMap<number, RouteScope> = new Map([...SCOPES].map(([name, number]) => [number, name]));
+
+/** RTA_PREF (RFC 4191, 2.1): 0 medium, 1 high, 3 low. */
+const PREFERENCES = { low: 3, high: 1 } as const;
+
+/** The name of a scope, or its number where it has none. */
+export function scopeName(scope: number): RouteScope {
+  return SCOPE_NAMES.get(scope) ?? scope;
+}
+
+/** A route of the kernel as a normalised spec; undefined for a cached exception and for a type without a name. */
+export function routeFromMessage(message: RouteMessage, links: LinkNames): RouteSpec | undefined {
+  if ((message.flags & ROUTE_FLAG.cloned) !== 0 || typeof message.type === "number") return undefined;
+  const { family, table, to, type, protocol, from, tos, source, metrics, nexthop, priority, preference } = message;
+  return routeRules.normalize({
+    family,
+    table,
+    to,
+    type,
+    protocol,
+    // The kernel adds to a route by nexthop object the hops that the object has at the moment.
+    hops: nexthop === undefined ? hopsOf(message, links) : [],
+    scope: scopeName(message.scope),
+    tos,
+    ...(from === undefined ? {} : { from }),
+    ...(priority === undefined ? {} : { metric: priority }),
+    ...(source === undefined ? {} : { source }),
+    ...(nexthop === undefined ? {} : { nexthop }),
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(preference === PREFERENCES.low ? { preference: "low" } : {}),
+    ...(preference === PREFERENCES.high ? { preference: "high" } : {}),
+  });
+}
+
+function hopsOf(message: RouteMessage, links: LinkNames): Hop[] {
+  if (message.hops !== undefined) {
+    return message.hops.map(({ oif, gateway, weight, onlink }) => ({
+      ...(oif === 0 ? {} : { link: links.name(oif) }),
+      ...(gateway === undefined ? {} : { via: gateway }),
+      ...(onlink ? { onlink } : {}),
+      weight,
+    }));
+  }
+  const { oif, gateway, onlink } = message;
+  if (oif === undefined && gateway === undefined) return [];
+  return [
+    {
+      ...(oif === undefined ? {} : { link: links.name(oif) }),
+      ...(gateway === undefined ? {} : { via: gateway }),
+      ...(onlink ? { onlink } : {}),
+    },
+  ];
+}
+
+/**
+ * The kernel's words for a route. Everything that tells it apart is said, the implied scope too, so that a message to
+ * delete it can hit no other. Throws HostError (ENODEV) where a link is not there.
+ */
+export function routeToMessage(spec: RouteSpec, links: LinkNames): RouteMessage {
+  const { family, table, to, type, protocol, from, tos = 0, source, metrics, nexthop, metric, preference } = spec;
+  const hops = spec.hops.map((hop) => hopMessage(hop, links));
+  const [only] = hops;
+  return {
+    family,
+    table,
+    to,
+    type,
+    protocol,
+    tos,
+    scope: family === 4 ? scopeNumber(spec) : 0,
+    flags: 0,
+    ...(from === undefined ? {} : { from }),
+    ...(metric === undefined ? {} : { priority: metric }),
+    ...(source === undefined ? {} : { source }),
+    ...(nexthop === undefined ? {} : { nexthop }),
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(preference === undefined ? {} : { preference: PREFERENCES[preference] }),
+    ...(hops.length > 1 ? { hops } : {}),
+    ...(hops.length === 1 && only ? singleHop(only) : {}),
+  };
+}
+
+function scopeNumber(spec: RouteSpec): number {
+  const scope = spec.scope ?? impliedScope(spec);
+  return typeof scope === "number" ? scope : (SCOPES.get(scope) as number);
+}
+
+function hopMessage(hop: Hop, links: LinkNames): HopMessage {
+  return {
+    oif: hop.link === undefined ? 0 : links.index(hop.link),
+    weight: hop.weight ?? 1,
+    flags: 0,
+    ...(hop.via === undefined ? {} : { gateway: hop.via }),
+    ...(hop.onlink ? { onlink: true as const } : {}),
+  };
+}
+
+function singleHop(hop: HopMessage): Partial<RouteMessage> {
+  return {
+    ...(hop.oif === 0 ? {} : { oif: hop.oif }),
+    ...(hop.gateway === undefined ? {} : { gateway: hop.gateway }),
+    ...(hop.onlink ? { onlink: true as const } : {}),
+  };
+}

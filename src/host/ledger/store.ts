@@ -1,0 +1,131 @@
+// Owns what heddle remembers between runs: earlier kernel values (for this boot), drawn numbers (for good).
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import * as z from "zod/mini";
+import type { Diagnostic } from "../../model/diagnostic.ts";
+import { emptyLedger } from "../../model/plan.ts";
+import type { Ledger } from "../../model/plan.ts";
+import { emptyNumbers } from "../../plan/numbers.ts";
+import type { Numbers } from "../../plan/numbers.ts";
+import { readIfThere, writeWhole } from "./files.ts";
+
+/** Version of both files. A later heddle reads earlier ones; an earlier one refuses later ones. */
+const VERSION = 1;
+
+const ledgerFile = z.object({
+  version: z.literal(VERSION),
+  boot: z.string(),
+  sysctls: z.record(
+    z.string(),
+    z.object({ earlier: z.string(), set: z.array(z.string()), link: z.optional(z.number()) }),
+  ),
+  applied: z.record(z.string(), z.string()),
+});
+
+const numbersFile = z.object({
+  version: z.literal(VERSION),
+  tables: z.record(z.string(), z.number()),
+  priorities: z.record(z.string(), z.number()),
+});
+
+/** Where state lives. */
+export interface StatePaths {
+  /** What a reboot ends: earlier kernel values. One file for each network namespace. */
+  run: string;
+  /** What a reboot keeps: numbers. */
+  lib: string;
+}
+
+/** /run/heddle and /var/lib/heddle, or both below one directory. */
+export function statePaths(directory: string | undefined): StatePaths {
+  return directory === undefined
+    ? { run: "/run/heddle", lib: "/var/lib/heddle" }
+    : { run: join(directory, "run"), lib: join(directory, "lib") };
+}
+
+/** The remembered state of the network namespace that this process is in. */
+export class StateStore {
+  readonly #paths: StatePaths;
+  readonly #boot: string;
+  readonly #namespace: number;
+
+  private constructor(paths: StatePaths, boot: string, namespace: number) {
+    this.#paths = paths;
+    this.#boot = boot;
+    this.#namespace = namespace;
+  }
+
+  /** Finds out which boot and which namespace this is. */
+  static async open(paths: StatePaths): Promise<StateStore> {
+    const boot = (await readIfThere("/proc/sys/kernel/random/boot_id"))?.trim() ?? "unknown";
+    const namespace = await stat("/proc/self/ns/net");
+    return new StateStore(paths, boot, namespace.ino);
+  }
+
+  get lockFile(): string {
+    return join(this.#paths.run, `net-${this.#namespace}.lock`);
+  }
+
+  get #ledgerFile(): string {
+    return join(this.#paths.run, `net-${this.#namespace}.json`);
+  }
+
+  get #numbersFile(): string {
+    return join(this.#paths.lib, "numbers.json");
+  }
+
+  /** What was remembered; empty where nothing was, with a warning where it cannot be read. */
+  async read(): Promise<{ ledger: Ledger; numbers: Numbers; diagnostics: Diagnostic[] }> {
+    const diagnostics: Diagnostic[] = [];
+    const kept = await readChecked(this.#ledgerFile, ledgerFile, diagnostics);
+    const numbers = await readChecked(this.#numbersFile, numbersFile, diagnostics);
+    // Values from before a reboot say nothing about the kernel of now.
+    const ledger = kept && kept.boot === this.#boot ? toLedger(kept) : emptyLedger();
+    return {
+      ledger,
+      numbers: numbers ? { tables: numbers.tables, priorities: numbers.priorities } : emptyNumbers(),
+      diagnostics,
+    };
+  }
+
+  async writeLedger(ledger: Ledger): Promise<void> {
+    await writeWhole(this.#ledgerFile, `${JSON.stringify({ version: VERSION, boot: this.#boot, ...ledger })}\n`);
+  }
+
+  async writeNumbers(numbers: Numbers): Promise<void> {
+    await writeWhole(this.#numbersFile, `${JSON.stringify({ version: VERSION, ...numbers }, null, 2)}\n`);
+  }
+}
+
+function toLedger(file: z.output<typeof ledgerFile>): Ledger {
+  const sysctls: Ledger["sysctls"] = {};
+  for (const [path, { link, ...memory }] of Object.entries(file.sysctls)) {
+    sysctls[path] = link === undefined ? memory : { ...memory, link };
+  }
+  return { sysctls, applied: file.applied };
+}
+
+async function readChecked<T>(
+  path: string,
+  schema: z.ZodMiniType<T>,
+  diagnostics: Diagnostic[],
+): Promise<T | undefined> {
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  diagnostics.push({
+    code: "state-unreadable",
+    severity: "warning",
+    summary: `${path} cannot be read`,
+    detail: "It is damaged or from a later version of heddle. heddle goes on as if nothing had been remembered.",
+    remedy: "Nothing needs to be done; the next apply writes it anew.",
+  });
+  return undefined;
+}

@@ -1,0 +1,124 @@
+// Owns the way to the addon (native/addon/): finding it, its types, and the calls that need no protocol of their own.
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { fileURLToPath } from "node:url";
+import { HostError } from "./error.ts";
+
+/** A descriptor of a network namespace, or -1 for the one that the process is in. */
+export type NamespaceFd = number;
+
+/** The namespace of the process itself. */
+export const OWN_NAMESPACE: NamespaceFd = -1;
+
+/** A netlink socket of the addon; `receive` is called once for each wake-up, whose datagrams are in the arena. */
+export interface NativeSocket {
+  receive?: (error: number, count: number) => void;
+  /** Size of the receive buffer that the kernel granted, bytes (twice what was asked, by its own book-keeping). */
+  readonly receiveBuffer: number;
+  /** Size of the send buffer that the kernel granted, bytes: no datagram may be larger, less 32. */
+  readonly sendBuffer: number;
+  /** Port id, which replies to this socket carry. */
+  readonly port: number;
+}
+
+interface Addon {
+  readonly slots: number;
+  openSocket(
+    protocol: number,
+    groups: readonly number[],
+    namespace: NamespaceFd,
+    receiveBuffer: number,
+    sendBuffer: number,
+  ): NativeSocket | number;
+  send(socket: NativeSocket, bytes: Uint8Array): number;
+  closeSocket(socket: NativeSocket): void;
+  holdSocket(socket: NativeSocket, held: boolean): void;
+  arena(): ArrayBuffer;
+  sysctl(namespace: NamespaceFd, operations: readonly SysctlOperation[]): (string | number)[] | number;
+  driverNames(namespace: NamespaceFd, names: readonly string[]): (string | number)[] | number;
+  newNamespace(): number;
+  openNamespace(path: string): number;
+  namespaceId(namespace: NamespaceFd): number;
+  tryLock(descriptor: number): number;
+}
+
+// From the source tree (src/host/native.ts) and from the bundle (dist/heddle.mjs).
+const PLACES = ["../../build/heddle.node", "../build/heddle.node"];
+let loaded: Addon | undefined;
+
+/** The addon, loaded when first asked for. Throws Error when it has not been built. */
+export function addon(): Addon {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Addon {
+  const found = PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) => existsSync(path));
+  if (found === undefined) throw new Error("heddle's addon (build/heddle.node) is missing: run `make build`");
+  return createRequire(import.meta.url)(found) as Addon;
+}
+
+/** One sysctl to read, or to write where `value` is given (at most 4095 bytes). */
+export interface SysctlOperation {
+  /** Below /proc/sys, beginning with "net/". */
+  path: string;
+  value?: string;
+}
+
+/** What became of it: the text without the last line feed, undefined after a write, or the (positive) errno. */
+export type SysctlAnswer = { value?: string } | { errno: number };
+
+/**
+ * Reads and writes sysctls of a namespace, in order, at most 65,536. One that fails does not stop those after it.
+ * Throws HostError when the namespace cannot be entered; TypeError or RangeError for what is no sysctl of net/.
+ * Blocks until the kernel is done: a switch such as ip_forward waits for the kernel's configuration lock.
+ */
+export function sysctl(namespace: NamespaceFd, operations: readonly SysctlOperation[]): SysctlAnswer[] {
+  return orThrow(addon().sysctl(namespace, operations), "sysctls").map((answer, i) => {
+    if (typeof answer === "string") return { value: answer.endsWith("\n") ? answer.slice(0, -1) : answer };
+    return answer === 0 && operations[i]?.value !== undefined ? {} : { errno: -answer };
+  });
+}
+
+/**
+ * Names of the drivers of links ("mlx5_core", "veth") by ETHTOOL_GDRVINFO, which follows the namespace as sysfs does
+ * not; undefined where a link is gone or its driver has none to tell. Names have at most 15 bytes.
+ */
+export function driverNames(namespace: NamespaceFd, links: readonly string[]): (string | undefined)[] {
+  return orThrow(addon().driverNames(namespace, links), "drivers of links").map((answer) =>
+    typeof answer === "string" && answer !== "" ? answer : undefined,
+  );
+}
+
+/** A fresh, empty network namespace; it lives until the descriptor is closed (fs.closeSync) and nothing is in it. */
+export function newNamespace(): NamespaceFd {
+  return checked(addon().newNamespace(), "new network namespace");
+}
+
+/** Opens a network namespace by path ("/run/netns/a", "/proc/1234/ns/net"); the caller closes it (fs.closeSync). */
+export function openNamespace(path: string): NamespaceFd {
+  return checked(addon().openNamespace(path), `network namespace ${path}`);
+}
+
+/** Number of the namespace: two descriptors of the same namespace have the same, as long as one is open. */
+export function namespaceId(namespace: NamespaceFd): number {
+  return checked(addon().namespaceId(namespace), `network namespace of descriptor ${namespace}`);
+}
+
+function checked(answer: number, object: string): number {
+  if (answer < 0) throw new HostError({ errno: answer, object });
+  return answer;
+}
+
+function orThrow<T>(answer: T | number, object: string): T {
+  if (typeof answer === "number") throw new HostError({ errno: answer, object });
+  return answer;
+}
+
+/** Takes an exclusive advisory lock (flock) of an open file without waiting: false when somebody else holds it. */
+export function tryLock(descriptor: number): boolean {
+  const answer = addon().tryLock(descriptor);
+  if (answer === -constants.errno.EWOULDBLOCK) return false;
+  return checked(answer, "lock") === 0;
+}

@@ -1,0 +1,17 @@
+// Owns what it means to need a number of the kernel's: a table id, a rule priority.
+import type { SourceRange } from "./diagnostic.ts";
+
+/** What numbers are drawn for. */
+export type Pool = "tables" | "priorities";
+
+export const POOLS = ["tables", "priorities"] as const satisfies readonly Pool[];
+
+/** A wish for numbers of a pool: `count` consecutive ones, or exactly the one that the file states. */
+export interface Claim {
+  pool: Pool;
+  /** Tells the claim from others of its role instance: a link's name, for instance. */
+  name: string;
+  count?: number;
+  fixed?: number;
+  from: SourceRange;
+}

@@ -1,0 +1,33 @@
+// Owns what heddle knows of a host before it decides anything: links with their addresses, and the numbers in use.
+import type { AddressSpec } from "./kinds.ts";
+
+/** One network interface. */
+export interface LinkFact {
+  name: string;
+  /** Other names that the kernel knows it by. */
+  altNames?: string[];
+  index: number;
+  /** Link layer, as iproute2 names it: "ether", "infiniband", "loopback", "none"; a number where there is no name. */
+  type: string;
+  /** Administratively up. */
+  up: boolean;
+  /** Has a carrier: the far end answers. */
+  carrier: boolean;
+  mtu: number;
+  /** Hardware address as lower-case hexadecimal bytes with colons: 6 bytes for Ethernet, 20 for InfiniBand. */
+  hardwareAddress?: string;
+  /** As ethtool tells it: "mlx5_core", "veth". */
+  driver?: string;
+  /** The link that this one is a child of, as a P_Key or VLAN child is. */
+  parent?: string;
+  /** In the kernel's order, which decides source addresses. */
+  addresses: AddressSpec[];
+}
+
+export interface Facts {
+  links: LinkFact[];
+  /** Numbers that others use, which heddle therefore does not draw. */
+  inUse: { tables: number[]; priorities: number[] };
+  /** Names of tables from rt_tables and rt_tables.d. */
+  tableNames: Record<string, number>;
+}

@@ -1,0 +1,75 @@
+// Owns the step from the file to this host: which links there are, which numbers each section gets.
+import type { Config } from "../config/config.ts";
+import type { Diagnostic, Outcome } from "../model/diagnostic.ts";
+import { hasErrors } from "../model/diagnostic.ts";
+import type { Facts } from "../model/facts.ts";
+import type { Role, Section, View } from "../roles/role.ts";
+import { claimId, DEFAULT_RANGES, drawNumbers } from "./numbers.ts";
+import type { Numbers, OwnedClaim } from "./numbers.ts";
+import { composeDesired } from "./compose.ts";
+import type { Wish } from "./compose.ts";
+import type { DesiredState } from "../model/objects.ts";
+
+/** A section with what its role sees of the host. */
+export interface BoundSection {
+  role: Role;
+  section: Section;
+  /** "multihome/ib". */
+  owner: string;
+  view: View;
+}
+
+/** The file, bound to one host. */
+export interface Intent {
+  sections: BoundSection[];
+  /** All numbers drawn, to be remembered once they are applied. */
+  numbers: Numbers;
+}
+
+/** Binds a file to a host. `earlier` are the numbers drawn before, which are kept where they can be. */
+export function bindIntent(
+  config: Config,
+  facts: Facts,
+  earlier: Numbers,
+  roles: readonly Role[],
+): Outcome<Intent> {
+  const claims: OwnedClaim[] = [];
+  const bound = config.sections.map((section) => {
+    const role = roles.find((candidate) => candidate.name === section.role);
+    if (!role) throw new Error(`no role is called ${section.role}`);
+    const owner = `${section.role}/${section.name}`;
+    const own = role.claims(section, facts.links);
+    claims.push(...own.map((claim) => ({ ...claim, owner })));
+    return { role, section, owner, own };
+  });
+  const ranges = {
+    tables: config.ranges.tables ?? DEFAULT_RANGES.tables,
+    priorities: config.ranges.priorities ?? DEFAULT_RANGES.priorities,
+  };
+  const { numbers, diagnostics } = drawNumbers(claims, ranges, facts.inUse, earlier, bound.map(({ owner }) => owner));
+  if (hasErrors(diagnostics)) return { diagnostics };
+  const sections = bound.map(({ role, section, owner, own }): BoundSection => {
+    const view: View = { links: facts.links, tables: {}, priorities: {}, tableNames: facts.tableNames };
+    const drawn: Record<"tables" | "priorities", Record<string, number>> = { tables: {}, priorities: {} };
+    for (const claim of own) {
+      const number = claim.fixed ?? numbers[claim.pool][claimId({ owner, name: claim.name })];
+      if (number !== undefined) drawn[claim.pool][claim.name] = number;
+    }
+    return { role, section, owner, view: { ...view, ...drawn } };
+  });
+  return { value: { sections, numbers }, diagnostics };
+}
+
+/** Asks every role what its section means on this host, and puts the answers together. */
+export function composeIntent(intent: Intent): Outcome<DesiredState> {
+  const diagnostics: Diagnostic[] = [];
+  const wishes: Wish[] = [];
+  for (const { role, section, owner, view } of intent.sections) {
+    const outcome = role.desire(section, view);
+    diagnostics.push(...outcome.diagnostics);
+    wishes.push({ owner, wanted: outcome.value ?? [] });
+  }
+  const composed = composeDesired(wishes);
+  diagnostics.push(...composed.diagnostics);
+  return hasErrors(diagnostics) || !composed.value ? { diagnostics } : { value: composed.value, diagnostics };
+}

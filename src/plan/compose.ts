@@ -1,0 +1,85 @@
+// Owns the step from what the roles want to what the host shall have: normalised, merged, each conflict named.
+import type { Diagnostic, Outcome } from "../model/diagnostic.ts";
+import type { Key, Kind, Specs } from "../model/kinds.ts";
+import { KINDS } from "../model/kinds.ts";
+import type { Desired, DesiredState, RoleId, Wanted } from "../model/objects.ts";
+import { describeObject, rulesOf } from "./kinds/index.ts";
+
+/** What one role instance wants. */
+export interface Wish {
+  owner: RoleId;
+  wanted: Wanted[];
+}
+
+/**
+ * Puts the wishes of all role instances together. Two that want the same object share it; two that want different
+ * objects under one key are an error that names both lines, and the first one is kept so that more can be reported.
+ */
+export function composeDesired(wishes: readonly Wish[]): Outcome<DesiredState> {
+  const byKey = new Map<Key, Desired>();
+  const diagnostics: Diagnostic[] = [];
+  for (const { owner, wanted } of wishes) {
+    for (const wish of wanted) {
+      const candidate = desire(wish, owner);
+      const present = byKey.get(candidate.key);
+      if (!present) {
+        byKey.set(candidate.key, candidate);
+        continue;
+      }
+      const merged = merge(present, candidate);
+      if (merged) byKey.set(candidate.key, merged);
+      else diagnostics.push(conflict(present, candidate));
+    }
+  }
+  return { value: { objects: [...byKey.values()].sort(inOrderOfCreation) }, diagnostics };
+}
+
+function desire(wish: Wanted, owner: RoleId): Desired {
+  return desireOne(wish.kind, wish.spec, wish, owner);
+}
+
+function desireOne<K extends Kind>(kind: K, raw: Specs[K], wish: Wanted, owner: RoleId): Desired {
+  const rules = rulesOf(kind);
+  const spec = rules.normalize(raw);
+  // The kind and its spec come from one Wanted, a correlation that TypeScript cannot follow through generics.
+  return { kind, spec, key: rules.identify(spec), needs: rules.needs(spec), owners: [owner], from: [wish.from] } as Desired;
+}
+
+function merge(a: Desired, b: Desired): Desired | undefined {
+  const spec = mergeSpecs(a.kind, a.spec, b.spec as Specs[typeof a.kind]);
+  if (!spec) return undefined;
+  const owners = [...new Set([...a.owners, ...b.owners])];
+  return { ...a, spec, owners, from: [...a.from, ...b.from] } as Desired;
+}
+
+function mergeSpecs<K extends Kind>(kind: K, a: Specs[K], b: Specs[K]): Specs[K] | undefined {
+  return rulesOf(kind).merge(a, b);
+}
+
+function conflict(kept: Desired, refused: Desired): Diagnostic {
+  const [here, there] = [refused.from[0], kept.from[0]];
+  const place = there ? `${there.file}:${there.start.line}` : "another line";
+  return {
+    code: "conflict",
+    severity: "error",
+    summary: `${refused.owners.join(", ")} and ${kept.owners.join(", ")} want different things`,
+    detail: `Here: ${describeObject(refused)}. At ${place}: ${describeObject(kept)}. The kernel can hold only one of them.`,
+    remedy: `Take one of the two away, or let them differ in what tells them apart (table, metric, link).`,
+    ...(here ? { range: here } : {}),
+  };
+}
+
+/** Orders objects as they are made: by kind, then as the kind says, then by key so that plans are stable. */
+export function inOrderOfCreation(a: OrderedObject, b: OrderedObject): number {
+  const byKind = KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind);
+  if (byKind !== 0) return byKind;
+  const byRank = rank(a.kind, a.spec) - rank(b.kind, b.spec as Specs[typeof a.kind]);
+  if (byRank !== 0) return byRank;
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}
+
+type OrderedObject = Pick<Desired, "kind" | "spec" | "key">;
+
+function rank<K extends Kind>(kind: K, spec: Specs[K]): number {
+  return rulesOf(kind).rank(spec);
+}

@@ -1,0 +1,72 @@
+// Owns the rules of the kind "rule". A rule has no name: everything that it matches and does is its key.
+import { defaultPrefix, shortPrefix } from "../../model/ip.ts";
+import type { NumberRange, RuleSpec } from "../../model/kinds.ts";
+import { canonicalText } from "./canonical.ts";
+import type { KindRules } from "./kind-rules.ts";
+import { tableName } from "./route.ts";
+
+const ALL_BITS = 0xffffffff;
+
+export const ruleRules: KindRules<"rule"> = {
+  // fib_nl_newrule refuses a second rule that is equal in everything (rule_exists, net/core/fib_rules.c).
+  identify: (spec) => `rule ipv${spec.family} ${spec.priority}: ${describeRule(spec)}`,
+  normalize: normalizeRule,
+  // A rule may name a link that is not there: it waits as [detached] and begins to match when the link appears.
+  needs: () => [],
+  merge: (a, b) => (canonicalText(a) === canonicalText(b) ? a : undefined),
+  describe: (spec) => `${spec.family === 6 ? "ipv6 " : ""}${spec.priority}: ${describeRule(spec)}`,
+  // Later rules first: while a chain of rules is being built, a packet falls through to what was there before.
+  rank: (spec) => -spec.priority,
+  compare: (spec) => canonicalText(spec, ["protocol"]),
+};
+
+function normalizeRule(spec: RuleSpec): RuleSpec {
+  const { from, to, mark, mask, tos, dscp, not, ...rest } = spec;
+  const normal: RuleSpec = { ...rest };
+  const any = defaultPrefix(spec.family);
+  if (not) normal.not = true;
+  if (from !== undefined && from !== any) normal.from = from;
+  if (to !== undefined && to !== any) normal.to = to;
+  if (tos) normal.tos = tos;
+  if (dscp !== undefined) normal.dscp = dscp;
+  // A mark without a mask counts in full when it is not 0 (fib_nl2rule); a mask of no bits matches every mark.
+  const bits = mask ?? (mark ? ALL_BITS : 0);
+  if (bits !== 0) {
+    normal.mark = mark ?? 0;
+    if (bits !== ALL_BITS) normal.mask = bits;
+  }
+  return normal;
+}
+
+function describeRule(spec: RuleSpec): string {
+  const words = [...(spec.not ? ["not"] : []), `from ${spec.from === undefined ? "all" : shortPrefix(spec.from)}`];
+  if (spec.to !== undefined) words.push(`to ${shortPrefix(spec.to)}`);
+  if (spec.tos !== undefined) words.push(`tos 0x${spec.tos.toString(16)}`);
+  if (spec.dscp !== undefined) words.push(`dscp ${spec.dscp}`);
+  if (spec.mark !== undefined) {
+    const mask = spec.mask === undefined ? "" : `/0x${spec.mask.toString(16)}`;
+    words.push(`fwmark 0x${spec.mark.toString(16)}${mask}`);
+  }
+  if (spec.iif !== undefined) words.push(`iif ${spec.iif}`);
+  if (spec.oif !== undefined) words.push(`oif ${spec.oif}`);
+  if (spec.l3mdev) words.push("l3mdev");
+  if (spec.uids !== undefined) words.push(`uidrange ${spec.uids.first}-${spec.uids.last}`);
+  if (spec.ipProtocol !== undefined) words.push(`ipproto ${spec.ipProtocol}`);
+  if (spec.sourcePorts !== undefined) words.push(`sport ${describeRange(spec.sourcePorts)}`);
+  if (spec.destinationPorts !== undefined) words.push(`dport ${describeRange(spec.destinationPorts)}`);
+  if (spec.tunnelId !== undefined) words.push(`tun_id ${spec.tunnelId}`);
+  words.push(describeAction(spec));
+  if (spec.suppressPrefixLength !== undefined) words.push(`suppress_prefixlength ${spec.suppressPrefixLength}`);
+  if (spec.suppressGroup !== undefined) words.push(`suppress_ifgroup ${spec.suppressGroup}`);
+  return words.join(" ");
+}
+
+function describeAction(spec: RuleSpec): string {
+  if (spec.action === "table") return spec.l3mdev ? "lookup l3mdev-table" : `lookup ${tableName(spec.table ?? 0)}`;
+  if (spec.action === "goto") return `goto ${spec.goto ?? 0}`;
+  return spec.action;
+}
+
+function describeRange(range: NumberRange): string {
+  return range.first === range.last ? String(range.first) : `${range.first}-${range.last}`;
+}

@@ -1,0 +1,105 @@
+// Owns the drawing of table ids and rule priorities: stable over time, from ranges that the file can move, never one
+// that somebody else uses.
+import { POOLS } from "../model/claim.ts";
+import type { Claim, Pool } from "../model/claim.ts";
+import type { Diagnostic } from "../model/diagnostic.ts";
+import type { NumberRange } from "../model/kinds.ts";
+
+/** By pool, by "role/instance/claim": the first number drawn. */
+export type Numbers = Record<Pool, Record<string, number>>;
+
+/** No number drawn yet. */
+export function emptyNumbers(): Numbers {
+  return { tables: {}, priorities: {} };
+}
+
+/** The ranges that numbers are drawn from, inclusive. */
+export type Ranges = Record<Pool, NumberRange>;
+
+/**
+ * The ranges in use where the file states none. Priorities lie between the local table's rule (0) and main's (32766),
+ * and clear of those that well-known programs use (5210–5270, 9, 20–120, 32764).
+ */
+export const DEFAULT_RANGES: Ranges = {
+  tables: { first: 7000, last: 7999 },
+  priorities: { first: 7000, last: 7999 },
+};
+
+/** A claim with the one who makes it. */
+export interface OwnedClaim extends Claim {
+  owner: string;
+}
+
+/**
+ * Draws the numbers for all claims. A claim keeps what it drew `earlier` while that is still in the range and free;
+ * otherwise it gets the lowest free numbers. Fixed numbers come first, so that nothing else is given them. A number
+ * that was drawn earlier for something of the same owner that is not there now (a link that is gone) stays reserved.
+ */
+export function drawNumbers(
+  claims: readonly OwnedClaim[],
+  ranges: Ranges,
+  inUse: Record<Pool, readonly number[]>,
+  earlier: Numbers,
+  owners: readonly string[],
+): { numbers: Numbers; diagnostics: Diagnostic[] } {
+  const numbers = emptyNumbers();
+  const diagnostics: Diagnostic[] = [];
+  for (const pool of POOLS) {
+    const range = ranges[pool];
+    const taken = new Set(inUse[pool]);
+    const take = (claim: OwnedClaim, first: number): void => {
+      numbers[pool][claimId(claim)] = first;
+      for (const number of span(claim, first)) taken.add(number);
+    };
+    const ofPool = claims.filter((claim) => claim.pool === pool);
+    for (const claim of ofPool) if (claim.fixed !== undefined) taken.add(claim.fixed);
+    const drawn = ofPool.filter((claim) => claim.fixed === undefined);
+    // Those that keep their numbers go before those that need new ones.
+    for (const claim of drawn) {
+      const first = earlier[pool][claimId(claim)];
+      if (first !== undefined && isFree(claim, first, range, taken)) take(claim, first);
+    }
+    const absent = Object.entries(earlier[pool]).filter(
+      ([id]) => !(id in numbers[pool]) && owners.some((owner) => id.startsWith(`${owner}/`)),
+    );
+    for (const claim of drawn) {
+      if (claimId(claim) in numbers[pool]) continue;
+      const reserved = new Set([...taken, ...absent.map(([, number]) => number)]);
+      const first = lowestFree(claim, range, reserved) ?? lowestFree(claim, range, taken);
+      if (first === undefined) diagnostics.push(exhausted(claim, range));
+      else take(claim, first);
+    }
+    for (const [id, number] of absent) if (!(id in numbers[pool]) && !taken.has(number)) numbers[pool][id] = number;
+  }
+  return { numbers, diagnostics };
+}
+
+/** The name under which a claim's number is remembered. */
+export function claimId(claim: { owner: string; name: string }): string {
+  return `${claim.owner}/${claim.name}`;
+}
+
+function span(claim: Claim, first: number): number[] {
+  return Array.from({ length: claim.count ?? 1 }, (_, i) => first + i);
+}
+
+function isFree(claim: Claim, first: number, range: NumberRange, taken: ReadonlySet<number>): boolean {
+  return span(claim, first).every((number) => number >= range.first && number <= range.last && !taken.has(number));
+}
+
+function lowestFree(claim: Claim, range: NumberRange, taken: ReadonlySet<number>): number | undefined {
+  for (let first = range.first; first <= range.last; first++) if (isFree(claim, first, range, taken)) return first;
+  return undefined;
+}
+
+function exhausted(claim: OwnedClaim, range: NumberRange): Diagnostic {
+  const what = claim.pool === "tables" ? "routing table ids" : "rule priorities";
+  return {
+    code: "range-exhausted",
+    severity: "error",
+    summary: `no ${what} left for ${claim.owner}`,
+    detail: `It needs ${claim.count ?? 1} in a row, and every one from ${range.first} to ${range.last} is in use.`,
+    remedy: `Move or widen the range: ranges: { ${claim.pool}: ${range.first}-${range.last + 1000} }.`,
+    range: claim.from,
+  };
+}

@@ -1,0 +1,112 @@
+// Owns the comparison of what the host shall have with what the kernel has: which steps, in which order, and what
+// cannot be done now.
+import { isOurs } from "./ownership.ts";
+import { inOrderOfCreation } from "./compose.ts";
+import { describeObject, rulesOf } from "./kinds/index.ts";
+import { parsePrefix } from "../model/ip.ts";
+import type { Key, Kind, Specs } from "../model/kinds.ts";
+import type { Desired, DesiredState, Need, Observed, Snapshot } from "../model/objects.ts";
+import type { Blocked, Ledger, Plan, Step } from "../model/plan.ts";
+
+/**
+ * The steps that lead from `have` to `want`, in the order in which they are safe: new objects before old ones go
+ * (make before break), a table filled before the rule that points to it, and the other way round for removal.
+ * Objects that are not ours never appear in a step; where one stands in the way, the plan says so.
+ */
+export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Plan {
+  const present = groupByKey(have.observed);
+  const plan: Plan = { steps: [], blocked: [], settled: [] };
+  const wanted = new Set<Key>();
+  for (const desired of want.objects) {
+    wanted.add(desired.key);
+    planDesired(plan, desired, present.get(desired.key) ?? [], have, ledger);
+  }
+  const creations = plan.steps;
+  const removals = have.observed
+    .filter((observed) => !wanted.has(observed.key) && isOurs(observed, ledger))
+    .sort((a, b) => inOrderOfCreation(b, a))
+    .flatMap((observed) => planRemoval(observed, ledger));
+  const surplus = creations.filter((step) => step.action === "delete");
+  plan.steps = [...creations.filter((step) => step.action !== "delete"), ...surplus, ...removals];
+  return plan;
+}
+
+function planDesired(plan: Plan, desired: Desired, present: Observed[], have: Snapshot, ledger: Ledger): void {
+  const ours = present.filter((observed) => isOurs(observed, ledger));
+  const foreign = present.filter((observed) => !isOurs(observed, ledger));
+  const right = ours.find((observed) => isEqual(observed, desired));
+  if (right) {
+    plan.settled.push(desired.key);
+    for (const twin of ours) if (twin !== right) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
+    return;
+  }
+  // A sysctl always has a value: one that somebody else set already is as good as ours and stays theirs.
+  const shared = desired.kind === "sysctl" ? foreign[0] : undefined;
+  if (shared && isEqual(shared, desired)) {
+    plan.settled.push(desired.key);
+    return;
+  }
+  const blocked = findBlock(desired, shared ? [] : foreign, have);
+  if (blocked) {
+    plan.blocked.push(blocked);
+    return;
+  }
+  const [before, ...twins] = shared ? [shared] : ours;
+  if (before) {
+    const drifted = ledger.applied[desired.key] === textOf(desired);
+    plan.steps.push({ action: "replace", before, after: desired, why: drifted ? "drift" : "changed" });
+    for (const twin of twins) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
+  } else {
+    plan.steps.push({ action: "create", after: desired, why: desired.key in ledger.applied ? "missing" : "new" });
+  }
+}
+
+function planRemoval(observed: Observed, ledger: Ledger): Step[] {
+  const why = observed.key in ledger.applied ? "unwanted" : "orphan";
+  if (observed.kind !== "sysctl") return [{ action: "delete", before: observed, why }];
+  const memory = ledger.sysctls[observed.spec.path];
+  // Whoever changed the value after heddle did owns it now.
+  if (!memory?.set.includes(observed.spec.value) || memory.earlier === observed.spec.value) return [];
+  return [{ action: "delete", before: observed, why, restore: memory.earlier }];
+}
+
+function findBlock(desired: Desired, foreign: Observed[], have: Snapshot): Blocked | undefined {
+  for (const need of desired.needs) {
+    const blocked = checkNeed(need, desired, have);
+    if (blocked) return blocked;
+  }
+  const obstacle = foreign[0];
+  return obstacle && { desired, waitsFor: describeObject(obstacle), why: "foreign" };
+}
+
+function checkNeed(need: Need, desired: Desired, have: Snapshot): Blocked | undefined {
+  if ("address" in need) {
+    const found = have.links.some((link) =>
+      link.addresses.some((address) => parsePrefix(address.address)?.address === need.address),
+    );
+    return found ? undefined : { desired, waitsFor: `address ${need.address}`, why: "address-missing" };
+  }
+  const link = have.links.find((candidate) => candidate.name === need.link);
+  if (!link) return { desired, waitsFor: `link ${need.link}`, why: "link-missing" };
+  if (need.up && !link.up) return { desired, waitsFor: `link ${need.link} to be up`, why: "link-down" };
+  return undefined;
+}
+
+function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {
+  const groups = new Map<Key, Observed[]>();
+  for (const object of observed) {
+    const group = groups.get(object.key);
+    if (group) group.push(object);
+    else groups.set(object.key, [object]);
+  }
+  return groups;
+}
+
+function isEqual(observed: Observed, desired: Desired): boolean {
+  return textOf(observed) === textOf(desired);
+}
+
+/** The text by which two objects of one key are compared, and which the ledger remembers. */
+export function textOf<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
+  return rulesOf(object.kind).compare(object.spec);
+}

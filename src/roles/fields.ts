@@ -1,0 +1,106 @@
+// Owns the schemas of the values that sections share: addresses, prefixes, link names, numbers.
+//
+// Each says what is wrong in words for the one who wrote the file; `params.remedy` says what to write instead.
+import * as z from "zod/mini";
+import { canonicalAddress, familyOf, networkOf, parsePrefix } from "../model/ip.ts";
+import type { NumberRange } from "../model/kinds.ts";
+
+/** A key that may be left out, with its sentence for the JSON Schema and the manual. */
+export function optional<T, I>(about: string, schema: z.ZodMiniType<T, I>): z.ZodMiniOptional<z.ZodMiniType<T, I>> {
+  return described(about, z.optional(schema));
+}
+
+/** The schema with a sentence for the JSON Schema and the manual. */
+export function described<S extends z.ZodMiniType>(about: string, schema: S): S {
+  z.globalRegistry.add(schema, { description: about });
+  return schema;
+}
+
+/** Text that a function turns into a value, or refuses with a message and a remedy. */
+function text<T>(expects: string, read: (text: string) => T | Refusal): z.ZodMiniType<T, string> {
+  return z.pipe(
+    z.string(`expected ${expects}, as text`),
+    z.transform((input: string, context): T => {
+      const result = read(input);
+      if (!(result instanceof Refusal)) return result;
+      context.issues.push({ code: "custom", message: result.message, input, params: { remedy: result.remedy } });
+      return z.NEVER;
+    }),
+  );
+}
+
+class Refusal {
+  readonly message: string;
+  readonly remedy: string | undefined;
+  constructor(message: string, remedy?: string) {
+    this.message = message;
+    this.remedy = remedy;
+  }
+}
+
+/** An IPv4 or IPv6 address, made canonical. */
+export const address = text("an IP address", (input) => {
+  const canonical = canonicalAddress(input);
+  if (canonical !== undefined) return canonical;
+  if (parsePrefix(input)) return new Refusal(`"${input}" is a prefix, not an address`, `Write ${input.split("/")[0]}.`);
+  return new Refusal(`"${input}" is not an IP address`, "Write it like 172.16.34.1 or fd00:16::1.");
+});
+
+/** A prefix without host bits, made canonical; an address alone is a host prefix. */
+export const prefix = text("an IP prefix", readPrefix);
+
+/** A prefix, or the word "default" for whichever family the rest says. */
+export const prefixOrDefault = text('an IP prefix or "default"', (input) =>
+  input === "default" ? "default" : readPrefix(input),
+);
+
+function readPrefix(input: string): string | Refusal {
+  const parts = parsePrefix(input);
+  if (!parts) return new Refusal(`"${input}" is not an IP prefix`, "Write it like 10.20.0.0/16 or fd00:16::/64.");
+  const whole = `${parts.address}/${parts.length}`;
+  const network = networkOf(whole);
+  if (network !== whole) {
+    const host = `${parts.address}/${familyOf(parts.address) === 4 ? 32 : 128}`;
+    return new Refusal(
+      `"${input}" has bits set behind its length`,
+      `Write ${network} for the network, or ${host} for the one address.`,
+    );
+  }
+  return whole;
+}
+
+/** The name of a link as the kernel allows it (dev_valid_name, net/core/dev.c). */
+export const linkName = text("the name of a link", (input) => {
+  if (/^[^\s/:]{1,15}$/.test(input) && input !== "." && input !== "..") return input;
+  return new Refusal(`"${input}" cannot be the name of a link`, "A name has 1 to 15 characters, without spaces, / and :.");
+});
+
+/** A name that the file gives to something: a role instance, a table. */
+export const name = z.string().check(
+  z.regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,30}$/, {
+    error: "a name begins with a letter and has at most 31 letters, digits, dots, dashes and underscores",
+  }),
+);
+
+/** A whole number in the range, both ends included. */
+export function wholeNumber(first: number, last: number): z.ZodMiniType<number, number> {
+  const error = `expected a whole number from ${first} to ${last}`;
+  return z.number(error).check(z.int(error), z.gte(first, error), z.lte(last, error));
+}
+
+/** A range of whole numbers: `80`, "80" or "8000-8100". */
+export function numberRange(first: number, last: number): z.ZodMiniType<NumberRange, string | number> {
+  const expects = `a number or range from ${first} to ${last}`;
+  const fits = (range: NumberRange): boolean => range.first >= first && range.first <= range.last && range.last <= last;
+  const fromText = text(expects, (input): NumberRange | Refusal => {
+    const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(input);
+    const range = match && { first: Number(match[1]), last: Number(match[2] ?? match[1]) };
+    if (range && fits(range)) return range;
+    return new Refusal(`"${input}" is not ${expects}`, `Write it like "${first}" or "${first}-${last}".`);
+  });
+  const fromNumber = z.pipe(
+    wholeNumber(first, last),
+    z.transform((value: number): NumberRange => ({ first: value, last: value })),
+  );
+  return z.union([fromNumber, fromText]);
+}

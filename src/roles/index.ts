@@ -1,0 +1,7 @@
+// Owns the only list of roles.
+import { multihome } from "./multihome/index.ts";
+import type { Role } from "./role.ts";
+import { staticRole } from "./static/index.ts";
+
+/** Every role, in the order in which the manual tells of them. */
+export const ROLES: readonly Role[] = [multihome as Role, staticRole as Role];

@@ -1,0 +1,39 @@
+// Owns what a role is: a schema for its section of the file, and a pure function from that to kernel objects.
+import type { ZodMiniType } from "zod/mini";
+import type { Claim } from "../model/claim.ts";
+import type { Outcome, SourceRange } from "../model/diagnostic.ts";
+import type { LinkFact } from "../model/facts.ts";
+import type { Wanted } from "../model/objects.ts";
+
+/** One section of the file, with the places of everything in it. */
+export interface Section<Value = unknown> {
+  /** The role: "multihome". */
+  role: string;
+  /** The instance: "ib". */
+  name: string;
+  value: Value;
+  /** The place of a key or an item below the section: `at("links", 0)`. Falls back to the nearest one above. */
+  at(...path: (string | number)[]): SourceRange;
+}
+
+/** What a role sees of the host when it decides. Plain and serialisable. */
+export interface View {
+  links: readonly LinkFact[];
+  /** By claim name, the drawn (first) number. */
+  tables: Readonly<Record<string, number>>;
+  priorities: Readonly<Record<string, number>>;
+  /** Names that rt_tables gives to tables. */
+  tableNames: Readonly<Record<string, number>>;
+}
+
+/** A plug-in: what one section of the file means. Roles do not know each other. */
+export interface Role<Value = unknown> {
+  name: string;
+  /** One sentence for `heddle schema` and the manual. */
+  about: string;
+  schema: ZodMiniType<Value>;
+  /** The numbers that it draws, given the links that are there. */
+  claims(section: Section<Value>, links: readonly LinkFact[]): Claim[];
+  /** The kernel objects that the section asks for. */
+  desire(section: Section<Value>, view: View): Outcome<Wanted[]>;
+}

@@ -1,0 +1,129 @@
+// Owns the role `static`: tables, rules and routes as they are written, so that an existing set-up can be kept as it is.
+import type { Claim } from "../../model/claim.ts";
+import type { Diagnostic, Outcome } from "../../model/diagnostic.ts";
+import type { Family } from "../../model/ip.ts";
+import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
+import type { RuleSpec } from "../../model/kinds.ts";
+import type { Wanted } from "../../model/objects.ts";
+import type { Role, Section, View } from "../role.ts";
+import { familiesOf } from "./families.ts";
+import { desireRoute } from "./route.ts";
+import { IP_PROTOCOLS, staticSchema } from "./schema.ts";
+import type { Static, StaticRule } from "./schema.ts";
+import { resolveTable } from "./tables.ts";
+
+/** Claim of the priorities of rules that state none, in a row so that they keep the order of the file. */
+const RULES = "rules";
+
+export const staticRole: Role<Static> = {
+  name: "static",
+  about: "Tables, rules and routes exactly as they are written.",
+  schema: staticSchema,
+
+  claims(section): Claim[] {
+    const { tables = {}, rules = [], routes = [] } = section.value;
+    const claims: Claim[] = [];
+    for (const [name, id] of Object.entries(tables)) {
+      const from = section.at("tables", name);
+      claims.push({ pool: "tables", name, from, ...(id === "auto" ? {} : { fixed: id }) });
+    }
+    for (const [list, entries] of Object.entries({ routes, rules })) {
+      for (const [index, { table }] of entries.entries()) {
+        if (typeof table !== "number") continue;
+        claims.push({ pool: "tables", name: `#${table}`, fixed: table, from: section.at(list, index, "table") });
+      }
+    }
+    for (const [index, { priority }] of rules.entries()) {
+      if (priority === undefined) continue;
+      claims.push({ pool: "priorities", name: `#${priority}`, fixed: priority, from: section.at("rules", index) });
+    }
+    const drawn = rules.filter((rule) => rule.priority === undefined).length;
+    if (drawn > 0) claims.push({ pool: "priorities", name: RULES, count: drawn, from: section.at("rules") });
+    return claims;
+  },
+
+  desire(section, view): Outcome<Wanted[]> {
+    const diagnostics: Diagnostic[] = [];
+    const { rules = [], routes = [] } = section.value;
+    const wantedRoutes = routes.flatMap((route, index) => desireRoute(section, view, route, index, diagnostics));
+    let priority = view.priorities[RULES] ?? 0;
+    const wantedRules = rules.flatMap((rule, index) =>
+      desireRule(section, view, rule, index, rule.priority ?? priority++, diagnostics),
+    );
+    return { value: [...wantedRoutes, ...wantedRules], diagnostics };
+  },
+};
+
+function desireRule(
+  section: Section<Static>,
+  view: View,
+  rule: StaticRule,
+  index: number,
+  priority: number,
+  diagnostics: Diagnostic[],
+): Wanted[] {
+  const from = section.at("rules", index);
+  const families = familiesOf(rule.family, [rule.from, rule.to], from, diagnostics);
+  const decision = decide(section, view, rule, index, diagnostics);
+  if (!families || !decision) return [];
+  return families.map((family) => ({ kind: "rule", spec: { ...match(rule, family), ...decision, priority }, from }));
+}
+
+/** What a packet must be for the rule to apply. */
+function match(rule: StaticRule, family: Family): Pick<RuleSpec, "family" | "protocol"> & Partial<RuleSpec> {
+  const { not, from, to, iif, oif, mark, mask, tos, dscp, uids, protocol, sport, dport } = rule;
+  return {
+    family,
+    protocol: HEDDLE_PROTOCOL,
+    ...(not ? { not } : {}),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+    ...(iif === undefined ? {} : { iif }),
+    ...(oif === undefined ? {} : { oif }),
+    ...(mark === undefined ? {} : { mark }),
+    ...(mask === undefined ? {} : { mask }),
+    ...(tos === undefined ? {} : { tos }),
+    ...(dscp === undefined ? {} : { dscp }),
+    ...(uids === undefined ? {} : { uids }),
+    ...(protocol === undefined ? {} : { ipProtocol: protocolNumber(protocol, family) }),
+    ...(sport === undefined ? {} : { sourcePorts: sport }),
+    ...(dport === undefined ? {} : { destinationPorts: dport }),
+  };
+}
+
+/** ICMP means the family's own. */
+function protocolNumber(protocol: string | number, family: Family): number {
+  if (protocol === "icmp" && family === 6) return IP_PROTOCOLS["icmpv6"] as number;
+  return typeof protocol === "number" ? protocol : (IP_PROTOCOLS[protocol] as number);
+}
+
+/** What the rule does: exactly one of table, action, goto. */
+function decide(
+  section: Section<Static>,
+  view: View,
+  rule: StaticRule,
+  index: number,
+  diagnostics: Diagnostic[],
+): Pick<RuleSpec, "action"> & Partial<RuleSpec> | undefined {
+  const said = [rule.table, rule.action, rule.goto].filter((word) => word !== undefined);
+  if (said.length !== 1) {
+    diagnostics.push({
+      code: "rule-action",
+      severity: "error",
+      summary: said.length === 0 ? "the rule does not say what it does" : "the rule says more than one thing to do",
+      remedy: "Give it exactly one of `table`, `action` and `goto`.",
+      range: section.at("rules", index),
+    });
+    return undefined;
+  }
+  if (rule.goto !== undefined) return { action: "goto", goto: rule.goto };
+  if (rule.action !== undefined) return { action: rule.action };
+  const table = resolveTable(section, view, rule.table ?? TABLE.main, ["rules", index, "table"], diagnostics);
+  if (table === undefined) return undefined;
+  return {
+    action: "table",
+    table,
+    ...(rule.suppress_prefixlength === undefined ? {} : { suppressPrefixLength: rule.suppress_prefixlength }),
+    ...(rule.suppress_ifgroup === undefined ? {} : { suppressGroup: rule.suppress_ifgroup }),
+  };
+}

@@ -1,0 +1,168 @@
+// Owns the routes of the role `static`.
+import type { Diagnostic } from "../../model/diagnostic.ts";
+import { defaultPrefix, familyOf, networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
+import type { Family } from "../../model/ip.ts";
+import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
+import type { Hop, RouteMetrics, RouteSpec } from "../../model/kinds.ts";
+import type { Wanted } from "../../model/objects.ts";
+import type { Section, View } from "../role.ts";
+import { familiesOf } from "./families.ts";
+import type { Static, StaticHop, StaticRoute } from "./schema.ts";
+import { resolveTable } from "./tables.ts";
+
+const ANSWERS_ITSELF: ReadonlySet<string> = new Set(["blackhole", "unreachable", "prohibit", "throw"]);
+
+/** The kernel routes for one entry: one for each IP version; none, with diagnostics, where it is wrong. */
+export function desireRoute(
+  section: Section<Static>,
+  view: View,
+  route: StaticRoute,
+  index: number,
+  diagnostics: Diagnostic[],
+): Wanted[] {
+  const from = section.at("routes", index);
+  const to = route.to === "default" ? undefined : route.to;
+  // An IPv4 route may go by an IPv6 gateway, so gateways tell the family only where nothing else does.
+  const telling = [to, route.source, route.from];
+  const gateways = [route.via, ...(route.hops ?? []).map((hop) => hop.via)];
+  const certain = telling.some((text) => text !== undefined) || route.family !== undefined;
+  const families = familiesOf(route.family, certain ? telling : gateways, from, diagnostics);
+  const table = resolveTable(section, view, route.table ?? TABLE.main, ["routes", index, "table"], diagnostics);
+  const shape = checkShape(section, route, index, diagnostics);
+  if (!families || table === undefined || !shape) return [];
+  const hops = readHops(section, view, route, index, diagnostics);
+  if (!hops) return [];
+  return families.flatMap((family) => {
+    if (!checkFamilyFields(section, route, family, index, diagnostics)) return [];
+    const spec: RouteSpec = {
+      family,
+      table,
+      to: to ?? defaultPrefix(family),
+      type: route.type ?? "unicast",
+      hops,
+      protocol: HEDDLE_PROTOCOL,
+      ...(route.from === undefined ? {} : { from: route.from }),
+      ...(route.metric === undefined ? {} : { metric: route.metric }),
+      ...(route.tos === undefined ? {} : { tos: route.tos }),
+      ...(route.scope === undefined ? {} : { scope: route.scope }),
+      ...(route.source === undefined ? {} : { source: route.source }),
+      ...(route.nexthop === undefined ? {} : { nexthop: route.nexthop }),
+      ...(route.metrics === undefined ? {} : { metrics: readMetrics(route.metrics) }),
+      ...(route.preference === undefined || route.preference === "medium" ? {} : { preference: route.preference }),
+    };
+    return [{ kind: "route", spec, from } as const];
+  });
+}
+
+/** Whether the entry says exactly one way to go, or none where the type needs none. */
+function checkShape(
+  section: Section<Static>,
+  route: StaticRoute,
+  index: number,
+  diagnostics: Diagnostic[],
+): boolean {
+  const single = route.via !== undefined || route.link !== undefined || route.onlink !== undefined;
+  const ways = [single, route.hops !== undefined, route.nexthop !== undefined].filter(Boolean).length;
+  const type = route.type ?? "unicast";
+  const range = section.at("routes", index);
+  if (ANSWERS_ITSELF.has(type) && ways > 0) {
+    const summary = `a ${type} route goes nowhere, so it cannot have a way`;
+    const remedy = "Take `via`, `link`, `hops` and `nexthop` away.";
+    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range });
+    return false;
+  }
+  if (!ANSWERS_ITSELF.has(type) && ways !== 1) {
+    const summary = ways === 0 ? "the route does not say where to go" : "the route says more than one way to go";
+    const remedy = "Give it `via` and `link` (or one of them), or `hops`, or `nexthop`.";
+    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range });
+    return false;
+  }
+  return true;
+}
+
+function readHops(
+  section: Section<Static>,
+  view: View,
+  route: StaticRoute,
+  index: number,
+  diagnostics: Diagnostic[],
+): Hop[] | undefined {
+  if (route.nexthop !== undefined || ANSWERS_ITSELF.has(route.type ?? "unicast")) return [];
+  const { via, link, onlink } = route;
+  const written: { hop: StaticHop; path: (string | number)[] }[] = route.hops
+    ? route.hops.map((hop, i) => ({ hop, path: ["routes", index, "hops", i] }))
+    : [{ hop: { via, link, onlink }, path: ["routes", index] }];
+  const hops: Hop[] = [];
+  for (const { hop, path } of written) {
+    // The kernel finds the link when it takes the route and shows it ever after, so it is found here as well.
+    const found = hop.link ?? (hop.via === undefined ? undefined : linkTowards(hop.via, view));
+    if (found === undefined) {
+      diagnostics.push({
+        code: hop.via === undefined ? "route-way" : "waiting-link",
+        severity: hop.via === undefined ? "error" : "warning",
+        summary: hop.via === undefined ? "this hop says neither `via` nor `link`" : `no link reaches the gateway ${hop.via}`,
+        ...(hop.via === undefined ? {} : { detail: "No subnet of this host's links contains it." }),
+        remedy: hop.via === undefined ? "Give it one of them." : "Say `link`, with `onlink: true` where no subnet will contain it.",
+        range: section.at(...path),
+      });
+      continue;
+    }
+    hops.push({
+      link: found,
+      ...(hop.via === undefined ? {} : { via: hop.via }),
+      ...(hop.weight === undefined ? {} : { weight: hop.weight }),
+      ...(hop.onlink ? { onlink: true } : {}),
+    });
+  }
+  return hops.length === written.length ? hops : undefined;
+}
+
+/** The link with the longest subnet that contains the gateway. */
+function linkTowards(via: string, view: View): string | undefined {
+  let best: { link: string; length: number } | undefined;
+  for (const link of view.links) {
+    for (const { address, peer } of link.addresses) {
+      const length = parsePrefix(address)?.length ?? 0;
+      const subnet = networkOf(peer === undefined ? address : `${peer}/${length}`);
+      if (prefixContains(subnet, via) && (!best || length > best.length)) best = { link: link.name, length };
+    }
+  }
+  return best?.link;
+}
+
+function readMetrics(metrics: NonNullable<StaticRoute["metrics"]>): RouteMetrics {
+  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => value !== undefined)) as RouteMetrics;
+}
+
+/** Refuses what the family's kernel code would silently ignore. */
+function checkFamilyFields(
+  section: Section<Static>,
+  route: StaticRoute,
+  family: Family,
+  index: number,
+  diagnostics: Diagnostic[],
+): boolean {
+  const foreign = family === 4 ? (["from", "preference"] as const) : (["tos", "scope"] as const);
+  const wrong = foreign.filter((key) => route[key] !== undefined);
+  for (const key of wrong) {
+    diagnostics.push({
+      code: "wrong-family",
+      severity: "error",
+      summary: `IPv${family} routes have no \`${key}\``,
+      remedy: `Take \`${key}\` away, or write one entry for each IP version.`,
+      range: section.at("routes", index, key),
+    });
+  }
+  const vias = [route.via, ...(route.hops ?? []).map((hop) => hop.via)].filter((via) => via !== undefined);
+  const wrongVia = family === 6 ? vias.find((via) => familyOf(via) === 4) : undefined;
+  if (wrongVia !== undefined) {
+    diagnostics.push({
+      code: "wrong-family",
+      severity: "error",
+      summary: `an IPv6 route cannot go by the IPv4 gateway ${wrongVia}`,
+      remedy: "Name an IPv6 gateway.",
+      range: section.at("routes", index),
+    });
+  }
+  return wrong.length === 0 && wrongVia === undefined;
+}

@@ -1,0 +1,135 @@
+// Owns what may be written under `static`: tables, rules and routes, in the words of ip-rule(8) and ip-route(8).
+import * as z from "zod/mini";
+import { address, described, linkName, name, numberRange, optional, prefix, prefixOrDefault, wholeNumber } from "../fields.ts";
+
+const MAX_U32 = 0xffffffff;
+
+/** Table id, or a name from `tables` or from rt_tables. */
+const table = z.union([wholeNumber(1, MAX_U32), z.string("expected a table's name, as text")]);
+
+const family = z.enum(["ipv4", "ipv6", "both"], 'expected "ipv4", "ipv6" or "both"');
+
+/** What one packet can take, of several. */
+const hop = z.strictObject({
+  via: optional("Gateway.", address),
+  link: optional("Link; found by the gateway's subnet unless stated.", linkName),
+  weight: optional("Share among the hops, 1 unless stated.", wholeNumber(1, 256)),
+  onlink: optional("The gateway is on the link though no subnet says so.", z.boolean()),
+});
+
+const METRIC_NAMES = [
+  "mtu",
+  "window",
+  "rtt",
+  "rttvar",
+  "ssthresh",
+  "cwnd",
+  "advmss",
+  "reordering",
+  "hoplimit",
+  "initcwnd",
+  "features",
+  "rto_min",
+  "initrwnd",
+  "quickack",
+  "fastopen_no_cookie",
+] as const;
+
+const metricValue = z.optional(wholeNumber(0, MAX_U32));
+
+const metrics = z.strictObject({
+  ...(Object.fromEntries(METRIC_NAMES.map((key) => [key, metricValue])) as Record<
+    (typeof METRIC_NAMES)[number],
+    typeof metricValue
+  >),
+  congctl: optional("Congestion control algorithm.", z.string().check(z.regex(/^[a-z0-9_-]{1,15}$/))),
+  lock: optional("Metrics that the kernel must not adapt.", z.array(z.enum([...METRIC_NAMES, "congctl"]))),
+});
+
+const scope = z.union([z.enum(["global", "site", "link", "host", "nowhere"]), wholeNumber(0, 255)]);
+
+const route = z.strictObject({
+  to: described('Destination prefix, or "default".', prefixOrDefault),
+  type: optional(
+    "What happens to the packet; unicast unless stated.",
+    z.enum([
+      "unicast",
+      "local",
+      "broadcast",
+      "anycast",
+      "multicast",
+      "blackhole",
+      "unreachable",
+      "prohibit",
+      "throw",
+    ]),
+  ),
+  table: optional("Table id or name; main unless stated.", table),
+  via: optional("Gateway.", address),
+  link: optional("Link; found by the gateway's subnet unless stated.", linkName),
+  onlink: optional("The gateway is on the link though no subnet says so.", z.boolean()),
+  hops: optional("Several next hops for one route, instead of `via` and `link`.", z.array(hop).check(z.minLength(1))),
+  nexthop: optional("Id of a nexthop object, instead of `via` and `link`.", wholeNumber(1, MAX_U32)),
+  source: optional("Source address for packets that have none yet.", address),
+  from: optional("IPv6 only: source prefix that the packet must have.", prefix),
+  metric: optional("Priority among routes to the same prefix; lower wins.", wholeNumber(0, MAX_U32)),
+  tos: optional("IPv4 only: type of service that the packet must have.", wholeNumber(0, 255)),
+  scope: optional("IPv4 only: distance of the destination.", scope),
+  preference: optional("IPv6 only: router preference.", z.enum(["low", "medium", "high"])),
+  metrics: optional("Properties of the path: mtu, advmss and so on.", metrics),
+  family: optional("Needed where nothing else tells the IP version.", family),
+});
+
+/** IP protocols by the names of /etc/protocols that matter to a rule. */
+export const IP_PROTOCOLS: Readonly<Record<string, number>> = {
+  icmp: 1,
+  tcp: 6,
+  udp: 17,
+  dccp: 33,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  icmpv6: 58,
+  sctp: 132,
+  udplite: 136,
+};
+
+const rule = z.strictObject({
+  priority: optional("Place among all rules; lower is asked first; drawn from the range unless stated.", wholeNumber(0, MAX_U32)),
+  not: optional("Turns the whole match round.", z.boolean()),
+  from: optional("Source prefix.", prefix),
+  to: optional("Destination prefix.", prefix),
+  iif: optional("Link that the packet came in by; lo for what this host sends.", linkName),
+  oif: optional("Link that the socket is bound to.", linkName),
+  mark: optional("Firewall mark.", wholeNumber(0, MAX_U32)),
+  mask: optional("Bits of the mark that count; all unless stated.", wholeNumber(1, MAX_U32)),
+  tos: optional("Type of service.", wholeNumber(0, 255)),
+  dscp: optional("Differentiated services code point; kernels from 6.13 on.", wholeNumber(0, 63)),
+  uids: optional("User id or range of the sending socket's owner.", numberRange(0, MAX_U32 - 1)),
+  protocol: optional(
+    "IP protocol, by name or number.",
+    z.union([wholeNumber(1, 255), z.enum(Object.keys(IP_PROTOCOLS) as [string, ...string[]])]),
+  ),
+  sport: optional("Source port or range.", numberRange(1, 65535)),
+  dport: optional("Destination port or range.", numberRange(1, 65535)),
+  table: optional("Table id or name to look the destination up in.", table),
+  action: optional("Instead of a table.", z.enum(["nop", "blackhole", "unreachable", "prohibit"])),
+  goto: optional("Priority of the rule to go on with, instead of a table.", wholeNumber(1, MAX_U32)),
+  suppress_prefixlength: optional("Routes with this prefix length or a shorter one do not count.", wholeNumber(0, 128)),
+  suppress_ifgroup: optional("Routes out of links of this group do not count.", wholeNumber(0, 0x7fffffff)),
+  family: optional("Needed where no address tells the IP version.", family),
+});
+
+export const staticSchema = z.strictObject({
+  tables: optional(
+    'Names for tables: an id, or "auto" for one from the range.',
+    z.record(name, z.union([wholeNumber(1, MAX_U32), z.literal("auto")])),
+  ),
+  rules: optional("Rules, asked in the order in which they stand here unless priorities are stated.", z.array(rule)),
+  routes: optional("Routes.", z.array(route)),
+});
+
+export type Static = z.output<typeof staticSchema>;
+export type StaticRoute = z.output<typeof route>;
+export type StaticRule = z.output<typeof rule>;
+export type StaticHop = z.output<typeof hop>;
