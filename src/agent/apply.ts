@@ -1,12 +1,19 @@
 // Owns the doing of a plan: memory first, then the kernel, and the way back when a step fails.
 import type { Host, StepResult } from "../host/host.ts";
-import type { StateStore } from "../host/ledger/store.ts";
+import type { Ledger } from "../model/plan.ts";
+import type { Numbers } from "../plan/numbers.ts";
 import type { LinkFact } from "../model/facts.ts";
 import type { Kind } from "../model/kinds.ts";
 import type { Step } from "../model/plan.ts";
 import { noteAfter, noteBefore } from "../plan/ledger.ts";
 import { undoSteps } from "../plan/undo.ts";
 import type { Look } from "./look.ts";
+
+/** Where memory is kept: the files of the host, or a model of them. */
+export interface Store {
+  writeLedger(ledger: Ledger): Promise<void>;
+  writeNumbers(numbers: Numbers): Promise<void>;
+}
 
 /** How an apply ended. `failed` is empty exactly when every step was done; otherwise what was done is undone. */
 export interface Applied {
@@ -20,7 +27,7 @@ export interface Applied {
  * Does the steps of a plan in their order. When one fails, those behind it are not tried, and those before it are
  * undone: half of a routing set-up is worse than the one that was there before.
  */
-export async function applyPlan(look: Look, host: Host, store: StateStore, signal?: AbortSignal): Promise<Applied> {
+export async function applyPlan(look: Look, host: Host, store: Store, signal?: AbortSignal): Promise<Applied> {
   const { plan, snapshot, want } = look;
   if (plan.steps.length > 0) await store.writeLedger(noteBefore(look.ledger, plan.steps, snapshot.links));
   await store.writeNumbers(look.intent.numbers);

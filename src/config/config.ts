@@ -1,6 +1,6 @@
 // Owns the reading of heddle.yaml: text in, checked sections with their places out.
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
-import { hasErrors } from "../model/diagnostic.ts";
+import { hasErrors, inOrderOfLines } from "../model/diagnostic.ts";
 import type { NumberRange } from "../model/kinds.ts";
 import type { Role, Section } from "../roles/role.ts";
 import { issueToDiagnostics } from "./issues.ts";
@@ -70,12 +70,6 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
     at = (at as Record<PropertyKey, unknown>)[step];
   }
   return at;
-}
-
-function inOrderOfLines(diagnostics: Diagnostic[]): Diagnostic[] {
-  const order = (diagnostic: Diagnostic): number =>
-    (diagnostic.range?.start.line ?? 0) * 100_000 + (diagnostic.range?.start.column ?? 0);
-  return [...diagnostics].sort((a, b) => order(a) - order(b));
 }
 
 function emptyFile(range: SourceRange): Diagnostic {

@@ -16,16 +16,16 @@ export async function buildLab(topology: Topology, record: LabRecord, signal?: A
   const options: RunOptions = { env: { ...process.env, HEDDLE_LAB: record.id }, ...(signal && { signal }) };
   const hosts = Object.keys(topology.hosts);
   const bridges = switchNamespace(record.name);
-  await Promise.all([addNamespaces(record, options), writeFiles(topology, record.name, hosts)]);
-  await Promise.all([
+  await together([addNamespaces(record, options), writeFiles(topology, record.name, hosts)]);
+  await together([
     setSysctls(bridges, SWITCH_BASELINE, options),
     ...hosts.map((host) => setSysctls(hostNamespace(record.name, host), HOST_BASELINE, options)),
   ]);
   await runBatch(topology, bridges, switchBatch(topology, record.name), options);
-  await Promise.all(hosts.map((host) => buildHost(topology, record.name, host, options)));
+  await together(hosts.map((host) => buildHost(topology, record.name, host, options)));
   await waitForCarrier(topology, record.name, options);
   // After the carrier: a route may want it.
-  await Promise.all(hosts.map((host) => addRouting(topology, record.name, host, options)));
+  await together(hosts.map((host) => addRouting(topology, record.name, host, options)));
 }
 
 async function addNamespaces(record: LabRecord, options: RunOptions): Promise<void> {
@@ -81,4 +81,10 @@ async function waitForCarrier(topology: Topology, lab: string, options: RunOptio
     const shown = await showLinks(switchNamespace(lab), options);
     return [...shown.values()].filter(({ port }) => port === "forwarding").length >= up.length ? true : undefined;
   });
+}
+
+/** Waits for all, also when one of them fails: nothing may go on in a lab that is about to be removed. */
+async function together(promises: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(promises)).find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
 }

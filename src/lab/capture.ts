@@ -7,6 +7,7 @@ import type { ChildProcess } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import type { PlacedLink } from "./batches.ts";
 import { killGroup, start, waitFor } from "./child.ts";
+import { enterNamespace } from "./environment.ts";
 import { decodeFrame, type Frame } from "./frame.ts";
 import { HexDump } from "./hex-dump.ts";
 import { LabError } from "./lab-error.ts";
@@ -42,7 +43,7 @@ export class Capture implements AsyncDisposable {
     const recorders = await Promise.all(
       links.map(async (link) => {
         const socat = ["socat", "-u", "-x", "-b", String(SNAP_BYTES), `INTERFACE:${link.port}`, "OPEN:/dev/null"];
-        const child = await start(["nsenter", `--net=${netns}`, "--", ...socat], "ignore", env);
+        const child = await start([...enterNamespace(netns), ...socat], "ignore", env);
         track(child);
         return new Recorder(child, link, options);
       }),

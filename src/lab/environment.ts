@@ -15,9 +15,11 @@ export function hostEnvironment(
   host: string,
   user = "root",
 ): Record<string, string> {
-  const path = [dirname(process.execPath), process.env["PATH"], SYSTEM_PATH].filter((part) => part !== undefined);
+  const path = [dirname(process.execPath), process.env["PATH"], SYSTEM_PATH].flatMap(
+    (part) => part?.split(delimiter) ?? [],
+  );
   return {
-    PATH: path.join(delimiter),
+    PATH: [...new Set(path)].join(delimiter),
     LANG: "C.UTF-8",
     TZ: "UTC",
     HOME: "/",
@@ -26,4 +28,9 @@ export function hostEnvironment(
     HEDDLE_STATE: join(folder, "hosts", host),
     HEDDLE_LAB: record.id,
   };
+}
+
+/** Words before a command that put it into a network namespace, and end it when the process that started it ends. */
+export function enterNamespace(netns: string): string[] {
+  return ["setpriv", "--pdeathsig=SIGKILL", "--", "nsenter", `--net=${netns}`, "--"];
 }

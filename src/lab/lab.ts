@@ -1,10 +1,11 @@
 // Owns a lab that stands: hosts as network namespaces, and what can be done with them.
 import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
-import { placeLinks, type PlacedLink } from "./batches.ts";
+import { namespacesOf, placeLinks, type PlacedLink } from "./batches.ts";
 import { buildLab } from "./build.ts";
 import { Capture, type CaptureOptions } from "./capture.ts";
 import { CEILING_MS, killGroup, must, run, type Ended } from "./child.ts";
+import { enterNamespace, hostEnvironment } from "./environment.ts";
 import { LabError } from "./lab-error.ts";
 import { changeLink } from "./link-state.ts";
 import { hostNamespace, namespacePath, switchNamespace } from "./names.ts";
@@ -14,7 +15,6 @@ import { createState, labFolder, type LabRecord } from "./state.ts";
 import { takeDown } from "./take-down.ts";
 import type { Topology } from "./topology.ts";
 import { assertOtherUsers, becomeUserPrefix, mountUsersPrefix } from "./users.ts";
-import { hostEnvironment } from "./environment.ts";
 
 export interface UpOptions {
   /** Instance name, so that several labs stand side by side; the default is the topology's name. */
@@ -40,7 +40,7 @@ export interface ExecOptions {
  */
 export async function upLab(topology: Topology, options: UpOptions = {}): Promise<Lab> {
   const name = options.name ?? topology.name;
-  const record = await createState({ name, topology: topology.file, namespaces: namespaces(topology, name) });
+  const record = await createState({ name, topology: topology.file, namespaces: namespacesOf(topology, name) });
   try {
     await buildLab(topology, record, options.signal);
     return new Lab(topology, record, options.signal);
@@ -48,10 +48,6 @@ export async function upLab(topology: Topology, options: UpOptions = {}): Promis
     await takeDown(name);
     throw error;
   }
-}
-
-function namespaces(topology: Topology, lab: string): string[] {
-  return [switchNamespace(lab), ...Object.keys(topology.hosts).map((host) => hostNamespace(lab, host))];
 }
 
 /** A lab that stands. `await using` takes it down at the end of the block. */
@@ -172,7 +168,7 @@ export class Lab implements AsyncDisposable {
   }
 
   async #inHost(host: string, argv: readonly string[], as: string | undefined): Promise<string[]> {
-    const enter = ["setpriv", "--pdeathsig=SIGKILL", "--", "nsenter", `--net=${this.netns(host)}`, "--"];
+    const enter = enterNamespace(this.netns(host));
     const users = Object.keys(this.topology.hosts[host]?.users ?? {}).length > 0;
     if (users) enter.push(...mountUsersPrefix(join(this.folder, "users"), host));
     if (as === undefined) return [...enter, ...argv];

@@ -24,12 +24,14 @@ export async function tryPairs(lab: Lab, request: StepOf<"pairs">["pairs"], sign
     : [];
   await using stack = new AsyncDisposableStack();
   const options = signal ? { signal } : {};
-  await Promise.all(
-    ends.map(async (end) => {
+  const listeners = await Promise.allSettled(
+    ends.map((end) => {
       const listens = { address: end.address, port: PAIR_PORT };
-      stack.use(await lab.spawn(end.host, listenerCommand(end), { listens, ...options }));
+      return lab.spawn(end.host, listenerCommand(end), { listens, ...options });
     }),
   );
+  for (const listener of listeners) if (listener.status === "fulfilled") stack.use(listener.value);
+  for (const listener of listeners) if (listener.status === "rejected") throw listener.reason;
   // Every link of both hosts: a packet may leave by one that is not in the matrix.
   const watched = lab.links.filter(({ host }) => Object.hasOwn(request.between, host));
   const capture = stack.use(await lab.capture(watched.map(({ host, name }) => ({ host, link: name }))));

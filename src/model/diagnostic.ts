@@ -36,6 +36,15 @@ export interface Outcome<T> {
   diagnostics: Diagnostic[];
 }
 
+/** In the order of the file, those without a place first. */
+export function inOrderOfLines(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const nowhere = { line: 0, column: 0 };
+  return diagnostics.toSorted((a, b) => {
+    const [x, y] = [a.range?.start ?? nowhere, b.range?.start ?? nowhere];
+    return x.line - y.line || x.column - y.column;
+  });
+}
+
 /** Whether any of them is an error. */
 export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some((diagnostic) => diagnostic.severity === "error");

@@ -1,7 +1,7 @@
 // Owns the step from the file to this host: which links there are, which numbers each section gets.
 import type { Config } from "../config/config.ts";
 import type { Diagnostic, Outcome } from "../model/diagnostic.ts";
-import { hasErrors } from "../model/diagnostic.ts";
+import { hasErrors, inOrderOfLines } from "../model/diagnostic.ts";
 import type { Facts } from "../model/facts.ts";
 import type { Role, Section, View } from "../roles/role.ts";
 import { claimId, DEFAULT_RANGES, drawNumbers } from "./numbers.ts";
@@ -62,14 +62,14 @@ export function bindIntent(
 
 /** Asks every role what its section means on this host, and puts the answers together. */
 export function composeIntent(intent: Intent): Outcome<DesiredState> {
-  const diagnostics: Diagnostic[] = [];
+  const found: Diagnostic[] = [];
   const wishes: Wish[] = [];
   for (const { role, section, owner, view } of intent.sections) {
     const outcome = role.desire(section, view);
-    diagnostics.push(...outcome.diagnostics);
+    found.push(...outcome.diagnostics);
     wishes.push({ owner, wanted: outcome.value ?? [] });
   }
   const composed = composeDesired(wishes);
-  diagnostics.push(...composed.diagnostics);
+  const diagnostics = inOrderOfLines([...found, ...composed.diagnostics]);
   return hasErrors(diagnostics) || !composed.value ? { diagnostics } : { value: composed.value, diagnostics };
 }

@@ -46,7 +46,7 @@ function desireOne<K extends Kind>(kind: K, raw: Specs[K], wish: Wanted, owner: 
 }
 
 function merge(a: Desired, b: Desired): Desired | undefined {
-  const spec = mergeSpecs(a.kind, a.spec, b.spec as Specs[typeof a.kind]);
+  const spec = mergeSpecs(a.kind, a.spec, b.spec);
   if (!spec) return undefined;
   const owners = [...new Set([...a.owners, ...b.owners])];
   return { ...a, spec, owners, from: [...a.from, ...b.from] } as Desired;
@@ -73,7 +73,7 @@ function conflict(kept: Desired, refused: Desired): Diagnostic {
 export function inOrderOfCreation(a: OrderedObject, b: OrderedObject): number {
   const byKind = KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind);
   if (byKind !== 0) return byKind;
-  const byRank = rank(a.kind, a.spec) - rank(b.kind, b.spec as Specs[typeof a.kind]);
+  const byRank = rank(a.kind, a.spec) - rank(b.kind, b.spec);
   if (byRank !== 0) return byRank;
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }

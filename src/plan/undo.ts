@@ -28,5 +28,5 @@ function asObserved(desired: Desired): Observed {
 }
 
 function asDesired(observed: Observed): Desired {
-  return { ...observed, needs: [], owners: [], from: [] } as Desired;
+  return { ...observed, needs: [], owners: [], from: [] };
 }

@@ -4,4 +4,4 @@ import type { Role } from "./role.ts";
 import { staticRole } from "./static/index.ts";
 
 /** Every role, in the order in which the manual tells of them. */
-export const ROLES: readonly Role[] = [multihome as Role, staticRole as Role];
+export const ROLES: readonly Role[] = [multihome, staticRole];

@@ -264,7 +264,8 @@ export function encodeRoute(
   encoder.setU8(header + 6, route.scope);
   encoder.setU8(header + 7, typeof route.type === "number" ? route.type : TYPES.indexOf(route.type));
   encoder.setU32(header + 8, (route.flags | (route.onlink === true ? ONLINK : 0)) >>> 0);
-  encoder.u32(TABLE, route.table);
+  // A look-up names no table, and its strict form refuses the attribute.
+  if (route.table !== 0) encoder.u32(TABLE, route.table);
   if (to.length > 0) encoder.raw(DST, to.bytes);
   if (route.from !== undefined) {
     const from = prefixBytes(route.from, family);

@@ -74,8 +74,7 @@ export function watchTransport(
 ): AsyncIterableIterator<NetlinkEvent, undefined> {
   const watcher = new Watcher(transport, options.mostWaiting ?? 10_000);
   if (options.keepAlive === true) transport.hold(true);
-  if (signal?.aborted === true) watcher.end();
-  else signal?.addEventListener("abort", () => watcher.end(), { once: true });
+  watcher.endWith(signal);
   return watcher;
 }
 
@@ -90,12 +89,20 @@ class Watcher implements AsyncIterableIterator<NetlinkEvent, undefined>, Receive
   #events: NetlinkEvent[] = [];
   #takers: ((next: Next) => void)[] = [];
   #ended = false;
+  #forgetSignal: (() => void) | undefined;
 
   constructor(transport: Transport, mostWaiting: number) {
     this.#transport = transport;
     this.#mostWaiting = mostWaiting;
     transport.receiver = this;
     active.add(this);
+  }
+
+  endWith(signal: AbortSignal | undefined): void {
+    if (signal?.aborted === true) return this.end();
+    const end = () => this.end();
+    signal?.addEventListener("abort", end, { once: true });
+    this.#forgetSignal = () => signal?.removeEventListener("abort", end);
   }
 
   [Symbol.asyncIterator](): this {
@@ -117,6 +124,7 @@ class Watcher implements AsyncIterableIterator<NetlinkEvent, undefined>, Receive
   end(): void {
     this.#ended = true;
     this.#events = [];
+    this.#forgetSignal?.();
     active.delete(this);
     this.#transport.close();
     for (const take of this.#takers.splice(0)) take({ done: true, value: undefined });

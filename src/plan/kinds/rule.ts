@@ -8,8 +8,9 @@ import { tableName } from "./route.ts";
 const ALL_BITS = 0xffffffff;
 
 export const ruleRules: KindRules<"rule"> = {
-  // fib_nl_newrule refuses a second rule that is equal in everything (rule_exists, net/core/fib_rules.c).
-  identify: (spec) => `rule ipv${spec.family} ${spec.priority}: ${describeRule(spec)}`,
+  // fib_nl_newrule refuses a second rule that is equal in everything, its protocol too (rule_exists,
+  // net/core/fib_rules.c): an equal one of somebody else is another rule.
+  identify: (spec) => `rule ipv${spec.family} ${spec.priority}: ${describeRule(spec)} proto ${spec.protocol}`,
   normalize: normalizeRule,
   // A rule may name a link that is not there: it waits as [detached] and begins to match when the link appears.
   needs: () => [],

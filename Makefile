@@ -1,0 +1,46 @@
+# Owns the commands of the project: `make demo` and `make test` set everything up themselves.
+.DELETE_ON_ERROR:
+.PHONY: help setup build demo check test format clean
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
+# Only slows every start of Node down; nothing here talks TLS but npm, which has its own setting.
+unexport NODE_EXTRA_CA_CERTS
+
+SOURCES := $(shell find src native tools package.json tsconfig.json -type f 2>/dev/null)
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing
+	@tools/setup.sh
+
+build: setup ## make bin/heddle runnable
+	@$(MAKE) --no-print-directory dist/heddle.mjs
+
+build/heddle.node: $(wildcard native/addon/*)
+	@native/addon/build.sh
+	@touch $@
+
+dist/heddle.mjs: build/heddle.node $(SOURCES)
+	@echo "Building…" >&2
+	@node tools/build.ts
+	@touch $@
+
+demo: build ## two hosts with two InfiniBand cards each: the trouble, the plan, the cure, with real packets
+	@bin/heddle lab demo lab/seed-003.yaml
+
+check: setup build/heddle.node ## types, lint, format, import rules, pure tests
+	@node --version | grep -q '^v24\.'
+	@echo "Types…" >&2 && tsc -p .
+	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src tools
+	@echo "Format…" >&2 && prettier --check --log-level=warn .
+	@echo "Pure tests…" >&2 && vitest run --project pure
+
+test: check build ## everything
+	@tools/test.sh
+
+format: setup ## lay the sources out
+	@prettier --write --log-level=warn .
+
+clean: ## take away what was built
+	@rm -rf build dist

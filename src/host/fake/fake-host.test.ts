@@ -1,0 +1,13 @@
+// Owns the proof that the model keeps the contract of a host.
+import { testHostContract } from "../../../test/host-contract.ts";
+import { FakeHost } from "./fake-host.ts";
+
+testHostContract(async () => {
+  const host = new FakeHost();
+  return {
+    host,
+    addLink: (name, addresses) => host.addLink(name, addresses),
+    setUp: (name, up) => host.setUp(name, up),
+    [Symbol.asyncDispose]: async () => host.close(),
+  };
+});

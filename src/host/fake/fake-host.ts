@@ -1,0 +1,198 @@
+// Owns a model of a host: as much of the kernel's behaviour as plans depend on, in memory.
+//
+// It keeps the same contract as the real kernel (host.contract.ts is run against both), so that a test on it means
+// something. Sources: net/ipv4/fib_trie.c, net/ipv6/ip6_fib.c, net/core/fib_rules.c.
+import { constants } from "node:os";
+import type { LinkFact } from "../../model/facts.ts";
+import { networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
+import { TABLE } from "../../model/kinds.ts";
+import type { AddressSpec, Kind, RouteSpec, RuleSpec, Specs } from "../../model/kinds.ts";
+import type { Observed } from "../../model/objects.ts";
+import type { Step } from "../../model/plan.ts";
+import { rulesOf } from "../../plan/kinds/index.ts";
+import { HostError } from "../error.ts";
+import type { Host, KindDriver, StepResult } from "../host.ts";
+
+const { EEXIST, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ENOENT } = constants.errno;
+
+/** RTPROT_KERNEL: what the kernel makes by itself. */
+const KERNEL = 2;
+
+/** A host in memory. Its tables are open to tests, which play the part of other programs. */
+export class FakeHost implements Host {
+  readonly state: { links: LinkFact[]; routes: RouteSpec[]; rules: RuleSpec[]; sysctls: Map<string, string> };
+  /** How many steps have been asked for: a no-op apply asks for none. */
+  performed = 0;
+
+  constructor() {
+    const rules = ([4, 6] as const).flatMap((family): RuleSpec[] => [
+      { family, priority: 0, action: "table", table: TABLE.local, protocol: KERNEL },
+      { family, priority: 32766, action: "table", table: TABLE.main, protocol: KERNEL },
+      ...(family === 4
+        ? [{ family, priority: 32767, action: "table", table: TABLE.default, protocol: KERNEL } as const]
+        : []),
+    ]);
+    this.state = { links: [], routes: [], rules, sysctls: new Map() };
+  }
+
+  readonly drivers: Host["drivers"] = {
+    sysctl: {
+      list: async (_links, { sysctls }) =>
+        sysctls.flatMap((path) => {
+          const value = this.state.sysctls.get(path);
+          return value === undefined ? [] : [observe("sysctl", { path, value })];
+        }),
+      perform: (steps) => this.#perform(steps, (step) => this.#sysctl(step)),
+    },
+    address: {
+      list: async (links) => links.flatMap((link) => link.addresses.map((spec) => observe("address", spec))),
+      perform: () => Promise.reject(new Error("addresses are observed, never changed")),
+    },
+    route: {
+      list: async () => this.state.routes.map((spec) => observe("route", spec)),
+      perform: (steps) => this.#perform(steps, (step) => this.#route(step)),
+    },
+    rule: {
+      list: async () => this.state.rules.map((spec) => observe("rule", spec)),
+      perform: (steps) => this.#perform(steps, (step) => this.#rule(step)),
+    },
+  } satisfies { [K in Kind]: KindDriver<K> };
+
+  async links(): Promise<LinkFact[]> {
+    return structuredClone(this.state.links);
+  }
+
+  async tableNames(): Promise<Record<string, number>> {
+    return {};
+  }
+
+  close(): void {}
+
+  /** Adds a link that is up, with its switches, addresses and connected routes. */
+  addLink(name: string, addresses: readonly string[]): void {
+    const specs = addresses.map((address): AddressSpec => {
+      const family = parsePrefix(address)?.family ?? 4;
+      return { family, link: name, address, scope: "global" };
+    });
+    const index = this.state.links.length + 2;
+    this.state.links.push({ name, index, type: "ether", up: true, carrier: true, mtu: 1500, addresses: specs });
+    for (const [key, value] of Object.entries({ arp_ignore: "0", arp_announce: "0", rp_filter: "0" })) {
+      this.state.sysctls.set(`net/ipv4/conf/${name}/${key}`, value);
+    }
+    this.#connect(name);
+  }
+
+  /** Admin down takes the routes through the link away; up brings only the connected ones back. */
+  setUp(name: string, up: boolean): void {
+    const link = this.#link(name);
+    if (link.up === up) return;
+    link.up = up;
+    link.carrier = up;
+    if (up) this.#connect(name);
+    else this.state.routes = this.state.routes.filter((route) => !route.hops.some((hop) => hop.link === name));
+  }
+
+  #connect(name: string): void {
+    for (const { family, address } of this.#link(name).addresses) {
+      const source = family === 4 ? { source: parsePrefix(address)?.address ?? "" } : { metric: 256 };
+      const to = networkOf(address);
+      const spec = { family, table: TABLE.main, to, type: "unicast", hops: [{ link: name }], protocol: KERNEL } as const;
+      this.state.routes.push(rulesOf("route").normalize({ ...spec, hops: [...spec.hops], ...source }));
+    }
+  }
+
+  #link(name: string): LinkFact {
+    const link = this.state.links.find((candidate) => candidate.name === name);
+    if (!link) throw refusal(ENODEV, `link ${name}`);
+    return link;
+  }
+
+  async #perform(steps: readonly Step[], run: (step: Step) => void): Promise<StepResult[]> {
+    this.performed += steps.length;
+    return steps.map((step) => {
+      try {
+        run(step);
+        return { step };
+      } catch (error) {
+        if (!(error instanceof HostError)) throw error;
+        return { step, error };
+      }
+    });
+  }
+
+  #sysctl(step: Step): void {
+    const [object, value] =
+      step.action === "delete" ? [step.before, step.restore] : [step.after, undefined as string | undefined];
+    if (object.kind !== "sysctl") throw new Error("not a sysctl");
+    const { path } = object.spec;
+    if (!this.state.sysctls.has(path)) throw refusal(ENOENT, `sysctl ${path}`);
+    this.state.sysctls.set(path, value ?? object.spec.value);
+  }
+
+  #route(step: Step): void {
+    if (step.action !== "create") {
+      if (step.before.kind !== "route") throw new Error("not a route");
+      const { spec, key } = step.before;
+      const at = this.state.routes.findIndex((route) =>
+        step.action === "delete" ? isSame("route", route, spec) : rulesOf("route").identify(route) === key,
+      );
+      if (step.action === "delete") {
+        if (at >= 0) this.state.routes.splice(at, 1);
+        return;
+      }
+      if (at < 0) throw refusal(ENOENT, key);
+      this.#checkRoute(step.after.spec as RouteSpec);
+      this.state.routes[at] = step.after.spec as RouteSpec;
+      return;
+    }
+    const spec = step.after.spec as RouteSpec;
+    this.#checkRoute(spec);
+    if (this.state.routes.some((route) => rulesOf("route").identify(route) === step.after.key)) {
+      throw refusal(EEXIST, step.after.key);
+    }
+    this.state.routes.push(spec);
+  }
+
+  #checkRoute(spec: RouteSpec): void {
+    for (const { link: name, via, onlink } of spec.hops) {
+      const link = name === undefined ? undefined : this.#link(name);
+      if (link && !link.up) throw refusal(ENETDOWN, spec.to);
+      const near = link?.addresses.some((own) => via !== undefined && prefixContains(networkOf(own.address), via));
+      if (via !== undefined && !onlink && !near) throw refusal(spec.family === 4 ? ENETUNREACH : EINVAL, spec.to);
+    }
+    const { source } = spec;
+    const known = this.state.links.some((link) =>
+      link.addresses.some((own) => parsePrefix(own.address)?.address === source),
+    );
+    if (source !== undefined && !known) throw refusal(EINVAL, spec.to);
+  }
+
+  #rule(step: Step): void {
+    if (step.action === "replace") throw new Error("rules are not replaced");
+    const object = step.action === "create" ? step.after : step.before;
+    if (object.kind !== "rule") throw new Error("not a rule");
+    const { spec, key } = object;
+    if (step.action === "delete") {
+      const at = this.state.rules.findIndex((rule) => isSame("rule", rule, spec));
+      if (at >= 0) this.state.rules.splice(at, 1);
+      return;
+    }
+    if (this.state.rules.some((rule) => rulesOf("rule").identify(rule) === key)) throw refusal(EEXIST, key);
+    this.state.rules.push(spec);
+    this.state.rules.sort((a, b) => a.family - b.family || a.priority - b.priority);
+  }
+}
+
+function observe<K extends Kind>(kind: K, spec: Specs[K]): Observed<K> {
+  return { kind, spec: structuredClone(spec), key: rulesOf(kind).identify(spec) } as Observed<K>;
+}
+
+/** The same object of the same owner: what a delete that names everything hits. */
+function isSame<K extends "route" | "rule">(kind: K, a: Specs[K], b: Specs[K]): boolean {
+  const rules = rulesOf(kind);
+  return rules.identify(a) === rules.identify(b) && rules.compare(a) === rules.compare(b) && a.protocol === b.protocol;
+}
+
+function refusal(errno: number, object: string): HostError {
+  return new HostError({ errno, object });
+}

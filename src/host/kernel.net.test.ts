@@ -1,0 +1,18 @@
+// Owns the proof that the real kernel, through our drivers, keeps the contract of a host.
+import { testHostContract } from "../../test/host-contract.ts";
+import { TestNamespace } from "../../test/namespace.ts";
+import { openHost } from "./kernel.ts";
+
+testHostContract(async () => {
+  const namespace = new TestNamespace();
+  const host = openHost(namespace.fd);
+  return {
+    host,
+    addLink: (name, addresses) => namespace.addLink(name, addresses),
+    setUp: (name, up) => void namespace.ip(`link set ${name} ${up ? "up" : "down"}`),
+    async [Symbol.asyncDispose]() {
+      host.close();
+      namespace[Symbol.dispose]();
+    },
+  };
+});

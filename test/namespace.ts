@@ -1,0 +1,46 @@
+// Owns a network namespace for one test, in which `ip` plays the part of everybody else.
+import { execFileSync } from "node:child_process";
+import { closeSync } from "node:fs";
+import { newNamespace } from "../src/host/native.ts";
+import type { NamespaceFd } from "../src/host/native.ts";
+
+/** A namespace that is gone when it is disposed of. */
+export class TestNamespace implements Disposable {
+  readonly fd: NamespaceFd = newNamespace();
+
+  constructor() {
+    this.ip("link set lo up");
+  }
+
+  /** Runs a program inside, and gives its output. */
+  run(program: string, ...words: string[]): string {
+    const path = `/proc/${process.pid}/fd/${this.fd}`;
+    return execFileSync("nsenter", [`--net=${path}`, "--", program, ...words], { encoding: "utf8" });
+  }
+
+  /** Runs one `ip` command, split on blanks. */
+  ip(words: string): string {
+    return this.run("ip", ...words.split(" "));
+  }
+
+  /** Adds a veth that is up, with a far end that is up, and addresses that are usable at once. */
+  addLink(name: string, addresses: readonly string[]): void {
+    const far = `far-${name}`.slice(0, 15);
+    this.ip(`link add ${name} type veth peer name ${far}`);
+    this.ip(`link set ${far} up`);
+    this.ip(`link set ${name} up`);
+    for (const address of addresses) {
+      this.ip(`addr add ${address} dev ${name}${address.includes(":") ? " nodad" : ""}`);
+    }
+  }
+
+  /** All that the kernel has there, as text, to compare before and after. Links that are said to change are left out. */
+  everything(): string {
+    const dumps = ["rule", "-6 rule", "route show table all", "-6 route show table all", "addr", "-d nexthop"];
+    return dumps.map((words) => this.ip(words)).join("\n");
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Owns what a machine needs before heddle can be built and tested: Debian packages, npm packages, Node 24.
+# Installs what is missing when it is run by root, and names it exactly when it is not.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf '%s\n' "$*" >&2; }
+
+# One line each: a program that tells whether the package is there, and the package.
+packages='
+cc gcc
+ip iproute2
+ping iputils-ping
+nft nftables
+tcpdump tcpdump
+socat socat
+setpriv util-linux
+ps procps
+'
+PATH=$PATH:/usr/sbin:/sbin
+missing=$(printf '%s\n' "$packages" | while read -r program package; do
+  [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 || printf '%s ' "$package"
+done)
+# The compiler alone is not enough: the addon needs the C library's headers.
+[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" -ne 0 ]; then
+    say "Missing: $missing"
+    say "Install them, then start again:  sudo apt-get install --no-install-recommends $missing"
+    exit 1
+  fi
+  say "Installing $missing…"
+  export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086 # a list of words
+  { apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $missing ||
+    { apt-get update -o DPkg::Lock::Timeout=300 &&
+      apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $missing; }; } >build-setup.log 2>&1 || {
+    cat build-setup.log >&2
+    exit 1
+  }
+  rm -f build-setup.log
+fi
+
+# npm's record of what it installed is newer than what it was told to install.
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  say "Installing npm packages…"
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  touch node_modules/.package-lock.json
+fi
+
+case $(node_modules/.bin/node --version 2>/dev/null || echo none) in
+v24.*) ;;
+*)
+  say "node_modules/.bin/node is not Node 24. Take node_modules away and start again; npm brings Node 24 for"
+  say "x86_64 and arm64 (optional dependencies, which npm must not be told to leave out)."
+  exit 1
+  ;;
+esac
