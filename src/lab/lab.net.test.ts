@@ -2,20 +2,18 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { waitFor } from "./child.ts";
 import { upLab } from "./lab.ts";
 import { takeDown } from "./take-down.ts";
-import { assertOwnNamespace, mustRead, smallText, traces } from "./testing/small-lab.ts";
+import { assertOwnNamespace, mustRead, NOTHING, smallText, traces } from "./testing/small-lab.ts";
 
 beforeAll(assertOwnNamespace);
 
-const nothing = { namespaces: [], state: [], links: ["lo"], processes: [] };
-
 describe("up and down", () => {
-  beforeEach(() => expect(traces()).toEqual(nothing));
+  beforeEach(() => expect(traces("unit")).toEqual(NOTHING));
 
   test("builds what the topology says, and leaves nothing behind", async () => {
-    const lab = await upLab(mustRead(smallText()));
-    expect(traces()).toMatchObject({
-      namespaces: ["heddle-small", "heddle-small.a", "heddle-small.b"],
-      state: ["small"],
+    const lab = await upLab(mustRead(smallText("unit")));
+    expect(traces("unit")).toMatchObject({
+      namespaces: ["heddle-unit", "heddle-unit.a", "heddle-unit.b"],
+      state: ["unit"],
     });
     const link = (await lab.exec("a", ["ip", "-o", "address", "show", "dev", "ib0.8001"])).stdout;
     expect(link).toContain("10.9.0.1/24");
@@ -27,49 +25,49 @@ describe("up and down", () => {
     expect((await lab.exec("a", ["ping", "-c1", "-W5", "-I", "ib0.8001", "10.9.0.11"])).code).toBe(0);
     expect((await lab.exec("a", ["ping", "-c1", "-W5", "fd00:9::2:1"])).code).toBe(0);
     await lab.spawn("a", ["socat", "TCP4-LISTEN:7,fork,reuseaddr", "PIPE"], { listens: 7 });
-    expect(traces().processes).toHaveLength(1);
+    expect(traces("unit").processes).toHaveLength(1);
     await lab.down();
-    expect(traces()).toEqual(nothing);
+    expect(traces("unit")).toEqual(NOTHING);
     await lab.down();
-    expect(await takeDown("small")).toBe(false);
+    expect(await takeDown("unit")).toBe(false);
   });
 
   test("stands side by side with another instance of the same topology", async () => {
-    await using one = await upLab(mustRead(smallText()), { name: "one" });
-    await using two = await upLab(mustRead(smallText()), { name: "one-two" });
+    await using one = await upLab(mustRead(smallText("unit")), { name: "unit-one" });
+    await using two = await upLab(mustRead(smallText("unit")), { name: "unit-one-two" });
     await two.exec("a", ["ip", "address", "add", "192.0.2.1/32", "dev", "lo"]);
     expect((await one.exec("a", ["ip", "address"])).stdout).not.toContain("192.0.2.1");
     await two.down();
     expect((await one.exec("a", ["ping", "-c1", "-W5", "10.9.0.11"])).code).toBe(0);
-    expect(traces().namespaces).toEqual(["heddle-one", "heddle-one.a", "heddle-one.b"]);
+    expect(traces("unit").namespaces).toEqual(["heddle-unit-one", "heddle-unit-one.a", "heddle-unit-one.b"]);
   });
 
   test("refuses a name that is taken, and leaves the lab that has it alone", async () => {
-    await using lab = await upLab(mustRead(smallText()));
-    await expect(upLab(mustRead(smallText()))).rejects.toThrow("the lab small is there already");
+    await using lab = await upLab(mustRead(smallText("unit")));
+    await expect(upLab(mustRead(smallText("unit")))).rejects.toThrow("the lab unit is there already");
     expect((await lab.exec("a", ["ping", "-c1", "-W5", "10.9.0.11"])).code).toBe(0);
   });
 
   test("names the line that the kernel refuses, and leaves nothing behind", async () => {
-    const text = smallText().replace("10.77.0.0/16 via 10.9.0.1 table 77", "10.77.0.0/16 via 10.8.0.1 table 77");
+    const text = smallText("unit").replace("10.77.0.0/16 via 10.9.0.1 table 77", "10.77.0.0/16 via 10.8.0.1 table 77");
     const line = text.split("\n").findIndex((each) => each.includes("10.8.0.1")) + 1;
     const refused = upLab(mustRead(text));
     await expect(refused).rejects.toMatchObject({ name: "LabError", range: { file: "small.yaml", start: { line } } });
     await expect(refused).rejects.toThrow(/10\.8\.0\.1.*invalid gateway/s);
-    expect(traces()).toEqual(nothing);
+    expect(traces("unit")).toEqual(NOTHING);
   });
 
   test("leaves nothing behind when it is interrupted while it builds", async () => {
     const stop = new AbortController();
-    const building = upLab(mustRead(smallText()), { signal: stop.signal });
-    const seen = waitFor("the first namespace", async () => (traces().namespaces.length > 0 ? true : undefined));
+    const building = upLab(mustRead(smallText("unit")), { signal: stop.signal });
+    const seen = waitFor("the first namespace", async () => (traces("unit").namespaces.length > 0 ? true : undefined));
     await seen.then(() => stop.abort(new Error("enough")));
     await expect(building).rejects.toThrow("enough");
-    expect(traces()).toEqual(nothing);
+    expect(traces("unit")).toEqual(NOTHING);
   });
 
   test("takes the machine's IPv4 defaults for no lab's", async () => {
-    await using lab = await upLab(mustRead(smallText()));
+    await using lab = await upLab(mustRead(smallText("unit")));
     const settings = ["net.ipv4.conf.default.rp_filter", "net.ipv4.conf.ib1.rp_filter", "net.ipv4.ip_forward"];
     expect((await lab.exec("b", ["sysctl", "-n", ...settings.map((key) => key.replace("ib1", "ib0"))])).stdout).toBe(
       "0\n0\n0\n",
@@ -79,7 +77,7 @@ describe("up and down", () => {
 
 describe("a standing lab", () => {
   test("gives exit code, output and input, and ends what takes too long with its children", async () => {
-    await using lab = await upLab(mustRead(smallText()));
+    await using lab = await upLab(mustRead(smallText("unit")));
     expect(await lab.exec("a", ["sh", "-c", "cat; echo no >&2; exit 3"], { input: "yes" })).toEqual({
       code: 3,
       signal: null,
@@ -89,20 +87,20 @@ describe("a standing lab", () => {
     await expect(lab.exec("a", ["sh", "-c", "sleep 60 & sleep 60"], { timeoutMs: 300 })).rejects.toThrow(
       "within 0.3 s",
     );
-    await waitFor("the sleepers to end", async () => (traces().processes.length === 0 ? true : undefined));
+    await waitFor("the sleepers to end", async () => (traces("unit").processes.length === 0 ? true : undefined));
     await expect(lab.exec("nobody", ["true"])).rejects.toThrow("no host nobody");
   });
 
   test("gives each host a heddle state of its own", async () => {
-    await using lab = await upLab(mustRead(smallText()), { name: "env" });
+    await using lab = await upLab(mustRead(smallText("unit")), { name: "unit-env" });
     const states = await Promise.all(
       lab.hosts.map(async (host) => (await lab.exec(host, ["printenv", "HEDDLE_STATE"])).stdout),
     );
-    expect(states).toEqual(["/run/heddle-lab/env/hosts/a\n", "/run/heddle-lab/env/hosts/b\n"]);
+    expect(states).toEqual(["/run/heddle-lab/unit-env/hosts/a\n", "/run/heddle-lab/unit-env/hosts/b\n"]);
   });
 
   test("loses and regains carrier, link and device", async () => {
-    await using lab = await upLab(mustRead(smallText()));
+    await using lab = await upLab(mustRead(smallText("unit")));
     const flags = async (): Promise<string> => (await lab.exec("b", ["ip", "-o", "link", "show", "dev", "ib1"])).stdout;
     const ping = async (): Promise<number | null> =>
       (await lab.exec("a", ["ping", "-c1", "-W1", "-I", "ib1", "10.9.0.12"])).code;
@@ -125,7 +123,7 @@ describe("a standing lab", () => {
   });
 
   test("says why a server did not get ready", async () => {
-    await using lab = await upLab(mustRead(smallText()));
+    await using lab = await upLab(mustRead(smallText("unit")));
     await expect(lab.spawn("a", ["sh", "-c", "echo broken >&2; exit 1"], { listens: 7 })).rejects.toThrow(
       /ended before it was ready: broken/,
     );
@@ -134,7 +132,7 @@ describe("a standing lab", () => {
 
 describe("a capture", () => {
   test("sees every frame between its start and its end, each where it was sent", async () => {
-    await using lab = await upLab(mustRead(smallText()));
+    await using lab = await upLab(mustRead(smallText("unit")));
     const links = [
       { host: "a", link: "ib1" },
       { host: "b", link: "ib0" },
@@ -153,6 +151,6 @@ describe("a capture", () => {
       id: 4711,
     });
     expect(frames.filter(({ kind }) => kind === "echo-reply")).toHaveLength(20);
-    expect(traces().processes).toEqual([]);
+    expect(traces("unit").processes).toEqual([]);
   });
 });

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { runScenario, stepLines, type ScenarioReport } from "./scenario.ts";
-import { assertOwnNamespace, mustRead, smallText, traces } from "./testing/small-lab.ts";
+import { assertOwnNamespace, mustRead, NOTHING, smallText, traces } from "./testing/small-lab.ts";
 import type { Topology } from "./topology.ts";
 
 beforeAll(assertOwnNamespace);
-afterEach(() => expect(traces()).toEqual({ namespaces: [], state: [], links: ["lo"], processes: [] }));
+afterEach(() => expect(traces("scen")).toEqual(NOTHING));
 
 const heddle = ["echo", "heddle"];
 
@@ -18,13 +18,15 @@ async function runOne(
     (each) => each.name === name && JSON.stringify(each.parameters) === JSON.stringify(parameters),
   );
   if (!scenario) throw new Error(`no scenario ${name}`);
-  return runScenario(topology, scenario, { heddle });
+  return runScenario(topology, scenario, { heddle, name: "scen" });
 }
 
 describe("steps", () => {
   test("of every kind do what they say", async () => {
     const topology = mustRead(
-      smallText(`
+      smallText(
+        "scen",
+        `
 scenarios:
   every-kind:
     steps:
@@ -40,7 +42,8 @@ scenarios:
       - { on: a, run: ip -o neighbour show to 10.9.0.11, expect: { stdout: { equals: "" } } }
       - { link: { host: b, name: ib1, state: carrier-lost } }
       - { wait: { on: b, run: ip -o link show dev ib1, until: { stdout: { contains: NO-CARRIER } }, withinMs: 20000 } }
-`),
+`,
+      ),
     );
     const report = await runOne(topology, "every-kind");
     expect(report.steps.flatMap(({ problems }) => problems)).toEqual([]);
@@ -49,25 +52,31 @@ scenarios:
   });
 
   test("heddle runs with the host's own file", async () => {
-    const text = smallText(`
+    const text = smallText(
+      "scen",
+      `
 scenarios:
   plan:
     steps:
-      - { heddle: [plan, --json], on: a, expect: { stdout: { equals: "heddle plan --json -f /run/heddle-lab/small/hosts/a.yaml" } } }
-      - { on: a, run: cat /run/heddle-lab/small/hosts/a.yaml, expect: { stdout: { equals: "version: 1" } } }
-`).replace("  a:\n", "  a:\n    config: |\n      version: 1\n");
+      - { heddle: [plan, --json], on: a, expect: { stdout: { equals: "heddle plan --json -f /run/heddle-lab/scen/hosts/a.yaml" } } }
+      - { on: a, run: cat /run/heddle-lab/scen/hosts/a.yaml, expect: { stdout: { equals: "version: 1" } } }
+`,
+    ).replace("  a:\n", "  a:\n    config: |\n      version: 1\n");
     expect((await runOne(mustRead(text), "plan")).steps.flatMap(({ problems }) => problems)).toEqual([]);
   });
 
   test("that fails ends the run, and says what, where and how", async () => {
     const topology = mustRead(
-      smallText(`
+      smallText(
+        "scen",
+        `
 scenarios:
   failing:
     steps:
       - { on: b, run: "ip route get 192.0.2.1", expect: { stdout: { contains: via } } }
       - say: never reached
-`),
+`,
+      ),
     );
     const report = await runOne(topology, "failing");
     expect(report.passed).toBe(false);
@@ -84,12 +93,15 @@ scenarios:
 
   test("that waits in vain says what was missing", async () => {
     const topology = mustRead(
-      smallText(`
+      smallText(
+        "scen",
+        `
 scenarios:
   waiting:
     steps:
       - { wait: { on: a, run: echo no, until: { stdout: { equals: yes } }, withinMs: 200 } }
-`),
+`,
+      ),
     );
     const [step] = (await runOne(topology, "waiting")).steps;
     expect(step?.problems).toEqual(['not within 0.2 s: stdout is not "yes"']);
@@ -97,12 +109,15 @@ scenarios:
 
   test("that cannot be performed fails like any other", async () => {
     const topology = mustRead(
-      smallText(`
+      smallText(
+        "scen",
+        `
 scenarios:
   broken:
     steps:
       - { serve: { on: a, run: "false", listens: 7 } }
-`),
+`,
+      ),
     );
     const report = await runOne(topology, "broken");
     expect(report.passed).toBe(false);

@@ -38,7 +38,7 @@ export function labFolder(name: string): string {
 
 /** Makes the folder of a lab with its record, in one step. LabError when a lab of that name is there already. */
 export async function createState(record: Omit<LabRecord, "version" | "id" | "pid">): Promise<LabRecord> {
-  const whole: LabRecord = { version: 1, ...record, id: randomUUID(), pid: process.pid };
+  const whole: LabRecord = { version: 1, ...record, id: `${record.name}/${randomUUID()}`, pid: process.pid };
   const folder = labFolder(record.name);
   const root = stateRoot();
   await mkdir(root, { recursive: true, mode: 0o755 });

@@ -80,16 +80,17 @@ class LookUp implements Conversation {
 
 function toMessage(question: Question): RouteMessage {
   const { destination, source, oif, iif, mark, uid, ipProtocol, sourcePort, destinationPort } = question;
+  const family = familyOf(destination);
   return {
-    family: familyOf(destination),
+    family,
     table: 0,
     to: destination,
     tos: question.tos ?? 0,
     protocol: 0,
     scope: 0,
     type: 0,
-    // Without LOOKUP_TABLE the kernel answers "main" whatever table it was.
-    flags: ROUTE_FLAG.lookupTable | (question.match === true ? ROUTE_FLAG.fibMatch : 0),
+    // Without LOOKUP_TABLE an IPv4 answer says "main" whatever table it was; IPv6 always tells, and refuses the flag.
+    flags: (family === 4 ? ROUTE_FLAG.lookupTable : 0) | (question.match === true ? ROUTE_FLAG.fibMatch : 0),
     ...(source !== undefined && { from: source }),
     ...(oif !== undefined && { oif }),
     ...(iif !== undefined && { iif }),

@@ -3,6 +3,7 @@
 // field that we wrote and read wrongly alike would differ in what ip shows; one that we forgot, in what we list.
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { sysctl } from "../native.ts";
 import { openRouteSocket, type RouteSocket } from "./client.ts";
 import { VERB, type Request } from "./requests.ts";
 import type { RouteMessage } from "./route.ts";
@@ -61,19 +62,20 @@ describe.each([4 as const, 6 as const])("random IPv%i routes", (family) => {
           family,
         );
 
-        const listed = await us.listRoutes({ family });
         const wanted = comparable(routes.map((route) => route.listed));
-        expect(comparable(listed)).toEqual(wanted);
+        expect(comparable(await us.listRoutes({ family }))).toEqual(wanted);
         expect(comparable(await them.listRoutes({ family }))).toEqual(wanted);
         const show = `-${family} route show table all`;
         const shown = ours.json(show);
         expect(shown.length).toBeGreaterThan(routes.length);
         expect(shown).toEqual(theirs.json(show));
 
-        const gone = await us.perform(comparable(listed).map(remove));
-        expect(gone.filter((result) => result !== undefined)).toEqual([]);
-        expect(comparable(await us.listRoutes({ family }))).toEqual([]);
-        await them.perform(wanted.map(remove));
+        for (const socket of [us, them]) {
+          // As asked for, not as listed: beside a nexthop's id the kernel lists hops, and does not take them back.
+          const gone = await socket.perform(routes.map(({ message }) => remove(message)));
+          expect(gone.filter((result) => result !== undefined)).toEqual([]);
+          expect(comparable(await socket.listRoutes({ family }))).toEqual([]);
+        }
       }),
       3,
     );
@@ -134,6 +136,7 @@ describe("look-ups", () => {
     expect(await us.lookUp({ destination: "10.1.2.3", ...ports })).toMatchObject({ gateway: "10.9.1.2", table: 70_000 });
     expect(await us.lookUp({ destination: "10.1.2.3", mark: 5, match: true })).toMatchObject({ to: "10.1.0.0/16" });
     expect(await us.lookUp({ destination: "2001:db8::1" })).toMatchObject({ gateway: "fd00::2" });
+    expect(sysctl(ours.fd, [{ path: "net/ipv4/ip_forward", value: "1" }])).toEqual([{}]);
     const fromOutside = us.lookUp({ destination: "10.9.1.5", source: "10.9.0.7", iif: indexOf(0) });
     expect(await fromOutside).toMatchObject({ oif: indexOf(1) });
     await expect(us.lookUp({ destination: "10.1.2.3" })).rejects.toMatchObject({ code: "ENETUNREACH" });

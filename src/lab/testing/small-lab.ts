@@ -3,11 +3,14 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { hasErrors } from "../../model/diagnostic.ts";
 import { readTopology, type Topology } from "../topology.ts";
 
-/** Two hosts with two links each on one segment; `tail` is more YAML for the top level. */
-export function smallText(tail = ""): string {
+/**
+ * Two hosts with two links each on one segment; `tail` is more YAML for the top level. Test files run side by side in
+ * one namespace, so each has a name of its own.
+ */
+export function smallText(name: string, tail = ""): string {
   return `
 version: 1
-name: small
+name: ${name}
 segments:
   ib: { mtu: 2044 }
 hosts:
@@ -33,18 +36,25 @@ export function mustRead(text: string, file = "small.yaml"): Topology {
   return value;
 }
 
-/** What labs leave in this namespace: pinned namespaces, state, links, marked processes other than this one. */
-export function traces(): { namespaces: string[]; state: string[]; links: string[]; processes: string[] } {
+/** What labs whose names begin like this have in the kernel and on disk, as seen from this namespace. */
+export function traces(prefix: string): {
+  namespaces: string[];
+  state: string[];
+  ports: string[];
+  processes: string[];
+} {
   return {
-    namespaces: list("/run/netns"),
-    state: list("/run/heddle-lab"),
-    links:
-      readFileSync("/proc/self/net/dev", "utf8")
-        .match(/^\s*\S+(?=:)/gm)
-        ?.map((name) => name.trim()) ?? [],
-    processes: list("/proc").filter((pid) => /^\d+$/.test(pid) && environmentOf(pid).includes("\0HEDDLE_LAB=")),
+    namespaces: list("/run/netns").filter((name) => name.startsWith(`heddle-${prefix}`)),
+    state: list("/run/heddle-lab").filter((name) => name.startsWith(prefix) || name.startsWith(`.${prefix}`)),
+    ports: readFileSync("/proc/self/net/dev", "utf8").match(/^\s*h\d+-\d+(?=:)/gm) ?? [],
+    processes: list("/proc").filter(
+      (pid) => /^\d+$/.test(pid) && environmentOf(pid).includes(`\0HEDDLE_LAB=${prefix}`),
+    ),
   };
 }
+
+/** What has to be left. */
+export const NOTHING = { namespaces: [], state: [], ports: [], processes: [] };
 
 /** Throws unless the process is in a network namespace that is not the machine's. */
 export function assertOwnNamespace(): void {

@@ -79,11 +79,16 @@ const metrics: fc.Arbitrary<RouteMetrics> = fc
     { requiredKeys: [] },
   )
   .map((given) => {
-    const lock = given.lock?.filter((name) => given[name as keyof RouteMetrics] !== undefined);
-    delete given.lock;
-    return lock === undefined || lock.length === 0 ? given : { ...given, lock };
+    const { lock: asked = [], ...plain } = given;
+    const lock = asked.filter((name) => given[name] !== undefined) as string[];
+    // ip locks this one without being asked.
+    if (given.rto_min !== undefined) lock.push("rto_min");
+    return lock.length === 0 ? plain : { ...plain, lock };
   })
   .filter((given) => Object.keys(given).length > 0);
+
+/** ip takes realms of at most 255. */
+const realms = fc.tuple(fc.integer({ min: 1, max: 255 }), fc.integer({ min: 1, max: 255 })).map(([a, b]) => a * 65536 + b);
 
 interface Rest {
   table: number;
@@ -108,7 +113,7 @@ const rest = (family: 4 | 6): fc.Arbitrary<Rest> =>
       tos: fc.constantFrom(4, 0x10, 0x18),
       sourced: fc.boolean(),
       metrics,
-      realms: fc.integer({ min: 1, max: 0xffff00ff }),
+      realms,
       preference: fc.constantFrom(0, 1, 3),
       subtree: fc.boolean(),
     },
@@ -154,7 +159,7 @@ function via(family: 4 | 6, text: string): string {
 export function toCommand(route: RouteMessage): string {
   const words = [`route add ${route.type} ${route.to}`];
   if (route.from !== undefined) words.push(`from ${route.from}`);
-  if (route.tos !== 0) words.push(`tos ${route.tos}`);
+  if (route.tos !== 0) words.push(`tos 0x${route.tos.toString(16)}`);
   words.push(`table ${route.table} proto ${route.protocol}`);
   if (route.family === 4) words.push(`scope ${route.scope}`);
   if (route.priority !== undefined) words.push(`metric ${route.priority}`);
@@ -178,7 +183,7 @@ function metricWords(given: RouteMetrics): string {
     .filter(([name]) => name !== "lock")
     .map(([name, value]) => {
       if (name === "features") return "features ecn";
-      return `${name} ${given.lock?.includes(name) === true ? "lock " : ""}${value}`;
+      return `${name} ${name !== "rto_min" && given.lock?.includes(name) === true ? "lock " : ""}${value}`;
     })
     .join(" ");
 }
