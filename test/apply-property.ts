@@ -60,8 +60,9 @@ const config = fc
     stringify({ version: 1, ...(multihome ? { multihome: { ib: multihome } } : {}), static: { s: { routes, rules } } }),
   );
 
-const foreignRoute = fc.record({ to, link, table, metric, protocol: fc.constantFrom(3, 4, 186) }).map(
-  ({ to, link, table, metric, protocol }): RouteSpec => ({
+const foreignRoute = fc
+  .record({ to, link, table, metric, protocol: fc.constantFrom(3, 4, 186) })
+  .map(({ to, link, table, metric, protocol }): RouteSpec => ({
     family: 4,
     to,
     table,
@@ -69,8 +70,7 @@ const foreignRoute = fc.record({ to, link, table, metric, protocol: fc.constantF
     hops: [{ link }],
     protocol,
     ...(metric ? { metric } : {}),
-  }),
-);
+  }));
 const foreignRule = fc
   .record({ from: source, table, priority, protocol: fc.constantFrom(3, 4) })
   .map((rule): RuleSpec => {
@@ -108,7 +108,10 @@ async function inventory(host: Host): Promise<{ ours: string[]; foreign: string[
   const isOurs = ({ spec }: { spec: { protocol: number } }): boolean => spec.protocol === HEDDLE_PROTOCOL;
   const protocolled = [...routes, ...rules];
   return {
-    ours: protocolled.filter(isOurs).map((one) => JSON.stringify(one)).concat(sysctls.map(describeObject)),
+    ours: protocolled
+      .filter(isOurs)
+      .map((one) => JSON.stringify(one))
+      .concat(sysctls.map(describeObject)),
     // In the kernel's order: who comes first among equals matters.
     foreign: protocolled.filter((one) => !isOurs(one)).map((one) => JSON.stringify(one)),
   };
@@ -138,7 +141,10 @@ async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Pr
     return;
   }
   const second = await lookAndPlan(wanted, host, store.memory);
-  expect(second.look?.plan.steps.map((step) => JSON.stringify(step)), "the second plan is empty").toEqual([]);
+  expect(
+    second.look?.plan.steps.map((step) => JSON.stringify(step)),
+    "the second plan is empty",
+  ).toEqual([]);
 }
 
 /** Runs the property: `open` makes a fresh host for each world. */
@@ -151,8 +157,14 @@ export async function checkApplyProperty(open: () => Promise<Stage>, runs: numbe
     }
     const links = await host.links();
     // Others' objects that collide with each other are refused by the kernel, which is as well.
-    await host.drivers.route.perform(routes.map((spec) => create("route", spec)), links);
-    await host.drivers.rule.perform(rules.map((spec) => create("rule", spec)), links);
+    await host.drivers.route.perform(
+      routes.map((spec) => create("route", spec)),
+      links,
+    );
+    await host.drivers.rule.perform(
+      rules.map((spec) => create("rule", spec)),
+      links,
+    );
     const store = new MemoryStore();
     const untouched = await inventory(host);
 

@@ -95,7 +95,12 @@ export function testHostContract(open: () => Promise<Stage>): void {
       plain: route(),
       "with a gateway": route({ to: "0.0.0.0/0", hops: [{ link: "ib0", via: "172.16.0.1" }] }),
       "with a source": route({ source: "172.16.34.1" }),
-      multipath: route({ hops: [{ link: "ib1", via: "172.16.0.2" }, { link: "ib0", via: "172.16.0.1", weight: 3 }] }),
+      multipath: route({
+        hops: [
+          { link: "ib1", via: "172.16.0.2" },
+          { link: "ib0", via: "172.16.0.1", weight: 3 },
+        ],
+      }),
       "in a table above 255": route({ table: 4_000_000_000 }),
       unreachable: route({ type: "unreachable", hops: [] }),
       "with metrics": route({ metric: 7, metrics: { mtu: 1400, lock: ["mtu"], advmss: 1300 } }),

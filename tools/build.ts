@@ -17,7 +17,9 @@ await build({
   minifySyntax: true,
   legalComments: "none",
   // Packages in CommonJS ask for Node's own modules by require, which an ES module does not have.
-  banner: { js: 'import { createRequire as heddleRequire } from "node:module"; const require = heddleRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as heddleRequire } from "node:module"; const require = heddleRequire(import.meta.url);',
+  },
 });
 
 // Node keeps compiled code by version and by user. It is made now, because later the place may not be writable.

@@ -57,7 +57,10 @@ export async function lookAndPlan(
   // Which switches matter is known only now.
   const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
   const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
-  const snapshot: Snapshot = { links, observed: [...observed, ...(await host.drivers.sysctl.list(links, { sysctls }, signal))] };
+  const snapshot: Snapshot = {
+    links,
+    observed: [...observed, ...(await host.drivers.sysctl.list(links, { sysctls }, signal))],
+  };
   const plan = makePlan(composed.value, snapshot, ledger);
   return { look: { snapshot, facts, ledger, intent: bound.value, want: composed.value, plan }, diagnostics };
 }

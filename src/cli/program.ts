@@ -39,12 +39,24 @@ export async function runCommandLine(words: readonly string[], version: string):
         exit = await run(new Context(program.opts<GlobalOptions>()));
       });
   };
-  command("check", "say whether the file is right, whatever host it is for", async () => (await import("./commands/check.ts")).check);
+  command(
+    "check",
+    "say whether the file is right, whatever host it is for",
+    async () => (await import("./commands/check.ts")).check,
+  );
   command("plan", "show what would change on this host", async () => (await import("./commands/plan.ts")).plan);
   command("apply", "make this host as the file says", async () => (await import("./commands/apply.ts")).apply);
-  command("status", "tell whether this host is as the file says", async () => (await import("./commands/status.ts")).status);
+  command(
+    "status",
+    "tell whether this host is as the file says",
+    async () => (await import("./commands/status.ts")).status,
+  );
   command("remove", "take away everything that heddle made", async () => (await import("./commands/apply.ts")).remove);
-  command("schema", "print the JSON Schema of the file, for editors", async () => (await import("./commands/schema.ts")).schema);
+  command(
+    "schema",
+    "print the JSON Schema of the file, for editors",
+    async () => (await import("./commands/schema.ts")).schema,
+  );
 
   try {
     await program.parseAsync(words, { from: "user" });

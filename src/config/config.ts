@@ -34,24 +34,31 @@ export function parseConfig(text: string, file: string, roles: readonly Role[]):
       valueAt: (path: readonly PropertyKey[]) => valueAt(source.value, path),
     };
     const diagnostics = result.error.issues.flatMap((issue) => issueToDiagnostics(issue, context));
-    return { diagnostics: inOrderOfLines(diagnostics) };
+    return { diagnostics: inOrderOfLines(withoutEchoes(diagnostics)) };
   }
 
   const { version: _version, ranges, ...byRole } = result.data as typeof result.data & Record<string, unknown>;
   const sections = roles.flatMap((role) =>
-    Object.entries((byRole[role.name] ?? {}) as Record<string, unknown>).map(
-      ([name, value]): Section => ({
-        role: role.name,
-        name,
-        value,
-        at: (...path) => placeOf(source, [role.name, name, ...path]).key,
-      }),
-    ),
+    Object.entries((byRole[role.name] ?? {}) as Record<string, unknown>).map(([name, value]): Section => ({
+      role: role.name,
+      name,
+      value,
+      at: (...path) => placeOf(source, [role.name, name, ...path]).key,
+    })),
   );
   const diagnostics = sections.length === 0 ? [nothingAsked(start)] : [];
   return hasErrors(diagnostics)
     ? { diagnostics }
     : { value: { file, ranges: { tables: ranges?.tables, priorities: ranges?.priorities }, sections }, diagnostics };
+}
+
+/** A key that is only misspelled is not missing as well. */
+function withoutEchoes(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const misspelled = diagnostics.filter(({ code }) => code === "unknown-key").map(({ detail }) => detail ?? "");
+  return diagnostics.filter(({ code, summary }) => {
+    const missing = code === "missing-key" ? /lacks ("[^"]*")$/.exec(summary)?.[1] : undefined;
+    return missing === undefined || !misspelled.includes(`Did you mean ${missing}?`);
+  });
 }
 
 /** The place of a path, or of the nearest part of the file above it. */

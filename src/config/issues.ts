@@ -18,7 +18,11 @@ export interface FileContext {
 type Issue = core.$ZodIssue;
 
 /** One diagnostic or several for a finding. */
-export function issueToDiagnostics(issue: Issue, context: FileContext, above: readonly PropertyKey[] = []): Diagnostic[] {
+export function issueToDiagnostics(
+  issue: Issue,
+  context: FileContext,
+  above: readonly PropertyKey[] = [],
+): Diagnostic[] {
   const path = [...above, ...issue.path];
   switch (issue.code) {
     case "unrecognized_keys":
@@ -34,9 +38,9 @@ export function issueToDiagnostics(issue: Issue, context: FileContext, above: re
         range: context.keyPlace(path),
       }));
     case "invalid_type":
-      return [wrongType(issue, path, context)];
+      return [wrongType(expectations(issue), path, context)];
     case "invalid_value":
-      return [wrongValue(issue.values.map(String), path, context)];
+      return [wrongValue(issue.values, path, context)];
     default:
       return [badValue(issue, path, context)];
   }
@@ -58,66 +62,63 @@ function unknownKey(key: string, path: readonly PropertyKey[], context: FileCont
 
 /** Reports the findings of the one alternative that the author can have meant, by the type of the value. */
 function unionToDiagnostics(issue: core.$ZodIssueInvalidUnion, path: PropertyKey[], context: FileContext): Diagnostic[] {
-  const fitting = issue.errors.filter((branch) => !branch.some((inner) => inner.path.length === 0 && isTypeIssue(inner)));
+  const fitting = issue.errors.filter((branch) => !branch.some(isOfAnotherType));
   const [meant] = fitting;
   if (meant && fitting.length === 1) return meant.flatMap((inner) => issueToDiagnostics(inner, context, path));
-  const expected = issue.errors.flatMap((branch) => branch.filter(isTypeIssue).map(expectation));
-  const value = context.valueAt(path);
-  return [
-    {
-      code: "wrong-type",
-      severity: "error",
-      summary: `${pathText(path)} cannot be ${nounOf(value)}`,
-      detail: `Expected ${[...new Set(expected)].join(", or ")}.`,
-      range: context.valuePlace(path),
-    },
-  ];
+  return [wrongType([...new Set(issue.errors.flatMap((branch) => branch.flatMap(expectations)))], path, context)];
 }
 
-function isTypeIssue(issue: Issue): boolean {
+/** Whether the finding says that the value itself is of a type that this alternative does not take. */
+function isOfAnotherType(issue: Issue): boolean {
+  if (issue.path.length > 0) return false;
+  if (issue.code === "invalid_union") return issue.errors.every((branch) => branch.some(isOfAnotherType));
   return issue.code === "invalid_type";
 }
 
-/** What a type finding expected: the schema's own words where it has some. */
-function expectation(issue: Issue): string {
-  if (issue.message.startsWith("expected ")) return issue.message.slice("expected ".length);
-  return issue.code === "invalid_type" ? typeNoun(issue.expected) : issue.message;
+/** What a finding about the type of a value expected: the schema's own words where it has some. */
+function expectations(issue: Issue): string[] {
+  if (issue.code === "invalid_union") return issue.errors.flatMap((branch) => branch.flatMap(expectations));
+  if (issue.message.startsWith("expected ")) return [issue.message.slice("expected ".length)];
+  return issue.code === "invalid_type" ? [typeNoun(issue.expected)] : [];
 }
 
-function wrongType(issue: core.$ZodIssueInvalidType, path: PropertyKey[], context: FileContext): Diagnostic {
+function wrongType(expected: readonly string[], path: PropertyKey[], context: FileContext): Diagnostic {
   const value = context.valueAt(path);
-  const expected = expectation(issue);
-  if (value === undefined) {
-    return {
-      code: "missing-key",
-      severity: "error",
-      summary: `${pathText(path.slice(0, -1))} lacks "${String(path.at(-1))}"`,
-      detail: `Expected ${expected}.`,
-      range: context.keyPlace(path.slice(0, -1)),
-    };
-  }
+  const detail = `Expected ${expected.join(", or ")}.`;
+  if (value === undefined) return missingKey(path, detail, context);
   return {
     code: "wrong-type",
     severity: "error",
     summary: `${pathText(path)} cannot be ${nounOf(value)}`,
-    detail: `Expected ${expected}.`,
+    detail,
     range: context.valuePlace(path),
   };
 }
 
-function wrongValue(values: string[], path: PropertyKey[], context: FileContext): Diagnostic {
-  const value = context.valueAt(path);
-  const missing = value === undefined;
-  const guess = typeof value === "string" ? nearest(value, values) : undefined;
-  const expected = values.length === 1 ? `It must be ${values[0]}.` : `It must be one of ${values.join(", ")}.`;
+function missingKey(path: readonly PropertyKey[], detail: string, context: FileContext): Diagnostic {
   return {
-    code: missing ? "missing-key" : "bad-value",
+    code: "missing-key",
     severity: "error",
-    summary: missing
-      ? `${pathText(path.slice(0, -1))} lacks "${String(path.at(-1))}"`
-      : `${pathText(path)} cannot be ${JSON.stringify(value)}`,
+    summary: `${pathText(path.slice(0, -1))} lacks "${String(path.at(-1))}"`,
+    detail,
+    range: context.keyPlace(path.slice(0, -1)),
+  };
+}
+
+function wrongValue(values: readonly unknown[], path: PropertyKey[], context: FileContext): Diagnostic {
+  const value = context.valueAt(path);
+  const words = values.map(String);
+  const expected = words.length === 1 ? `It must be ${words[0]}.` : `It must be one of ${words.join(", ")}.`;
+  if (value === undefined) return missingKey(path, expected, context);
+  const quoted = words.includes(String(value));
+  const guess = typeof value === "string" && !quoted ? nearest(value, words) : undefined;
+  return {
+    code: "bad-value",
+    severity: "error",
+    summary: `${pathText(path)} cannot be ${JSON.stringify(value)}`,
     detail: guess === undefined ? expected : `Did you mean "${guess}"? ${expected}`,
-    range: missing ? context.keyPlace(path.slice(0, -1)) : context.valuePlace(path),
+    ...(quoted ? { remedy: "Write it without the quotes." } : {}),
+    range: context.valuePlace(path),
   };
 }
 
@@ -126,7 +127,7 @@ function badValue(issue: Issue, path: PropertyKey[], context: FileContext): Diag
   return {
     code: "bad-value",
     severity: "error",
-    summary: issue.code === "custom" ? issue.message : `bad value for ${pathText(path)}`,
+    summary: issue.code === "custom" ? issue.message : `${pathText(path)} cannot be ${nounOf(context.valueAt(path))}`,
     ...(issue.code === "custom" ? {} : { detail: sentence(issue.message) }),
     ...(typeof remedy === "string" ? { remedy } : {}),
     range: context.valuePlace(path),
@@ -141,8 +142,9 @@ export function pathText(path: readonly PropertyKey[]): string {
 
 function nounOf(value: unknown): string {
   if (value === null) return "empty";
-  if (Array.isArray(value)) return "a list";
-  return typeof value === "object" ? "a mapping" : `the ${typeof value} ${JSON.stringify(value)}`;
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "object") return "a mapping";
+  return typeof value === "string" ? `the text ${JSON.stringify(value)}` : String(value);
 }
 
 function typeNoun(expected: string): string {

@@ -30,16 +30,21 @@ export function readYaml(text: string, file: string): Outcome<YamlText> {
   if (text.length > MAX_LENGTH) {
     const range = { file, start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
     const detail = `It has ${text.length} characters; at most ${MAX_LENGTH} are read.`;
-    return { diagnostics: [{ code: "file-too-large", severity: "error", summary: "the file is too large", detail, range }] };
+    return {
+      diagnostics: [{ code: "file-too-large", severity: "error", summary: "the file is too large", detail, range }],
+    };
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
-  const rangeOf = (start: number, end: number): SourceRange => ({ file, start: at(start), end: at(Math.max(end, start)) });
+  const rangeOf = (start: number, end: number): SourceRange => ({
+    file,
+    start: at(start),
+    end: at(Math.max(end, start)),
+  });
   const diagnostics: Diagnostic[] = [...document.errors, ...document.warnings].map((problem) => ({
     code: "yaml",
     severity: "error",
-    summary: syntaxSummary(problem.code),
-    detail: sentence(problem.message),
+    ...explain(problem.code, problem.message),
     range: rangeOf(problem.pos[0], problem.pos[1]),
   }));
   if (diagnostics.length > 0) return { diagnostics };
@@ -49,10 +54,13 @@ export function readYaml(text: string, file: string): Outcome<YamlText> {
   try {
     // A bound on aliases keeps a small file from becoming a huge value.
     value = document.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    const detail = sentence(error instanceof Error ? error.message : String(error));
+  } catch {
+    // The one error that is left when a document could be parsed (yaml, Document.toJS).
+    const detail = "Its aliases (*name) unfold to more than a hundred copies.";
     const range = rangeOf(0, 0);
-    return { diagnostics: [{ code: "yaml", severity: "error", summary: "the file cannot be read as YAML", detail, range }] };
+    return {
+      diagnostics: [{ code: "yaml", severity: "error", summary: "the file unfolds without bounds", detail, range }],
+    };
   }
   const root = rangeOfNode(document.contents) ?? rangeOf(0, 0);
   record([], document.contents, { key: root, value: root });
@@ -76,7 +84,10 @@ export function readYaml(text: string, file: string): Outcome<YamlText> {
         if (!isPair(pair)) continue;
         const name = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
         const key = rangeOfNode(pair.key) ?? own.value;
-        record([...path, name], isNode(pair.value) ? pair.value : undefined, { key, value: rangeOfNode(pair.value) ?? key });
+        record([...path, name], isNode(pair.value) ? pair.value : undefined, {
+          key,
+          value: rangeOfNode(pair.value) ?? key,
+        });
       }
     } else if (isSeq(target)) {
       for (const [index, item] of target.items.entries()) {
@@ -87,16 +98,24 @@ export function readYaml(text: string, file: string): Outcome<YamlText> {
   }
 }
 
-function syntaxSummary(code: string): string {
+/** What is said of a syntax error, in place of the parser's words where those are for programmers. */
+function explain(code: string, message: string): Pick<Diagnostic, "summary" | "detail" | "remedy"> {
   switch (code) {
     case "DUPLICATE_KEY":
-      return "this key stands here twice";
+      return { summary: "this key stands here twice", detail: "Which of the two counts would be a guess." };
     case "TAB_AS_INDENT":
-      return "a tab indents this line";
+      return { summary: "a tab indents this line", detail: "YAML is indented with spaces." };
     case "MULTIPLE_DOCS":
-      return "the file holds more than one document";
+      return { summary: "the file holds more than one document", remedy: "Take the line `---` away." };
+    case "BAD_INDENT":
+    case "MISSING_CHAR":
+      return {
+        summary: "this is not valid YAML",
+        detail: sentence(message),
+        remedy: "Look for a bracket, brace or quote that is not closed, and at the indentation.",
+      };
     default:
-      return "this is not valid YAML";
+      return { summary: "this is not valid YAML", detail: sentence(message) };
   }
 }
 

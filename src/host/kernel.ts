@@ -30,7 +30,10 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
 async function listLinks(socket: RouteSocket, namespace: NamespaceFd, signal?: AbortSignal): Promise<LinkFact[]> {
   const messages = await socket.listLinks(signal);
   const addresses = Map.groupBy(await socket.listAddresses({}, signal), (address: AddressMessage) => address.index);
-  const drivers = driverNames(namespace, messages.map(({ name }) => name ?? ""));
+  const drivers = driverNames(
+    namespace,
+    messages.map(({ name }) => name ?? ""),
+  );
   const names = new Map(messages.map(({ index, name }) => [index, name ?? `#${index}`]));
   return messages.map((message, i) => linkFromMessage(message, addresses.get(message.index) ?? [], drivers[i], names));
 }

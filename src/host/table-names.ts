@@ -11,7 +11,10 @@ export async function readTableNames(directories: readonly string[] = DIRECTORIE
   const names: Record<string, number> = {};
   for (const directory of directories) {
     const parts = await readdir(join(directory, "rt_tables.d")).catch(() => []);
-    const files = ["rt_tables", ...parts.filter((file) => file.endsWith(".conf")).map((file) => join("rt_tables.d", file))];
+    const files = [
+      "rt_tables",
+      ...parts.filter((file) => file.endsWith(".conf")).map((file) => join("rt_tables.d", file)),
+    ];
     for (const file of files) {
       Object.assign(names, parseTableNames((await readIfThere(join(directory, file)).catch(() => undefined)) ?? ""));
     }

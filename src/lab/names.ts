@@ -13,8 +13,8 @@ export const HOST_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 /** Segment names become names of bridges. "all" and "default" would be ambiguous below /proc/sys. */
 export const SEGMENT_NAME = /^(?!(?:all|default|lo)$)[A-Za-z0-9][A-Za-z0-9_-]{0,14}$/;
 
-/** Link names as the kernel takes them (dev_valid_name), without the characters that name files or patterns. */
-export const LINK_NAME = /^(?!(?:all|default|lo|\.|\.\.)$)[A-Za-z0-9._@-]{1,15}$/;
+/** Link names: a part of what the kernel takes (dev_valid_name), without what programs read as options or patterns. */
+export const LINK_NAME = /^(?!(?:all|default|lo)$)[A-Za-z0-9_][A-Za-z0-9._-]{0,14}$/;
 
 /** User and group names, as useradd takes them. */
 export const USER_NAME = /^[a-z_][a-z0-9_-]{0,31}$/;

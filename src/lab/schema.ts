@@ -49,7 +49,7 @@ const mac = z
 /** A sysctl below /proc/sys, with dots or, where a link's name has dots, slashes. Only `net` is per namespace. */
 const sysctls = z.record(
   named(
-    /^net(\/[A-Za-z0-9_@.-]+)+$|^net(\.[A-Za-z0-9_@-]+)+$/,
+    /^net(\/[A-Za-z0-9_@.-]+)+$|^net(\.[A-Za-z0-9_-]+)+$/,
     "a sysctl of the network, such as net.ipv4.conf.all.rp_filter",
   ),
   z.union([z.int(), z.string().check(z.regex(/^[^\n\r\0]+$/, "must be one line"))]),

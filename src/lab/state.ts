@@ -5,6 +5,7 @@
 //   <root>/<lab>/hosts/<host>.yaml   its heddle.yaml, where the topology holds the text
 //   <root>/<lab>/users/<host>.*      its passwd and group
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
@@ -42,7 +43,7 @@ export async function createState(record: Omit<LabRecord, "version" | "id" | "pi
   const folder = labFolder(record.name);
   const root = stateRoot();
   await mkdir(root, { recursive: true, mode: 0o755 });
-  const draft = await mkdtemp(join(root, `.${record.name}.`));
+  const draft = await mkdtemp(join(root, `.${record.name}.${process.pid}.`));
   try {
     await writeFile(join(draft, "lab.json"), `${JSON.stringify(whole, null, 2)}\n`);
     await mkdir(join(draft, "hosts"));
@@ -85,8 +86,12 @@ export async function listState(): Promise<string[]> {
 /** Removes the folder of a lab and drafts of it that a killed process left. */
 export async function removeState(name: string): Promise<void> {
   await rm(labFolder(name), { recursive: true, force: true });
-  const drafts = (await readFolder(stateRoot())).filter((entry) => entry.startsWith(`.${name}.`));
-  await Promise.all(drafts.map((draft) => rm(join(stateRoot(), draft), { recursive: true, force: true })));
+  for (const entry of await readFolder(stateRoot())) {
+    const [, lab, pid = ""] = entry.split(".");
+    // A draft of a process that lives is a lab that is about to be.
+    if (!entry.startsWith(".") || lab !== name || existsSync(`/proc/${pid}`)) continue;
+    await rm(join(stateRoot(), entry), { recursive: true, force: true });
+  }
 }
 
 /** Names in a folder; none when there is no such folder. */

@@ -64,7 +64,7 @@ const steps = {
   flush: z.strictObject({ flush: z.literal("neighbours"), on: z.union([hostName, z.literal("all")]) }),
   sysctls: z.strictObject({
     sysctls: z.record(
-      z.string().check(z.regex(/^net[./][A-Za-z0-9_@./-]+$/, "must be a sysctl of the network")),
+      z.string().check(z.regex(/^net[./][A-Za-z0-9_./-]+$/, "must be a sysctl of the network")),
       z.union([z.int(), z.string()]),
     ),
     on: z.union([hostName, z.literal("all")]),

@@ -27,12 +27,7 @@ export interface Intent {
 }
 
 /** Binds a file to a host. `earlier` are the numbers drawn before, which are kept where they can be. */
-export function bindIntent(
-  config: Config,
-  facts: Facts,
-  earlier: Numbers,
-  roles: readonly Role[],
-): Outcome<Intent> {
+export function bindIntent(config: Config, facts: Facts, earlier: Numbers, roles: readonly Role[]): Outcome<Intent> {
   const claims: OwnedClaim[] = [];
   const bound = config.sections.map((section) => {
     const role = roles.find((candidate) => candidate.name === section.role);
@@ -46,7 +41,13 @@ export function bindIntent(
     tables: config.ranges.tables ?? DEFAULT_RANGES.tables,
     priorities: config.ranges.priorities ?? DEFAULT_RANGES.priorities,
   };
-  const { numbers, diagnostics } = drawNumbers(claims, ranges, facts.inUse, earlier, bound.map(({ owner }) => owner));
+  const { numbers, diagnostics } = drawNumbers(
+    claims,
+    ranges,
+    facts.inUse,
+    earlier,
+    bound.map(({ owner }) => owner),
+  );
   if (hasErrors(diagnostics)) return { diagnostics };
   const sections = bound.map(({ role, section, owner, own }): BoundSection => {
     const view: View = { links: facts.links, tables: {}, priorities: {}, tableNames: facts.tableNames };

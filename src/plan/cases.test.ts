@@ -35,7 +35,11 @@ const line = (step: Step): string => {
 
 testCases(join(import.meta.dirname, "cases"), "plan.yaml", (one) => {
   const desired = (one.yaml("desired.yaml") ?? []) as ShortObject[];
-  const { links, objects = [], ledger } = one.yaml("observed.yaml") as {
+  const {
+    links,
+    objects = [],
+    ledger,
+  } = one.yaml("observed.yaml") as {
     links: Parameters<typeof linksFrom>[0];
     objects?: ShortObject[];
     ledger?: Partial<Ledger>;

@@ -42,7 +42,14 @@ function desireOne<K extends Kind>(kind: K, raw: Specs[K], wish: Wanted, owner: 
   const rules = rulesOf(kind);
   const spec = rules.normalize(raw);
   // The kind and its spec come from one Wanted, a correlation that TypeScript cannot follow through generics.
-  return { kind, spec, key: rules.identify(spec), needs: rules.needs(spec), owners: [owner], from: [wish.from] } as Desired;
+  return {
+    kind,
+    spec,
+    key: rules.identify(spec),
+    needs: rules.needs(spec),
+    owners: [owner],
+    from: [wish.from],
+  } as Desired;
 }
 
 function merge(a: Desired, b: Desired): Desired | undefined {

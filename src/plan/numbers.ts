@@ -59,8 +59,9 @@ export function drawNumbers(
       const first = earlier[pool][claimId(claim)];
       if (first !== undefined && isFree(claim, first, range, taken)) take(claim, first);
     }
+    const present = new Set(ofPool.map(claimId));
     const absent = Object.entries(earlier[pool]).filter(
-      ([id]) => !(id in numbers[pool]) && owners.some((owner) => id.startsWith(`${owner}/`)),
+      ([id]) => !present.has(id) && owners.some((owner) => id.startsWith(`${owner}/`)),
     );
     for (const claim of drawn) {
       if (claimId(claim) in numbers[pool]) continue;
@@ -69,7 +70,7 @@ export function drawNumbers(
       if (first === undefined) diagnostics.push(exhausted(claim, range));
       else take(claim, first);
     }
-    for (const [id, number] of absent) if (!(id in numbers[pool]) && !taken.has(number)) numbers[pool][id] = number;
+    for (const [id, number] of absent) if (!taken.has(number)) numbers[pool][id] = number;
   }
   return { numbers, diagnostics };
 }

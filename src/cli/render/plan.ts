@@ -49,7 +49,8 @@ function renderStep(step: Step, paint: Paint): string[] {
 }
 
 function renderBlocked(blocked: Blocked, paint: Paint): string {
-  const because = blocked.why === "foreign" ? `in the way, and not ours: ${blocked.waitsFor}` : `waits for ${blocked.waitsFor}`;
+  const because =
+    blocked.why === "foreign" ? `in the way, and not ours: ${blocked.waitsFor}` : `waits for ${blocked.waitsFor}`;
   return paint("cyan", `? ${line(blocked.desired)}`) + `  ${paint("dim", `# ${because}`)}`;
 }
 

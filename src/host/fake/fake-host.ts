@@ -96,7 +96,14 @@ export class FakeHost implements Host {
     for (const { family, address } of this.#link(name).addresses) {
       const source = family === 4 ? { source: parsePrefix(address)?.address ?? "" } : { metric: 256 };
       const to = networkOf(address);
-      const spec = { family, table: TABLE.main, to, type: "unicast", hops: [{ link: name }], protocol: KERNEL } as const;
+      const spec = {
+        family,
+        table: TABLE.main,
+        to,
+        type: "unicast",
+        hops: [{ link: name }],
+        protocol: KERNEL,
+      } as const;
       this.state.routes.push(rulesOf("route").normalize({ ...spec, hops: [...spec.hops], ...source }));
     }
   }

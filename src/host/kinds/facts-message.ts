@@ -21,7 +21,8 @@ export function linkFromMessage(
   const { index, altNames, hardwareAddress } = message;
   const name = message.name ?? `#${index}`;
   // A veth says its far end here too, which may be in another namespace, where indices mean other links.
-  const parent = message.linkNamespaceId === undefined && message.parent !== index ? names.get(message.parent ?? 0) : undefined;
+  const parent =
+    message.linkNamespaceId === undefined && message.parent !== index ? names.get(message.parent ?? 0) : undefined;
   return {
     name,
     index,

@@ -113,4 +113,3 @@ function isAlreadyGone(step: Step, error: HostError): boolean {
 function wrongKind(step: Step): Error {
   return new Error(`a step of another kind was given to a driver: ${step.action}`);
 }
-

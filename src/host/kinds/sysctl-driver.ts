@@ -11,7 +11,10 @@ import type { NamespaceFd } from "../native.ts";
 export function sysctlDriver(namespace: NamespaceFd): KindDriver<"sysctl"> {
   return {
     async list(_links, scope) {
-      const answers = sysctl(namespace, scope.sysctls.map((path) => ({ path })));
+      const answers = sysctl(
+        namespace,
+        scope.sysctls.map((path) => ({ path })),
+      );
       return scope.sysctls.flatMap((path, i): Observed<"sysctl">[] => {
         const answer = answers[i];
         if (!answer || !("value" in answer) || answer.value === undefined) return [];

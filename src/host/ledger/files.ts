@@ -21,7 +21,11 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 export async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   const beside = `${path}.${randomUUID().slice(0, 8)}.tmp`;
-  const file = await open(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
+  const file = await open(
+    beside,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    0o644,
+  );
   try {
     await file.writeFile(text, "utf8");
     await file.sync();

@@ -76,9 +76,15 @@ describe.each(CODECS)("$name", ({ read, bytes, roundTrip }) => {
     const any = fc.uint8Array({ maxLength: 120 });
     const framed = fc.tuple(fc.constantFrom(0, 2, 10), fc.uint8Array({ minLength: 15, maxLength: 120 }));
     holds(
-      fc.property(fc.oneof(any, framed.map(([family, rest]) => [...new Uint8Array(16), family, ...rest])), (input) => {
-        decodeAtEdge(read, Uint8Array.from(input));
-      }),
+      fc.property(
+        fc.oneof(
+          any,
+          framed.map(([family, rest]) => [...new Uint8Array(16), family, ...rest]),
+        ),
+        (input) => {
+          decodeAtEdge(read, Uint8Array.from(input));
+        },
+      ),
       1500,
     );
   });
@@ -98,7 +104,16 @@ describe.each(CODECS)("$name", ({ read, bytes, roundTrip }) => {
 });
 
 describe("values that no field can hold", () => {
-  const route = { family: 4, table: 1, to: "10.0.0.0/8", tos: 0, protocol: 72, scope: 0, type: "unicast", flags: 0 } as const;
+  const route = {
+    family: 4,
+    table: 1,
+    to: "10.0.0.0/8",
+    tos: 0,
+    protocol: 72,
+    scope: 0,
+    type: "unicast",
+    flags: 0,
+  } as const;
   const encode = (change: object) => () => encodeRoute(new Encoder(), 24, 0, 1, { ...route, ...change });
 
   it.each([

@@ -50,13 +50,19 @@ export function decodeAnswer(packet: Packet, type: number, flags: number, at: nu
   const answer: Answer = { errno };
   let missing: number | undefined;
   let nest: number | undefined;
-  eachAttribute(packet, type === NLMSG.DONE ? at + 4 : afterRequest(packet, flags, at, end), end, (tlv, start, size) => {
-    if (tlv === MSG) answer.kernelMessage = packet.text(start, size);
-    else if (tlv === OFFS) answer.offset = packet.u32(start, size);
-    else if (tlv === MISS_TYPE) missing = packet.u32(start, size);
-    else if (tlv === MISS_NEST) nest = packet.u32(start, size);
-  });
-  if (missing !== undefined) answer.missing = nest === undefined ? { attribute: missing } : { attribute: missing, nest };
+  eachAttribute(
+    packet,
+    type === NLMSG.DONE ? at + 4 : afterRequest(packet, flags, at, end),
+    end,
+    (tlv, start, size) => {
+      if (tlv === MSG) answer.kernelMessage = packet.text(start, size);
+      else if (tlv === OFFS) answer.offset = packet.u32(start, size);
+      else if (tlv === MISS_TYPE) missing = packet.u32(start, size);
+      else if (tlv === MISS_NEST) nest = packet.u32(start, size);
+    },
+  );
+  if (missing !== undefined)
+    answer.missing = nest === undefined ? { attribute: missing } : { attribute: missing, nest };
   return answer;
 }
 

@@ -1,6 +1,6 @@
 // Owns the next hops of a route: RTA_GATEWAY, RTA_VIA and the array RTA_MULTIPATH (linux/rtnetlink.h).
 import { familyOf } from "../../model/ip.ts";
-import { AF } from "./constants.ts";
+import { AF, NESTED } from "./constants.ts";
 import { addressBytes, type Encoder } from "./encoder.ts";
 import { eachAttribute, MalformedMessage, type Packet, type UnknownAttribute } from "./packet.ts";
 
@@ -101,7 +101,7 @@ export function encodeHops(encoder: Encoder, family: 4 | 6, hops: readonly HopMe
     encoder.setS32(at + 4, hop.oif);
     if (hop.gateway !== undefined) encodeGateway(encoder, family, hop.gateway);
     encoder.u32(RTA_FLOW, hop.realms);
-    encoder.raw(RTA_ENCAP, hop.encap);
+    if (hop.encap !== undefined) encoder.raw(RTA_ENCAP | NESTED, hop.encap);
     encoder.u16(RTA_ENCAP_TYPE, hop.encapType);
     encoder.unknown(hop.unknown);
     encoder.setU16(at, encoder.length - at);

@@ -1,5 +1,4 @@
 // Owns links as messages: struct ifinfomsg and IFLA_* (linux/if_link.h), both ways.
-import { NESTED } from "./constants.ts";
 import type { Encoder } from "./encoder.ts";
 import { eachAttribute, type Packet, type UnknownAttribute } from "./packet.ts";
 import { parseHex } from "./text.ts";
@@ -228,11 +227,11 @@ export function encodeLink(
     if (value !== undefined) row.encode(encoder, row.type, value as never);
   }
   if ((link.kind ?? link.masterKind ?? link.kindAttributes ?? link.masterAttributes) !== undefined) {
-    const nest = encoder.nest(LINKINFO);
+    const nest = encoder.attribute(LINKINFO, 0);
     encoder.text(INFO_KIND, link.kind);
-    if (link.kindAttributes !== undefined) encoder.raw(INFO_DATA | NESTED, link.kindAttributes);
+    if (link.kindAttributes !== undefined) encoder.raw(INFO_DATA, link.kindAttributes);
     encoder.text(INFO_SLAVE_KIND, link.masterKind);
-    if (link.masterAttributes !== undefined) encoder.raw(INFO_SLAVE_DATA | NESTED, link.masterAttributes);
+    if (link.masterAttributes !== undefined) encoder.raw(INFO_SLAVE_DATA, link.masterAttributes);
     encoder.endNest(nest);
   }
   if (link.altNames !== undefined) {

@@ -145,7 +145,8 @@ export function decodeRoute(packet: Packet, at: number, end: number): RouteMessa
   const toLength = view.getUint8(at + 1);
   const fromLength = view.getUint8(at + 2);
   const bits = family === 4 ? 32 : 128;
-  if (toLength > bits || fromLength > bits) throw new MalformedMessage("a prefix is longer than its family's addresses");
+  if (toLength > bits || fromLength > bits)
+    throw new MalformedMessage("a prefix is longer than its family's addresses");
   const type = view.getUint8(at + 7);
   const flags = view.getUint32(at + 8, true);
   const route: RouteMessage = {
@@ -282,7 +283,8 @@ export function encodeRoute(
 /** Where the packets go, and what is said about the way. */
 function encodeWay(encoder: Encoder, route: RouteMessage): void {
   if (route.metrics !== undefined) {
-    const nest = encoder.nest(METRICS);
+    // These two without the nested bit, as the kernel itself writes them.
+    const nest = encoder.attribute(METRICS, 0);
     encodeMetrics(encoder, route.metrics, route.unknownMetrics);
     encoder.endNest(nest);
   }
@@ -291,11 +293,11 @@ function encodeWay(encoder: Encoder, route: RouteMessage): void {
   if (route.gateway !== undefined) encodeGateway(encoder, route.family, route.gateway);
   encoder.u32(OIF, route.oif);
   encoder.u32(FLOW, route.realms);
-  // Kernels without NLA_F_NESTED in their encapsulation parsers exist (before 5.2); all accept it here.
+  // With it here: some encapsulations insist on it.
   if (route.encap !== undefined) encoder.raw(ENCAP | NESTED, route.encap);
   encoder.u16(ENCAP_TYPE, route.encapType);
   if (route.hops !== undefined) {
-    const nest = encoder.nest(MULTIPATH);
+    const nest = encoder.attribute(MULTIPATH, 0);
     encodeHops(encoder, route.family, route.hops);
     encoder.endNest(nest);
   }

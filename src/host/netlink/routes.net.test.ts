@@ -82,7 +82,16 @@ describe.each([4 as const, 6 as const])("random IPv%i routes", (family) => {
   });
 });
 
-const base = { family: 4, table: 100, to: "10.1.0.0/16", tos: 0, protocol: 72, scope: 0, type: "unicast", flags: 0 } as const;
+const base = {
+  family: 4,
+  table: 100,
+  to: "10.1.0.0/16",
+  tos: 0,
+  protocol: 72,
+  scope: 0,
+  type: "unicast",
+  flags: 0,
+} as const;
 const first: RouteMessage = { ...base, gateway: "10.9.0.2", oif: indexOf(0) };
 const second: RouteMessage = { ...base, gateway: "10.9.1.2", oif: indexOf(1) };
 
@@ -133,7 +142,10 @@ describe("look-ups", () => {
     const byMark = await us.lookUp({ destination: "10.1.2.3", mark: 5 });
     expect(byMark).toMatchObject({ gateway: "10.9.0.2", table: 100, oif: indexOf(0), source: "10.9.0.1" });
     const ports = { uid: 0, ipProtocol: 6, destinationPort: 80, sourcePort: 5 };
-    expect(await us.lookUp({ destination: "10.1.2.3", ...ports })).toMatchObject({ gateway: "10.9.1.2", table: 70_000 });
+    expect(await us.lookUp({ destination: "10.1.2.3", ...ports })).toMatchObject({
+      gateway: "10.9.1.2",
+      table: 70_000,
+    });
     expect(await us.lookUp({ destination: "10.1.2.3", mark: 5, match: true })).toMatchObject({ to: "10.1.0.0/16" });
     expect(await us.lookUp({ destination: "2001:db8::1" })).toMatchObject({ gateway: "fd00::2" });
     expect(sysctl(ours.fd, [{ path: "net/ipv4/ip_forward", value: "1" }])).toEqual([{}]);

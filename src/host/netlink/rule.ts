@@ -120,7 +120,8 @@ export function decodeRule(packet: Packet, at: number, end: number): RuleMessage
   const toLength = view.getUint8(at + 1);
   const fromLength = view.getUint8(at + 2);
   const bits = family === 4 ? 32 : 128;
-  if (toLength > bits || fromLength > bits) throw new MalformedMessage("a prefix is longer than its family's addresses");
+  if (toLength > bits || fromLength > bits)
+    throw new MalformedMessage("a prefix is longer than its family's addresses");
   const action = view.getUint8(at + 7);
   const flags = view.getUint32(at + 8, true);
   const rule: RuleMessage = { family, action: ACTIONS[action] ?? action, flags: (flags & ~INVERT) >>> 0 };

@@ -56,7 +56,9 @@ export function impliedScope(spec: RouteSpec): RouteScope {
     case "anycast":
       return "link";
     case "unicast":
-      return spec.hops.length === 1 && spec.hops[0]?.via === undefined && spec.nexthop === undefined ? "link" : "global";
+      return spec.hops.length === 1 && spec.hops[0]?.via === undefined && spec.nexthop === undefined
+        ? "link"
+        : "global";
     default:
       return "global";
   }
@@ -91,7 +93,9 @@ function needsOfRoute(spec: RouteSpec): Need[] {
 function describeRoute(spec: RouteSpec): string {
   const words: string[] = [];
   if (spec.type !== "unicast") words.push(spec.type);
-  words.push(spec.to === defaultPrefix(spec.family) ? (spec.family === 6 ? "default (IPv6)" : "default") : shortPrefix(spec.to));
+  words.push(
+    spec.to === defaultPrefix(spec.family) ? (spec.family === 6 ? "default (IPv6)" : "default") : shortPrefix(spec.to),
+  );
   if (spec.from !== undefined) words.push(`from ${spec.from}`);
   if (spec.tos !== undefined) words.push(`tos ${hex(spec.tos)}`);
   if (spec.nexthop !== undefined) words.push(`nhid ${spec.nexthop}`);

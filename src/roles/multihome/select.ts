@@ -36,7 +36,10 @@ function fits(link: LinkFact, choice: LinkChoice): boolean {
   if (name !== undefined && ![link.name, ...(link.altNames ?? [])].some((own) => globMatches(name, own))) return false;
   if (driver !== undefined && !globMatches(driver, link.driver ?? "")) return false;
   if (guid !== undefined && portGuid(link) !== guid) return false;
-  return subnet === undefined || link.addresses.some((address) => prefixContains(subnet, address.address.split("/")[0] ?? ""));
+  return (
+    subnet === undefined ||
+    link.addresses.some((address) => prefixContains(subnet, address.address.split("/")[0] ?? ""))
+  );
 }
 
 /** The GUID of an IPoIB link's port: the last 8 of the 20 bytes of its hardware address (RFC 4391, 9.1.1). */

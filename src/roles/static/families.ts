@@ -30,7 +30,7 @@ export function familiesOf(
     code: "family-unknown",
     severity: "error",
     summary: "nothing tells whether this is for IPv4 or IPv6",
-    remedy: 'Add family: ipv4, family: ipv6 or family: both.',
+    remedy: "Add family: ipv4, family: ipv6 or family: both.",
     range,
   });
   return undefined;

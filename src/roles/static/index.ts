@@ -104,7 +104,7 @@ function decide(
   rule: StaticRule,
   index: number,
   diagnostics: Diagnostic[],
-): Pick<RuleSpec, "action"> & Partial<RuleSpec> | undefined {
+): (Pick<RuleSpec, "action"> & Partial<RuleSpec>) | undefined {
   const said = [rule.table, rule.action, rule.goto].filter((word) => word !== undefined);
   if (said.length !== 1) {
     diagnostics.push({

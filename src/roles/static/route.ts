@@ -55,12 +55,7 @@ export function desireRoute(
 }
 
 /** Whether the entry says exactly one way to go, or none where the type needs none. */
-function checkShape(
-  section: Section<Static>,
-  route: StaticRoute,
-  index: number,
-  diagnostics: Diagnostic[],
-): boolean {
+function checkShape(section: Section<Static>, route: StaticRoute, index: number, diagnostics: Diagnostic[]): boolean {
   const single = route.via !== undefined || route.link !== undefined || route.onlink !== undefined;
   const ways = [single, route.hops !== undefined, route.nexthop !== undefined].filter(Boolean).length;
   const type = route.type ?? "unicast";
@@ -100,9 +95,13 @@ function readHops(
       diagnostics.push({
         code: hop.via === undefined ? "route-way" : "waiting-link",
         severity: hop.via === undefined ? "error" : "warning",
-        summary: hop.via === undefined ? "this hop says neither `via` nor `link`" : `no link reaches the gateway ${hop.via}`,
+        summary:
+          hop.via === undefined ? "this hop says neither `via` nor `link`" : `no link reaches the gateway ${hop.via}`,
         ...(hop.via === undefined ? {} : { detail: "No subnet of this host's links contains it." }),
-        remedy: hop.via === undefined ? "Give it one of them." : "Say `link`, with `onlink: true` where no subnet will contain it.",
+        remedy:
+          hop.via === undefined
+            ? "Give it one of them."
+            : "Say `link`, with `onlink: true` where no subnet will contain it.",
         range: section.at(...path),
       });
       continue;

@@ -1,6 +1,16 @@
 // Owns what may be written under `static`: tables, rules and routes, in the words of ip-rule(8) and ip-route(8).
 import * as z from "zod/mini";
-import { address, described, linkName, name, numberRange, optional, prefix, prefixOrDefault, wholeNumber } from "../fields.ts";
+import {
+  address,
+  described,
+  linkName,
+  name,
+  numberRange,
+  optional,
+  prefix,
+  prefixOrDefault,
+  wholeNumber,
+} from "../fields.ts";
 
 const MAX_U32 = 0xffffffff;
 
@@ -52,17 +62,7 @@ const route = z.strictObject({
   to: described('Destination prefix, or "default".', prefixOrDefault),
   type: optional(
     "What happens to the packet; unicast unless stated.",
-    z.enum([
-      "unicast",
-      "local",
-      "broadcast",
-      "anycast",
-      "multicast",
-      "blackhole",
-      "unreachable",
-      "prohibit",
-      "throw",
-    ]),
+    z.enum(["unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw"]),
   ),
   table: optional("Table id or name; main unless stated.", table),
   via: optional("Gateway.", address),
@@ -95,7 +95,10 @@ export const IP_PROTOCOLS: Readonly<Record<string, number>> = {
 };
 
 const rule = z.strictObject({
-  priority: optional("Place among all rules; lower is asked first; drawn from the range unless stated.", wholeNumber(0, MAX_U32)),
+  priority: optional(
+    "Place among all rules; lower is asked first; drawn from the range unless stated.",
+    wholeNumber(0, MAX_U32),
+  ),
   not: optional("Turns the whole match round.", z.boolean()),
   from: optional("Source prefix.", prefix),
   to: optional("Destination prefix.", prefix),

@@ -28,13 +28,18 @@ function near(family: 4 | 6, k: number, end: number): string {
 const far = (family: 4 | 6, end: number) => (family === 4 ? `192.0.2.${end}` : `2001:db8:ffff::${end.toString(16)}`);
 
 const hop = (family: 4 | 6): fc.Arbitrary<HopMessage> =>
-  fc.record({ k: link, end: last, weight: fc.integer({ min: 1, max: 256 }), kind: fc.constantFrom("near", "far", "other") }).map(
-    ({ k, end, weight, kind }) => {
+  fc
+    .record({
+      k: link,
+      end: last,
+      weight: fc.integer({ min: 1, max: 256 }),
+      kind: fc.constantFrom("near", "far", "other"),
+    })
+    .map(({ k, end, weight, kind }) => {
       const base = { oif: indexOf(k), weight, flags: 0 };
       if (kind === "far") return { ...base, gateway: far(family, end), onlink: true };
       return { ...base, gateway: kind === "other" && family === 4 ? near(6, k, end) : near(family, k, end) };
-    },
-  );
+    });
 
 const distinctHops = (family: 4 | 6) =>
   fc.uniqueArray(hop(family), { minLength: 2, maxLength: 4, selector: (one) => `${one.oif} ${one.gateway}` });
@@ -46,7 +51,9 @@ function way(family: 4 | 6): fc.Arbitrary<Way> {
   });
   const device = link.map((k): Way => ({ type: "unicast", scope: family === 4 ? 253 : 0, oif: indexOf(k) }));
   const several = distinctHops(family).map((hops): Way => ({ type: "unicast", scope: 0, hops }));
-  const object = fc.constantFrom(0, 1, 2).map((n): Way => ({ type: "unicast", scope: 0, nexthop: family === 4 ? 10 + n : 20 + n }));
+  const object = fc
+    .constantFrom(0, 1, 2)
+    .map((n): Way => ({ type: "unicast", scope: 0, nexthop: family === 4 ? 10 + n : 20 + n }));
   const reject = fc
     .constantFrom("blackhole" as const, "unreachable" as const, "prohibit" as const, "throw" as const)
     .map((type): Way => ({ type, scope: 0 }));
@@ -88,7 +95,9 @@ const metrics: fc.Arbitrary<RouteMetrics> = fc
   .filter((given) => Object.keys(given).length > 0);
 
 /** ip takes realms of at most 255. */
-const realms = fc.tuple(fc.integer({ min: 1, max: 255 }), fc.integer({ min: 1, max: 255 })).map(([a, b]) => a * 65536 + b);
+const realms = fc
+  .tuple(fc.integer({ min: 1, max: 255 }), fc.integer({ min: 1, max: 255 }))
+  .map(([a, b]) => a * 65536 + b);
 
 interface Rest {
   table: number;
@@ -128,7 +137,8 @@ export function kernelRoutes(family: 4 | 6, count: number): fc.Arbitrary<KernelR
 }
 
 function kernelRoute(family: 4 | 6, i: number, how: Way, other: Rest): KernelRoute {
-  const to = family === 4 ? `20.${i >> 8}.${i & 255}.0/${other.bits}` : `2001:db8:${(i + 1).toString(16)}::/${other.bits}`;
+  const to =
+    family === 4 ? `20.${i >> 8}.${i & 255}.0/${other.bits}` : `2001:db8:${(i + 1).toString(16)}::/${other.bits}`;
   const { table, protocol, priority } = other;
   const message: RouteMessage = { family, table, to, tos: 0, protocol, flags: 0, ...how };
   if (priority !== undefined) message.priority = priority;

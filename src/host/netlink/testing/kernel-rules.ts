@@ -33,7 +33,9 @@ const simple: fc.Arbitrary<Answer> = fc
 const jump: fc.Arbitrary<Answer> = fc.constantFrom(TARGET, TARGET + 1).map((goto) => ({ action: "goto", goto }));
 const master: fc.Arbitrary<Answer> = fc.constant({ action: "table", l3mdev: true });
 /** ip takes realms of at most 255. */
-const realms = fc.tuple(fc.integer({ min: 1, max: 255 }), fc.integer({ min: 1, max: 255 })).map(([a, b]) => a * 65536 + b);
+const realms = fc
+  .tuple(fc.integer({ min: 1, max: 255 }), fc.integer({ min: 1, max: 255 }))
+  .map(([a, b]) => a * 65536 + b);
 const toTable: fc.Arbitrary<Answer> = fc.record(
   {
     action: fc.constant("table" as const),

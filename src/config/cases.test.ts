@@ -1,0 +1,13 @@
+// Owns the cases of broken (and odd) files: what the one who wrote the file is told.
+import { join } from "node:path";
+import { testCases } from "../../test/cases.ts";
+import { renderDiagnostics } from "../cli/render/diagnostics.ts";
+import { ROLES } from "../roles/index.ts";
+import { parseConfig } from "./config.ts";
+
+testCases(join(import.meta.dirname, "cases"), "said.txt", (one) => {
+  const text = one.text("heddle.yaml");
+  const { value, diagnostics } = parseConfig(text, "heddle.yaml", ROLES);
+  const said = renderDiagnostics(diagnostics, new Map([["heddle.yaml", text]]), (_format, plain) => plain);
+  return `${value ? "valid" : "refused"}\n${said}`;
+});
