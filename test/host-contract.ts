@@ -144,6 +144,14 @@ export function testHostContract(open: () => Promise<Stage>): void {
           expect(await listed(host, "route", HEDDLE_PROTOCOL)).toEqual([rulesOf("route").normalize(after)]);
         }));
 
+      test(`IPv${family}: taking away one without a metric leaves the one with a metric`, () =>
+        withStage(async ({ host }) => {
+          const other = route({ ...shape, metric: 5 });
+          await perform(host, "route", create("route", route(shape)), create("route", other));
+          expect(await perform(host, "route", remove("route", route(shape)))).toEqual([undefined]);
+          expect(await listed(host, "route", HEDDLE_PROTOCOL)).toEqual([rulesOf("route").normalize(other)]);
+        }));
+
       test(`IPv${family}: refused through a link that is down, and through one that is not there`, () =>
         withStage(async ({ host, setUp }) => {
           setUp("ib1", false);

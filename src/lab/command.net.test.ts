@@ -117,3 +117,16 @@ test("the commands of a killed run end with it", async () => {
   await waitFor("its commands to end", async () => (traces("cmd").processes.length === 0 ? true : undefined));
   await lab("down", "--name", "cmd");
 });
+
+test("down removes what an up has left that was killed while it built", async () => {
+  for (const moment of ["state", "namespaces"] as const) {
+    const child = spawn(process.execPath, [program, "lab", "up", file], { stdio: "ignore" });
+    const ended = once(child, "close");
+    await waitFor("the first trace", async () => (traces("cmd")[moment].length > 0 ? true : undefined));
+    child.kill("SIGKILL");
+    await ended;
+    expect(traces("cmd").state).not.toEqual([]);
+    expect((await lab("down", "--name", "cmd")).code).toBe(0);
+    expect(traces("cmd")).toEqual(NOTHING);
+  }
+});

@@ -1,10 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { run, type Ended } from "./child.ts";
-import { smallText } from "./testing/small-lab.ts";
+import { run, waitFor, type Ended } from "./child.ts";
+import { smallText, traces } from "./testing/small-lab.ts";
 
 const program = fileURLToPath(new URL("testing/lab-program.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "heddle-lab-test-"));
@@ -29,6 +31,9 @@ scenarios:
       - { on: a, as: ann, run: "grep -E ^Cap(Eff|Prm|Inh):.*[1-9a-f] /proc/self/status", expect: { exit: 1 } }
       - { on: a, as: ann, run: printenv USER HOME, expect: { stdout: { equals: "ann\\n/" } } }
       - { on: b, run: id -u ann, expect: { exit: failure } }
+  long:
+    steps:
+      - { on: b, run: sleep 1000 }
   plain:
     steps:
       - { on: b, run: cat /proc/net/dev, expect: { stdout: { contains: ib1 } } }
@@ -82,4 +87,16 @@ test("somebody without root runs a lab in a user namespace", async () => {
   expect(up.stderr).toContain('"heddle lab run" needs no root');
   const keep = await fenced(...nobody, ...runUsers, "plain", "--keep");
   expect(keep.code).toBe(64);
+});
+
+test("the lab in a user namespace ends with the run, even when that is killed", async () => {
+  const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+  const words = ["--net", "--mount", "--", "sh", "-c", FENCE, "sh", ...nobody, ...runUsers, "long"];
+  const child = spawn("unshare", words, { stdio: "ignore" });
+  const ended = once(child, "close");
+  const running = async (): Promise<number> => traces("users").processes.length;
+  await waitFor("the sleeper", async () => ((await running()) === 1 ? true : undefined));
+  child.kill("SIGKILL");
+  await ended;
+  await waitFor("the sleeper to end", async () => ((await running()) === 0 ? true : undefined));
 });

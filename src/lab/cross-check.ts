@@ -48,12 +48,11 @@ export function crossCheckStep(source: YamlSource, file: TopologyFile, step: Ste
   const hosts = Object.keys(file.hosts);
   const host = (name: string, path: Path): Diagnostic[] => refers(source, "host", name, hosts, path);
   const place = (on: string, user: string | undefined, path: Path): Diagnostic[] => {
-    if (on === "all" && user === undefined) return [];
-    const users = Object.keys(file.hosts[on]?.users ?? {});
-    return [
-      ...(on === "all" ? [] : host(on, [...path, "on"])),
-      ...(user === undefined || !file.hosts[on] ? [] : refers(source, "user", user, users, [...path, "as"])),
-    ];
+    if (on !== "all" && !file.hosts[on]) return host(on, [...path, "on"]);
+    if (user === undefined) return [];
+    return (on === "all" ? hosts : [on]).flatMap((name) =>
+      refers(source, "user", user, Object.keys(file.hosts[name]?.users ?? {}), [...path, "as"]),
+    );
   };
   const link = (hostName: string, name: string, path: Path): Diagnostic[] => {
     const there = file.hosts[hostName];

@@ -1,6 +1,6 @@
 // Owns the translation between routes as heddle says them and as the kernel does.
 import type { Hop, RouteScope, RouteSpec } from "../../model/kinds.ts";
-import { impliedScope, routeRules } from "../../plan/kinds/route.ts";
+import { defaultMetric, impliedScope, routeRules } from "../../plan/kinds/route.ts";
 import type { HopMessage } from "../netlink/hops.ts";
 import { ROUTE_FLAG } from "../netlink/route.ts";
 import type { RouteMessage } from "../netlink/route.ts";
@@ -86,7 +86,9 @@ export function routeToMessage(spec: RouteSpec, links: LinkNames): RouteMessage 
     scope: family === 4 ? scopeNumber(spec) : 0,
     flags: 0,
     ...(from === undefined ? {} : { from }),
-    ...(metric === undefined ? {} : { priority: metric }),
+    // IPv6 takes a message without a metric for one about any metric (ip6_route_del). IPv4 takes 0 for that too, and
+    // then hits the lowest metric first, which is the right one as long as it is there.
+    priority: metric ?? defaultMetric(family),
     ...(source === undefined ? {} : { source }),
     ...(nexthop === undefined ? {} : { nexthop }),
     ...(metrics === undefined ? {} : { metrics }),

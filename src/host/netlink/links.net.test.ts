@@ -113,7 +113,7 @@ const addresses = (family: 4 | 6) =>
       fc.record(
         {
           k: fc.integer({ min: 0, max: 2 }),
-          bits: fc.integer({ min: family === 4 ? 8 : 32, max: family === 4 ? 32 : 128 }),
+          bits: fc.integer({ min: family === 4 ? 16 : 32, max: family === 4 ? 32 : 128 }),
           peer: fc.boolean(),
           label: fc.constantFrom("a", "b7"),
           broadcast: fc.boolean(),

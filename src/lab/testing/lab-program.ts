@@ -2,6 +2,6 @@
 import { Command } from "commander";
 import { registerLabCommand } from "../command.ts";
 
-const program = new Command("heddle");
+const program = new Command("heddle").option("--json");
 registerLabCommand(program);
 await program.parseAsync(process.argv);

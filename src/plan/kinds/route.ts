@@ -1,5 +1,6 @@
 // Owns the rules of the kind "route": which fields name it, which merely repeat a default, what it needs.
 import { defaultPrefix, shortPrefix } from "../../model/ip.ts";
+import type { Family } from "../../model/ip.ts";
 import { TABLE } from "../../model/kinds.ts";
 import type { Hop, RouteMetrics, RouteScope, RouteSpec } from "../../model/kinds.ts";
 import type { Need } from "../../model/objects.ts";
@@ -16,7 +17,7 @@ export const routeRules: KindRules<"route"> = {
   // IPv4: fib_table_insert compares prefix, tos and priority; IPv6: fib6_add_rt2node compares prefixes and metric.
   identify: (spec) =>
     `route ipv${spec.family} table ${spec.table} ${spec.to}${spec.from ? ` from ${spec.from}` : ""}` +
-    ` metric ${spec.metric ?? defaultMetric(spec)}${spec.tos ? ` tos ${spec.tos}` : ""}`,
+    ` metric ${spec.metric ?? defaultMetric(spec.family)}${spec.tos ? ` tos ${spec.tos}` : ""}`,
   normalize: normalizeRoute,
   needs: needsOfRoute,
   merge: (a, b) => (canonicalText(a) === canonicalText(b) ? a : undefined),
@@ -26,8 +27,9 @@ export const routeRules: KindRules<"route"> = {
   compare: (spec) => canonicalText(spec, ["protocol"]),
 };
 
-function defaultMetric(spec: RouteSpec): number {
-  return spec.family === 4 ? 0 : IPV6_DEFAULT_METRIC;
+/** The metric that a route has which states none. */
+export function defaultMetric(family: Family): number {
+  return family === 4 ? 0 : IPV6_DEFAULT_METRIC;
 }
 
 function normalizeRoute(spec: RouteSpec): RouteSpec {
@@ -35,7 +37,7 @@ function normalizeRoute(spec: RouteSpec): RouteSpec {
   const { metric, tos, scope, from, metrics, preference, ...rest } = spec;
   const metricOrDefault = spec.family === 6 && metric === 0 ? IPV6_DEFAULT_METRIC : metric;
   const normal: RouteSpec = { ...rest, hops };
-  if (metricOrDefault !== undefined && metricOrDefault !== defaultMetric(spec)) normal.metric = metricOrDefault;
+  if (metricOrDefault !== undefined && metricOrDefault !== defaultMetric(spec.family)) normal.metric = metricOrDefault;
   if (spec.family === 4 && tos) normal.tos = tos;
   if (spec.family === 4 && scope !== undefined && scope !== impliedScope(spec)) normal.scope = scope;
   if (spec.family === 6 && from !== undefined && from !== defaultPrefix(6)) normal.from = from;
