@@ -106,7 +106,9 @@ async function inventory(host: Host): Promise<{ ours: string[]; foreign: string[
     host.drivers.sysctl.list(links, scope),
   ]);
   const isOurs = ({ spec }: { spec: { protocol: number } }): boolean => spec.protocol === HEDDLE_PROTOCOL;
-  const protocolled = [...routes, ...rules];
+  // The kernel makes and drops its link-local and multicast routes some time after a link goes up or down.
+  const settled = routes.filter(({ spec }) => !/^(fe80|ff00):/.test(spec.to));
+  const protocolled = [...settled, ...rules];
   return {
     ours: protocolled
       .filter(isOurs)

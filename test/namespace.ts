@@ -10,6 +10,8 @@ export class TestNamespace implements Disposable {
 
   constructor() {
     this.ip("link set lo up");
+    // Addresses are usable at once, and two looks at the same thing see the same.
+    this.run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0");
   }
 
   /** Runs a program inside, and gives its output. */

@@ -15,7 +15,7 @@ nft nftables
 tcpdump tcpdump
 socat socat
 setpriv util-linux
-ps procps
+sysctl procps
 '
 PATH=$PATH:/usr/sbin:/sbin
 missing=$(printf '%s\n' "$packages" | while read -r program package; do

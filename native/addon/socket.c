@@ -25,6 +25,7 @@ enum {
   SLOT_SIZE = 65536, /* the kernel's dumps fill 32 kB; more only for links with very many virtual functions */
   ARENA_SIZE = SLOTS * (int)sizeof(int32_t) + SLOTS * SLOT_SIZE,
   TRUNCATED = -1,
+  MOST_ROUNDS = 4096,
   MOST_GROUPS = 64,
   MOST_BUFFER = 1 << 28
 };
@@ -167,6 +168,7 @@ static int receive(int descriptor, unsigned char *arena) {
   return count;
 }
 
+/* Calls `receive` of the socket object with a number of datagrams, or with -errno. */
 static void call_back(struct netlink *netlink, napi_env env, int count) {
   napi_value self, function, arguments[2], result;
   napi_valuetype type;
@@ -181,21 +183,43 @@ static void call_back(struct netlink *netlink, napi_env env, int count) {
   }
 }
 
-static void readable(uv_poll_t *poll, int status, int events) {
-  struct netlink *netlink = (struct netlink *)poll->data;
-  napi_env env = netlink->env;
+/* Receives once and hands over what came, except that an overrun is left to the caller. */
+static int hand_over(struct netlink *netlink, napi_env env) {
   napi_handle_scope scope;
   napi_value buffer;
-  unsigned char *arena = NULL;
-  (void)events;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  if (arena_of(env, &buffer, &arena) == napi_ok && arena != NULL) {
-    int count = receive(netlink->descriptor, arena);
-    if (count != -EAGAIN && count != -EINTR) call_back(netlink, env, count);
+  unsigned char *bytes = NULL;
+  int count = -ENOMEM;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return count;
+  if (arena_of(env, &buffer, &bytes) == napi_ok && bytes != NULL) count = receive(netlink->descriptor, bytes);
+  if (count != -EAGAIN && count != -EINTR && count != -ENOBUFS) call_back(netlink, env, count);
+  napi_close_handle_scope(env, scope);
+  return count;
+}
+
+/*
+ * Hands over what is there. After an overrun (ENOBUFS) the kernel drops messages, without a further word, until the
+ * socket is empty: so it is emptied first and the overrun told last, when whoever looks anew misses nothing.
+ */
+static void drain(struct netlink *netlink, napi_env env) {
+  bool overrun = false;
+  int count = SLOTS;
+  for (int round = 0; round < MOST_ROUNDS && netlink->descriptor >= 0; round++) {
+    count = hand_over(netlink, env);
+    if (count == -ENOBUFS) overrun = true;
+    else if (!overrun || count < SLOTS) break;
   }
+  if (overrun && netlink->descriptor >= 0) call_back(netlink, env, -ENOBUFS);
+}
+
+static void readable(uv_poll_t *poll, int status, int events) {
+  struct netlink *netlink = (struct netlink *)poll->data;
+  napi_handle_scope scope;
+  (void)events;
+  if (napi_open_handle_scope(netlink->env, &scope) != napi_ok) return;
+  drain(netlink, netlink->env);
   /* libuv stops watching a socket that has an error to tell, as ENOBUFS is; here it is told and over. */
   if (status < 0 && netlink->descriptor >= 0) uv_poll_start(poll, UV_READABLE, readable);
-  napi_close_handle_scope(env, scope);
+  napi_close_handle_scope(netlink->env, scope);
 }
 
 static bool read_request(napi_env env, const napi_value *arguments, struct request *request, int *namespace) {

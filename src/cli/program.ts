@@ -3,6 +3,8 @@ import { Command, CommanderError } from "commander";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { renderDiagnostics } from "./render/diagnostics.ts";
+import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
 
 type Run = (context: Context) => ExitCode | Promise<ExitCode>;
@@ -57,6 +59,19 @@ export async function runCommandLine(words: readonly string[], version: string):
     "print the JSON Schema of the file, for editors",
     async () => (await import("./commands/schema.ts")).schema,
   );
+
+  if (words.includes("lab")) {
+    const { registerLabCommand } = await import("../lab/command.ts");
+    registerLabCommand(program, {
+      onExit: (code) => (exit = code),
+      render: (diagnostics, { file, text }) => {
+        const paint = painter(process.stderr, program.opts<GlobalOptions>().color);
+        return renderDiagnostics(diagnostics, new Map([[file, text]]), paint);
+      },
+    });
+  } else {
+    program.command("lab").description("stand up hosts and fabrics in network namespaces, and run scenarios in them");
+  }
 
   try {
     await program.parseAsync(words, { from: "user" });

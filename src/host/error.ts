@@ -4,6 +4,8 @@ import { constants } from "node:os";
 const NAMES = new Map<number, string>();
 // The first name of a number wins, so that EAGAIN is not called EWOULDBLOCK.
 for (const [name, number] of Object.entries(constants.errno)) if (!NAMES.has(number)) NAMES.set(number, name);
+// Linux has one number for two names, and the kernel's is this one.
+NAMES.set(constants.errno.EOPNOTSUPP, "EOPNOTSUPP");
 // The kernel's own number that no C library has a name for (include/linux/errno.h).
 NAMES.set(524, "ENOTSUPP");
 

@@ -43,8 +43,8 @@ interface Addon {
   tryLock(descriptor: number): number;
 }
 
-// From the source tree (src/host/native.ts) and from the bundle (dist/heddle.mjs).
-const PLACES = ["../../build/heddle.node", "../build/heddle.node"];
+// Seen from src/host/native.ts, or from the bundle, dist/heddle.mjs: one place each, so that no stray file is loaded.
+const PLACE = import.meta.url.endsWith(".ts") ? "../../build/heddle.node" : "../build/heddle.node";
 let loaded: Addon | undefined;
 
 /** The addon, loaded when first asked for. Throws Error when it has not been built. */
@@ -54,9 +54,9 @@ export function addon(): Addon {
 }
 
 function load(): Addon {
-  const found = PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) => existsSync(path));
-  if (found === undefined) throw new Error("heddle's addon (build/heddle.node) is missing: run `make build`");
-  return createRequire(import.meta.url)(found) as Addon;
+  const path = fileURLToPath(new URL(PLACE, import.meta.url));
+  if (!existsSync(path)) throw new Error("heddle's addon (build/heddle.node) is missing: run `make build`");
+  return createRequire(import.meta.url)(path) as Addon;
 }
 
 /** One sysctl to read, or to write where `value` is given (at most 4095 bytes). */

@@ -6,15 +6,17 @@
 import type { ChildProcess } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import type { PlacedLink } from "./batches.ts";
-import { killGroup, start, waitFor } from "./child.ts";
+import { killGroup, must, start, waitFor } from "./child.ts";
 import { enterNamespace } from "./environment.ts";
 import { decodeFrame, type Frame } from "./frame.ts";
 import { HexDump } from "./hex-dump.ts";
 import { LabError } from "./lab-error.ts";
-import { packetQueue, socketInodes } from "./packet-socket.ts";
+import { packetDrops, packetQueue, socketInodes } from "./packet-socket.ts";
 
-/** Enough for every header that is decoded. */
-const SNAP_BYTES = 160;
+/** Enough for every header that is decoded: Ethernet, IPv6, a neighbour's target or TCP's flags. */
+const SNAP_BYTES = 80;
+/** Room for a burst, in bytes; the kernel gives what net.core.rmem_max allows. */
+const ROOM_BYTES = 4 * 1024 * 1024;
 
 export interface CaptureOptions {
   /** Frames to keep; all without it. */
@@ -27,9 +29,12 @@ export type CapturedFrame = Frame & { host: string; link: string; sentByHost: bo
 /** A recording that runs. Frames of one port are in order; those of different ports are not ordered among each other. */
 export class Capture implements AsyncDisposable {
   readonly #recorders: readonly Recorder[];
+  /** Tells the sockets of the switch's namespace with their losses. */
+  readonly #sockets: () => Promise<string>;
 
-  private constructor(recorders: readonly Recorder[]) {
+  private constructor(recorders: readonly Recorder[], sockets: () => Promise<string>) {
     this.#recorders = recorders;
+    this.#sockets = sockets;
   }
 
   /** Starts one recorder for each port; returns when each of them sees every frame. */
@@ -42,13 +47,15 @@ export class Capture implements AsyncDisposable {
   ): Promise<Capture> {
     const recorders = await Promise.all(
       links.map(async (link) => {
-        const socat = ["socat", "-u", "-x", "-b", String(SNAP_BYTES), `INTERFACE:${link.port}`, "OPEN:/dev/null"];
+        const source = `INTERFACE:${link.port},so-rcvbuf=${ROOM_BYTES}`;
+        // Without stdbuf, socat makes a system call for each byte of the dump.
+        const socat = ["stdbuf", "-eL", "socat", "-u", "-x", "-b", String(SNAP_BYTES), source, "OPEN:/dev/null"];
         const child = await start([...enterNamespace(netns), ...socat], "ignore", env);
         track(child);
         return new Recorder(child, link, options);
       }),
     );
-    const capture = new Capture(recorders);
+    const capture = new Capture(recorders, () => must([...enterNamespace(netns), "ss", "-0Hnme"], { env }));
     try {
       await Promise.all(recorders.map((recorder) => recorder.ready()));
       return capture;
@@ -58,17 +65,24 @@ export class Capture implements AsyncDisposable {
     }
   }
 
-  /** Waits until everything that has passed the ports so far is recorded; gives it, and forgets it. */
+  /**
+   * Waits until everything that has passed the ports so far is recorded; gives it, and forgets it. LabError when frames
+   * were lost because they came too fast: what was not seen would prove nothing.
+   */
   async take(): Promise<CapturedFrame[]> {
     await Promise.all(this.#recorders.map((recorder) => recorder.drained()));
+    const drops = packetDrops(await this.#sockets());
+    await Promise.all(this.#recorders.map((recorder) => recorder.assertWhole(drops)));
     return this.#recorders.flatMap((recorder) => recorder.frames.splice(0));
   }
 
   /** Like take, and ends the recording. */
   async stop(): Promise<CapturedFrame[]> {
-    const frames = await this.take();
-    await this[Symbol.asyncDispose]();
-    return frames;
+    try {
+      return await this.take();
+    } finally {
+      await this[Symbol.asyncDispose]();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -119,6 +133,15 @@ class Recorder {
       const asleep = stat.slice(stat.lastIndexOf(")") + 2).startsWith("S");
       return queued === 0 && asleep && this.#bytes === before ? true : undefined;
     });
+  }
+
+  /** LabError when this recorder's socket is among those that lost frames. */
+  async assertWhole(drops: ReadonlyMap<number, number>): Promise<void> {
+    for (const inode of await socketInodes(this.#child.pid as number)) {
+      const lost = drops.get(inode) ?? 0;
+      if (lost > 0)
+        throw new LabError(`${lost} frames were lost at ${this.#link.port}: they came too fast to be recorded`);
+    }
   }
 
   async end(): Promise<void> {

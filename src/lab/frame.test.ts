@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeFrame } from "./frame.ts";
 import { HexDump } from "./hex-dump.ts";
-import { packetQueue } from "./packet-socket.ts";
+import { packetDrops, packetQueue } from "./packet-socket.ts";
 
 // Recorded by socat 1.7.4.4 on a bridge port: ARP, ICMP, neighbour discovery, TCP.
 const dump = `> 2026/11/21 23:46:51.000572160  length=42 from=0 to=41
@@ -106,4 +106,17 @@ test("the queue of a packet socket is found by its inode, once it is bound", () 
   expect(packetQueue(table, new Set([1, 10805]))).toBe(768);
   expect(packetQueue(table, new Set([10806]))).toBeUndefined();
   expect(packetQueue(table, new Set())).toBeUndefined();
+});
+
+test("losses are read for each socket", () => {
+  const text = [
+    "p_raw 0       0      *:h0-0 * ino:495698 sk:cd",
+    "\tver:0 cpy_thresh:0 flags( running ) skmem:(r0,rb8388608,t0,tb212992,f0,w0,o0,bl0,d0)",
+    "p_raw 8389056 0      *:h0-1 * ino:495701 sk:ce",
+    "\tver:0 cpy_thresh:0 flags( running ) skmem:(r8389056,rb8388608,t0,tb212992,f0,w0,o0,bl0,d25917)",
+  ].join("\n");
+  expect([...packetDrops(text)]).toEqual([
+    [495698, 0],
+    [495701, 25917],
+  ]);
 });

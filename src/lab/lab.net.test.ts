@@ -32,6 +32,14 @@ describe("up and down", () => {
     expect(await takeDown("unit")).toBe(false);
   });
 
+  test("down ends what has slipped away from the command that started it", async () => {
+    const lab = await upLab(mustRead(smallText("unit")));
+    expect((await lab.exec("a", ["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 </dev/null &"])).code).toBe(0);
+    await waitFor("the sleeper", async () => (traces("unit").processes.length === 1 ? true : undefined));
+    await lab.down();
+    expect(traces("unit")).toEqual(NOTHING);
+  });
+
   test("stands side by side with another instance of the same topology", async () => {
     await using one = await upLab(mustRead(smallText("unit")), { name: "unit-one" });
     await using two = await upLab(mustRead(smallText("unit")), { name: "unit-one-two" });
@@ -138,11 +146,11 @@ describe("a capture", () => {
       { host: "b", link: "ib0" },
     ];
     const capture = await lab.capture(links, { keep: (frame) => frame.kind.startsWith("echo") });
-    const ping = ["ping", "-c20", "-i0.01", "-W5", "-e", "4711", "-I", "ib1", "10.9.0.11"];
+    const ping = ["ping", "-c400", "-i0", "-W5", "-e", "4711", "-I", "ib1", "10.9.0.11"];
     expect((await lab.exec("a", ping)).code).toBe(0);
     const frames = (await capture.stop()).filter(({ sentByHost }) => sentByHost);
     const requests = frames.filter(({ kind }) => kind === "echo-request");
-    expect(requests).toHaveLength(20);
+    expect(requests).toHaveLength(400);
     expect(requests[0]).toMatchObject({
       host: "a",
       link: "ib1",
@@ -150,7 +158,19 @@ describe("a capture", () => {
       destination: "10.9.0.11",
       id: 4711,
     });
-    expect(frames.filter(({ kind }) => kind === "echo-reply")).toHaveLength(20);
+    expect(frames.filter(({ kind }) => kind === "echo-reply")).toHaveLength(400);
     expect(traces("unit").processes).toEqual([]);
+  });
+
+  test("that could not keep up says so, and gives nothing", async () => {
+    await using lab = await upLab(mustRead(smallText("unit")));
+    const capture = await lab.capture([{ host: "a", link: "ib1" }]);
+    const recorders = traces("unit").processes.map(Number);
+    expect(recorders).toHaveLength(1);
+    for (const pid of recorders) process.kill(pid, "SIGSTOP");
+    const ping = ["ping", "-f", "-q", "-c20000", "-W5", "-I", "ib1", "10.9.0.11"];
+    expect((await lab.exec("a", ping)).code).toBe(0);
+    for (const pid of recorders) process.kill(pid, "SIGCONT");
+    await expect(capture.stop()).rejects.toThrow(/\d+ frames were lost at h0-1/);
   });
 });

@@ -24,3 +24,11 @@ export function packetQueue(table: string, inodes: ReadonlySet<number>): number 
   }
   return undefined;
 }
+
+/** Frames that packet sockets had no room for, by inode, from the text of `ss -0Hnme`. Pure. */
+export function packetDrops(text: string): Map<number, number> {
+  const drops = new Map<number, number>();
+  for (const match of text.matchAll(/ ino:(\d+) [^]*?skmem:\([^)]*\bd(\d+)\)/g))
+    drops.set(Number(match[1]), Number(match[2]));
+  return drops;
+}

@@ -2,6 +2,7 @@
 import { parseAddress } from "../../model/ip.ts";
 import { NESTED } from "./constants.ts";
 import type { UnknownAttribute } from "./packet.ts";
+import { parseDotted } from "./text.ts";
 
 /** The largest attribute payload that its 16-bit length can say. */
 const MOST_PAYLOAD = 0xffff - 4;
@@ -158,7 +159,7 @@ export class Encoder {
 
 /** The bytes of an address. RangeError unless it is one, of the family where one is said. */
 export function addressBytes(text: string, family?: 4 | 6): Uint8Array {
-  const bytes = parseAddress(text);
+  const bytes = family === 6 ? parseAddress(text) : (parseDotted(text) ?? parseAddress(text));
   if (bytes === undefined || (family !== undefined && bytes.length !== (family === 4 ? 4 : 16))) {
     throw new RangeError(`not an ${family === undefined ? "IP" : `IPv${family}`} address: ${text}`);
   }

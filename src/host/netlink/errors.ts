@@ -70,6 +70,7 @@ export function decodeAnswer(packet: Packet, type: number, flags: number, at: nu
 function afterRequest(packet: Packet, flags: number, at: number, end: number): number {
   packet.need(at + 4, 16, end);
   const echoed = (flags & NLM_F.CAPPED) === 0 ? packet.view.getUint32(at + 4, true) : 16;
+  if (echoed > end - at) return end;
   return Math.min(end, at + 4 + ((echoed + 3) & ~3));
 }
 

@@ -81,8 +81,8 @@ interface Kind {
   families: readonly number[];
   /** Attributes that say nothing: statistics of links, and that a rule suppresses nothing. */
   leftOut: readonly number[];
-  decode(packet: Packet, at: number, end: number): unknown;
-  rewrite(packet: Packet): Uint8Array;
+  decode: (packet: Packet, at: number, end: number) => unknown;
+  rewrite: (packet: Packet) => Uint8Array;
 }
 
 function kind<T>(

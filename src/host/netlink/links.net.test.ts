@@ -261,7 +261,10 @@ describe.each([4 as const, 6 as const])("random IPv%i neighbours", (family) => {
     const ofTest = async (from: RouteSocket) =>
       (await from.listNeighbours({ family }))
         .filter(({ hardwareAddress, type }) => type === 1 && hardwareAddress?.startsWith("02:") === true)
-        .map(({ cacheInfo: _, probes: __, ...rest }) => rest)
+        .map((message) => {
+          const { cacheInfo: _, probes: __, ...rest } = message;
+          return rest;
+        })
         .toSorted(byDestination);
     await holdsAsync(
       fc.asyncProperty(neighbours(family), async (messages) => {

@@ -9,7 +9,11 @@ import { Packet } from "./packet.ts";
 export interface Receiver {
   /** One datagram; its messages lie between `at` and `end`. */
   datagram(packet: Packet, at: number, end: number): void;
-  /** Something was lost: ENOBUFS when the receive buffer ran over, EMSGSIZE when a datagram was too long (positive). */
+  /**
+   * Something was lost: ENOBUFS when the receive buffer ran over, EMSGSIZE when a datagram was too long (positive).
+   * An overrun is told when the socket has been emptied: until then the kernel goes on dropping messages in silence,
+   * and whoever looked again sooner would miss those.
+   */
   trouble(errno: number): void;
 }
 

@@ -1,0 +1,178 @@
+// Owns the proof of the program as its users run it: the built bundle, in a namespace, from another folder.
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { TestNamespace } from "../../test/namespace.ts";
+
+const root = join(import.meta.dirname, "../..");
+let place = "";
+let namespace: TestNamespace;
+const file = (): string => join(place, "heddle.yaml");
+
+interface Run {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+/** Runs the built program inside the namespace, from a folder that is not the project's. */
+function heddle(...words: string[]): Run {
+  const inside = [`--net=/proc/${process.pid}/fd/${namespace.fd}`, "--"];
+  const program = [join(root, "bin/heddle"), "-f", file(), "--state", join(place, "state"), ...words];
+  const { status, stdout, stderr } = spawnSync("nsenter", [...inside, ...program], { cwd: "/", encoding: "utf8" });
+  return { code: status, out: stdout, err: stderr };
+}
+
+beforeAll(() => {
+  place = mkdtempSync(join(tmpdir(), "heddle-cli-"));
+});
+afterAll(() => rmSync(place, { recursive: true, force: true }));
+beforeEach(() => {
+  rmSync(join(place, "state"), { recursive: true, force: true });
+  namespace = new TestNamespace();
+  namespace.addLink("ib0", ["172.16.34.1/16"]);
+  namespace.addLink("ib1", ["172.16.34.2/16"]);
+  writeFileSync(file(), "version: 1\nmultihome:\n  ib: { links: [ib0, ib1] }\n");
+  return () => namespace[Symbol.dispose]();
+});
+
+describe("a life", () => {
+  test("check, plan, apply, status, drift, apply, remove", () => {
+    const untouched = namespace.everything();
+    expect(heddle("check")).toMatchObject({ code: 0, err: "" });
+
+    const plan = heddle("plan");
+    expect(plan.code).toBe(2);
+    expect(plan.out).toContain("+ rule   7000: from 172.16.34.1 lookup 7000");
+    expect(namespace.everything()).toBe(untouched);
+    expect(heddle("status")).toMatchObject({ code: 2 });
+
+    expect(heddle("apply").code).toBe(0);
+    expect(namespace.ip("rule")).toContain("7000:\tfrom 172.16.34.1 lookup 7000 proto 72");
+    expect(namespace.ip("route show table 7001")).toContain("172.16.0.0/16 dev ib1");
+    expect(heddle("plan")).toMatchObject({ code: 0, out: "Nothing to do: 13 objects are in place.\n" });
+    expect(heddle("status").out).toContain("multihome/ib: in place (13 of 13 objects); tables: ib0 7000, ib1 7001, unbound 7002");
+
+    namespace.ip("rule del from 172.16.34.1 lookup 7000");
+    const drift = heddle("status");
+    expect(drift.code).toBe(2);
+    expect(drift.out).toContain("+ rule   7000: from 172.16.34.1 lookup 7000  # was made before and is gone");
+    expect(heddle("apply").code).toBe(0);
+    expect(heddle("status").code).toBe(0);
+
+    expect(heddle("remove").code).toBe(0);
+    expect(namespace.everything()).toBe(untouched);
+    expect(heddle("remove")).toMatchObject({ code: 0 });
+  });
+
+  test("sysctls get back what they were, unless somebody else changed them meanwhile", () => {
+    const value = (key: string): string => namespace.run("cat", `/proc/sys/net/ipv4/conf/ib0/${key}`).trim();
+    namespace.run("sysctl", "-qw", "net.ipv4.conf.ib0.rp_filter=1");
+    heddle("apply");
+    expect([value("rp_filter"), value("arp_ignore")]).toEqual(["2", "1"]);
+    namespace.run("sysctl", "-qw", "net.ipv4.conf.ib0.arp_ignore=8");
+    heddle("remove");
+    expect([value("rp_filter"), value("arp_ignore")]).toEqual(["1", "8"]);
+  });
+
+  test("numbers stay when the state directory and a link come and go", () => {
+    writeFileSync(file(), "version: 1\nmultihome:\n  ib: { links: [ib1, ib0] }\n");
+    heddle("apply");
+    namespace.ip("link del ib1");
+    expect(heddle("apply").code).toBe(3);
+    namespace.addLink("ib1", ["172.16.34.2/16"]);
+    expect(heddle("apply").code).toBe(0);
+    expect(heddle("status").out).toContain("tables: ib1 7000, ib0 7001, unbound 7002");
+  });
+});
+
+describe("what stands in the way", () => {
+  test("another's route under the same key is left alone, said, and the exit code tells", () => {
+    namespace.ip("route add 10.9.0.0/16 dev ib1 table 77 proto static");
+    writeFileSync(file(), "version: 1\nstatic:\n  a:\n    routes: [{ to: 10.9.0.0/16, link: ib0, table: 77 }]\n");
+    const run = heddle("apply");
+    expect(run.code).toBe(3);
+    expect(run.out).toContain("# in the way, and not ours: route 10.9.0.0/16 dev ib1 table 77");
+    expect(namespace.ip("route show table 77")).toBe("10.9.0.0/16 dev ib1 proto static scope link \n");
+  });
+
+  test("a step that the kernel refuses is named with its line, and what was done before it is undone", () => {
+    writeFileSync(
+      file(),
+      "version: 1\nstatic:\n  a:\n    routes:\n      - { to: 10.9.0.0/16, link: ib0, table: 77 }\n" +
+        "      - { to: 10.8.0.0/16, via: 192.0.2.1, link: ib0, table: 77 }\n",
+    );
+    const untouched = namespace.everything();
+    const run = heddle("apply");
+    expect(run.code).toBe(1);
+    expect(run.err).toContain("the kernel refused route 10.8.0.0/16 via 192.0.2.1 dev ib0 table 77");
+    expect(run.err).toContain(`${file()}:6:9`);
+    expect(run.err).toContain("Nexthop has invalid gateway");
+    expect(namespace.everything()).toBe(untouched);
+  });
+
+  test("a second writer is refused while the first holds the lock", () => {
+    heddle("apply");
+    const lock = execFileSync("sh", ["-c", `ls ${join(place, "state/run")}/*.lock`], { encoding: "utf8" }).trim();
+    const inside = ["-x", "-n", lock, "nsenter", `--net=/proc/${process.pid}/fd/${namespace.fd}`, "--"];
+    const program = [join(root, "bin/heddle"), "-f", file(), "--state", join(place, "state"), "apply"];
+    const { status, stderr } = spawnSync("flock", [...inside, ...program], { encoding: "utf8" });
+    expect(status).toBe(4);
+    expect(stderr).toContain("another heddle is changing this host");
+  });
+
+  test("a damaged state file is said, and the next apply writes it anew", () => {
+    heddle("apply");
+    writeFileSync(join(place, "state/lib/numbers.json"), "{");
+    const run = heddle("apply");
+    expect(run).toMatchObject({ code: 0 });
+    expect(run.err).toContain("numbers.json cannot be read");
+    expect(heddle("plan").err).toBe("");
+  });
+});
+
+describe("for programs", () => {
+  test("--json is one value on standard output, with nothing on standard error", () => {
+    const plan = heddle("--json", "plan");
+    expect(plan.err).toBe("");
+    const value = JSON.parse(plan.out) as { steps: { action: string; kind: string; owners: string[] }[] };
+    expect(value.steps).toHaveLength(13);
+    expect(value.steps.at(-1)).toMatchObject({ action: "create", kind: "rule", owners: ["multihome/ib"] });
+    expect(JSON.parse(heddle("--json", "apply").out)).toMatchObject({ applied: true, diagnostics: [] });
+    expect(JSON.parse(heddle("--json", "status").out)).toMatchObject({ sections: [{ state: "in place" }], steps: [] });
+    expect(JSON.parse(heddle("--json", "check").out)).toMatchObject({ valid: true, sections: ["multihome/ib"] });
+    writeFileSync(file(), "version: 1\nmultihome:\n  ib: { lnks: [] }\n");
+    expect(JSON.parse(heddle("--json", "plan").out)).toMatchObject({ diagnostics: [{ code: "unknown-key" }] });
+  });
+
+  test("exit codes tell a wrong command line and an unreadable file", () => {
+    expect(heddle("aply").code).toBe(64);
+    expect(heddle("--nonsense").code).toBe(64);
+    rmSync(file());
+    const run = heddle("plan");
+    expect(run.code).toBe(1);
+    expect(run.err).toContain("There is no such file.");
+  });
+
+  test("the schema accepts what check accepts", () => {
+    const schema = JSON.parse(heddle("schema").out) as { properties: object };
+    expect(Object.keys(schema.properties)).toEqual(["version", "ranges", "multihome", "static"]);
+  });
+});
+
+test("the bundle runs from another folder that is read-only, with a cold cache", () => {
+  const copy = join(place, "installed");
+  mkdirSync(copy);
+  for (const part of ["bin", "build", "dist"]) cpSync(join(root, part), join(copy, part), { recursive: true });
+  mkdirSync(join(copy, "node_modules/.bin"), { recursive: true });
+  symlinkSync(process.execPath, join(copy, "node_modules/.bin/node"));
+  rmSync(join(copy, "dist/compile-cache"), { recursive: true, force: true });
+  execFileSync("chmod", ["-R", "a-w", copy]);
+  const run = spawnSync(join(copy, "bin/heddle"), ["-f", file(), "check"], { cwd: "/", encoding: "utf8" });
+  chmodSync(copy, 0o755);
+  execFileSync("chmod", ["-R", "u+w", copy]);
+  expect(run).toMatchObject({ status: 0, stderr: "" });
+  expect(readFileSync(join(root, "bin/heddle"), "utf8")).toContain("exec");
+});
