@@ -27,7 +27,7 @@ dist/heddle.mjs: build/heddle.node $(SOURCES)
 	@touch $@
 
 demo: build ## two hosts with two InfiniBand cards each: the trouble, the plan, the cure, with real packets
-	@bin/heddle lab demo lab/seed-003.yaml
+	@bin/heddle lab run lab/seed-003.yaml --scenario demo
 
 check: setup build/heddle.node ## types, lint, format, import rules, pure tests
 	@node --version | grep -q '^v24\.'

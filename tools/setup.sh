@@ -12,7 +12,6 @@ cc gcc
 ip iproute2
 ping iputils-ping
 nft nftables
-tcpdump tcpdump
 socat socat
 setpriv util-linux
 sysctl procps

@@ -53,7 +53,9 @@ describe("a life", () => {
     expect(namespace.ip("rule")).toContain("7000:\tfrom 172.16.34.1 lookup 7000 proto 72");
     expect(namespace.ip("route show table 7001")).toContain("172.16.0.0/16 dev ib1");
     expect(heddle("plan")).toMatchObject({ code: 0, out: "Nothing to do: 13 objects are in place.\n" });
-    expect(heddle("status").out).toContain("multihome/ib: in place (13 of 13 objects); tables: ib0 7000, ib1 7001, unbound 7002");
+    expect(heddle("status").out).toContain(
+      "multihome/ib: in place (13 of 13 objects); tables: ib0 7000, ib1 7001, unbound 7002",
+    );
 
     namespace.ip("rule del from 172.16.34.1 lookup 7000");
     const drift = heddle("status");

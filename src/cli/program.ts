@@ -1,5 +1,5 @@
 // Owns the command line: which commands there are, their options and help.
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -25,7 +25,11 @@ export async function runCommandLine(words: readonly string[], version: string):
     .description("Policy routing for hosts that stand in several fabrics at once, from one declarative file.")
     .version(version)
     .option("-f, --file <file>", "the file that says what this host is for", DEFAULT_FILE)
-    .option("--state <directory>", "where to remember things, instead of /run/heddle and /var/lib/heddle")
+    .addOption(
+      new Option("--state <directory>", "where to remember things, instead of /run/heddle and /var/lib/heddle").env(
+        "HEDDLE_STATE",
+      ),
+    )
     .option("--json", "results as JSON on standard output")
     .option("--no-color", "no colour, even on a terminal")
     .addHelpText("after", EXIT_CODES)

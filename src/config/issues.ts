@@ -61,7 +61,11 @@ function unknownKey(key: string, path: readonly PropertyKey[], context: FileCont
 }
 
 /** Reports the findings of the one alternative that the author can have meant, by the type of the value. */
-function unionToDiagnostics(issue: core.$ZodIssueInvalidUnion, path: PropertyKey[], context: FileContext): Diagnostic[] {
+function unionToDiagnostics(
+  issue: core.$ZodIssueInvalidUnion,
+  path: PropertyKey[],
+  context: FileContext,
+): Diagnostic[] {
   const fitting = issue.errors.filter((branch) => !branch.some(isOfAnotherType));
   const [meant] = fitting;
   if (meant && fitting.length === 1) return meant.flatMap((inner) => issueToDiagnostics(inner, context, path));

@@ -53,12 +53,15 @@ const steps = {
     input: z.optional(z.string()),
     withinMs: z.optional(withinMs),
     expect: z.optional(expectation),
+    /** The report shows what the program says, also when all is well. */
+    show: z.optional(z.boolean()),
   }),
   heddle: z.strictObject({
     heddle: argv,
     on: z.union([hostName, z.literal("all")]),
     withinMs: z.optional(withinMs),
     expect: z.optional(expectation),
+    show: z.optional(z.boolean()),
   }),
   link: z.strictObject({ link: z.strictObject({ host: hostName, name: linkName, state: z.enum(LINK_STATES) }) }),
   flush: z.strictObject({ flush: z.literal("neighbours"), on: z.union([hostName, z.literal("all")]) }),

@@ -69,7 +69,7 @@ async function performRun(step: StepOf<"run">, { lab, signal }: StepContext): Pr
       ...(step.withinMs !== undefined && { timeoutMs: step.withinMs }),
       ...(signal && { signal }),
     });
-    return judgeEnd(ended, step.expect);
+    return judgeEnd(ended, step.expect, step.show);
   });
 }
 
@@ -78,7 +78,7 @@ async function performHeddle(step: StepOf<"heddle">, { lab, heddle, signal }: St
   return everywhere(lab, step.on, `${step.on}: heddle ${words.join(" ")}`, async (host) => {
     const argv = [...heddle, ...words, "-f", lab.configOf(host)];
     const timeout = step.withinMs === undefined ? {} : { timeoutMs: step.withinMs };
-    return judgeEnd(await lab.exec(host, argv, { ...timeout, ...(signal && { signal }) }), step.expect);
+    return judgeEnd(await lab.exec(host, argv, { ...timeout, ...(signal && { signal }) }), step.expect, step.show);
   });
 }
 
@@ -129,9 +129,14 @@ async function everywhere(
   };
 }
 
-function judgeEnd(ended: Ended, expectation: StepOf<"run">["expect"]): Pick<StepResult, "problems" | "lines"> {
+function judgeEnd(
+  ended: Ended,
+  expectation: StepOf<"run">["expect"],
+  show = false,
+): Pick<StepResult, "problems" | "lines"> {
   const problems = missed(expectation, ended);
-  return { problems, lines: problems.length > 0 ? quoteOutput(ended) : [] };
+  if (problems.length > 0) return { problems, lines: quoteOutput(ended) };
+  return { problems, lines: show ? ended.stdout.trimEnd().split("\n") : [] };
 }
 
 function done(text: string): StepResult {
