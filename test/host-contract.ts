@@ -10,8 +10,8 @@ import { rulesOf } from "../src/plan/kinds/index.ts";
 /** A host that a test can change from outside. */
 export interface Stage extends AsyncDisposable {
   host: Host;
-  addLink(name: string, addresses: readonly string[]): void;
-  setUp(name: string, up: boolean): void;
+  addLink: (name: string, addresses: readonly string[]) => void;
+  setUp: (name: string, up: boolean) => void;
 }
 
 /** RTPROT_STATIC: what other programs make. */

@@ -8,6 +8,8 @@ import type { Step } from "../model/plan.ts";
 import { noteAfter, noteBefore } from "../plan/ledger.ts";
 import { undoSteps } from "../plan/undo.ts";
 import type { Look } from "./look.ts";
+import { noTrace, timed } from "./trace.ts";
+import type { Trace } from "./trace.ts";
 
 /** Where memory is kept: the files of the host, or a model of them. */
 export interface Store {
@@ -27,17 +29,17 @@ export interface Applied {
  * Does the steps of a plan in their order. When one fails, those behind it are not tried, and those before it are
  * undone: half of a routing set-up is worse than the one that was there before.
  */
-export async function applyPlan(look: Look, host: Host, store: Store, signal?: AbortSignal): Promise<Applied> {
+export async function applyPlan(look: Look, host: Host, store: Store, trace: Trace = noTrace): Promise<Applied> {
   const { plan, snapshot, want } = look;
   if (plan.steps.length > 0) await store.writeLedger(noteBefore(look.ledger, plan.steps, snapshot.links));
   await store.writeNumbers(look.intent.numbers);
 
-  const outcome = await performAll(plan.steps, host, snapshot.links, signal);
+  const outcome = await performAll(plan.steps, host, snapshot.links, trace);
   if (outcome.failed.length === 0) {
     await store.writeLedger(noteAfter(noteBefore(look.ledger, plan.steps, snapshot.links), want, plan));
     return { ...outcome, notUndone: [] };
   }
-  const back = await performAll(undoSteps(outcome.done), host, snapshot.links);
+  const back = await performAll(undoSteps(outcome.done), host, snapshot.links, trace);
   if (back.failed.length === 0) await store.writeLedger(look.ledger);
   return { done: [], failed: outcome.failed, notUndone: back.failed };
 }
@@ -46,12 +48,17 @@ async function performAll(
   steps: readonly Step[],
   host: Host,
   links: readonly LinkFact[],
-  signal?: AbortSignal,
+  trace: Trace,
 ): Promise<{ done: Step[]; failed: StepResult[] }> {
   const done: Step[] = [];
   for (const batch of batches(steps)) {
     const kind = kindOf(batch[0] as Step);
-    const results = await host.drivers[kind].perform(batch, links, signal);
+    const results = await timed(
+      trace,
+      "steps performed",
+      () => host.drivers[kind].perform(batch, links),
+      (all) => ({ kind, count: all.length, failed: all.filter(({ error }) => error !== undefined).length }),
+    );
     const failed = results.filter((result) => result.error !== undefined);
     done.push(...results.filter((result) => result.error === undefined).map((result) => result.step));
     if (failed.length > 0) return { done, failed };

@@ -13,6 +13,8 @@ import { forgetGoneLinks } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import { makePlan } from "../plan/plan.ts";
 import { ROLES } from "../roles/index.ts";
+import { noTrace, timed } from "./trace.ts";
+import type { Trace } from "./trace.ts";
 
 /** What was remembered when the look began. */
 export interface Memory {
@@ -35,13 +37,14 @@ export async function lookAndPlan(
   config: Config,
   host: Host,
   memory: Memory,
-  signal?: AbortSignal,
+  trace: Trace = noTrace,
 ): Promise<{ look?: Look; diagnostics: Diagnostic[] }> {
-  const links = await host.links(signal);
+  const count = (list: unknown[]): { count: number } => ({ count: list.length });
+  const links = await timed(trace, "links listed", () => host.links(), count);
   const [addresses, routes, rules, tableNames] = await Promise.all([
-    host.drivers.address.list(links, { sysctls: [] }, signal),
-    host.drivers.route.list(links, { sysctls: [] }, signal),
-    host.drivers.rule.list(links, { sysctls: [] }, signal),
+    host.drivers.address.list(links, { sysctls: [] }),
+    timed(trace, "routes listed", () => host.drivers.route.list(links, { sysctls: [] }), count),
+    timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
   const observed: Observed[] = [...addresses, ...routes, ...rules];
@@ -57,10 +60,9 @@ export async function lookAndPlan(
   // Which switches matter is known only now.
   const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
   const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
-  const snapshot: Snapshot = {
-    links,
-    observed: [...observed, ...(await host.drivers.sysctl.list(links, { sysctls }, signal))],
-  };
+  const values = await timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, { sysctls }), count);
+  const snapshot: Snapshot = { links, observed: [...observed, ...values] };
   const plan = makePlan(composed.value, snapshot, ledger);
+  trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
   return { look: { snapshot, facts, ledger, intent: bound.value, want: composed.value, plan }, diagnostics };
 }

@@ -23,6 +23,7 @@ export interface GlobalOptions {
   state?: string;
   json?: true;
   color: boolean;
+  debug?: true;
 }
 
 /** What a command is run with. */

@@ -32,6 +32,7 @@ export async function runCommandLine(words: readonly string[], version: string):
     )
     .option("--json", "results as JSON on standard output")
     .option("--no-color", "no colour, even on a terminal")
+    .option("--debug", "tell on standard error what is done and how long it takes, as JSON lines")
     .addHelpText("after", EXIT_CODES)
     .showHelpAfterError("(heddle --help tells what there is)")
     .exitOverride();

@@ -20,18 +20,18 @@ export interface StepResult {
 /** The half of a kind that touches the host. */
 export interface KindDriver<K extends Kind = Kind> {
   /** All objects of the kind in the scope, normalised, in the kernel's order. Throws HostError. */
-  list(links: readonly LinkFact[], scope: Scope, signal?: AbortSignal): Promise<Observed<K>[]>;
+  list(links: readonly LinkFact[], scope: Scope): Promise<Observed<K>[]>;
   /**
    * Does the steps in their order, all of them though some fail, in as few system calls as it can. Creating what is
    * there fails with EEXIST; deleting what is not there is no error.
    */
-  perform(steps: readonly Step[], links: readonly LinkFact[], signal?: AbortSignal): Promise<StepResult[]>;
+  perform(steps: readonly Step[], links: readonly LinkFact[]): Promise<StepResult[]>;
 }
 
 /** One host: this one, one in another network namespace, or a model of one. */
 export interface Host {
   /** All links with their addresses, in the kernel's order. */
-  links(signal?: AbortSignal): Promise<LinkFact[]>;
+  links(): Promise<LinkFact[]>;
   /** Names that the host gives to routing tables. */
   tableNames(): Promise<Record<string, number>>;
   drivers: { readonly [K in Kind]: KindDriver<K> };

@@ -15,7 +15,7 @@ import { readTableNames } from "./table-names.ts";
 export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
   const socket = openRouteSocket({ namespace });
   return {
-    links: (signal) => listLinks(socket, namespace, signal),
+    links: () => listLinks(socket, namespace),
     tableNames: () => readTableNames(),
     drivers: {
       sysctl: sysctlDriver(namespace),
@@ -27,9 +27,9 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
   };
 }
 
-async function listLinks(socket: RouteSocket, namespace: NamespaceFd, signal?: AbortSignal): Promise<LinkFact[]> {
-  const messages = await socket.listLinks(signal);
-  const addresses = Map.groupBy(await socket.listAddresses({}, signal), (address: AddressMessage) => address.index);
+async function listLinks(socket: RouteSocket, namespace: NamespaceFd): Promise<LinkFact[]> {
+  const messages = await socket.listLinks();
+  const addresses = Map.groupBy(await socket.listAddresses(), (address: AddressMessage) => address.index);
   const drivers = driverNames(
     namespace,
     messages.map(({ name }) => name ?? ""),

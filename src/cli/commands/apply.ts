@@ -33,14 +33,14 @@ async function change(
 ): Promise<ExitCode> {
   await using session = await openWriter(context);
   if (!session) return context.fail([...said, BUSY], EXIT.busy);
-  const before = await lookAndPlan(config, session.host, session.memory);
+  const before = await lookAndPlan(config, session.host, session.memory, session.trace);
   const diagnostics = [...said, ...session.diagnostics, ...before.diagnostics];
   if (!before.look) return context.fail(diagnostics);
 
   context.report(diagnostics);
   const plan = before.look.plan;
   if (!context.options.json) context.say(renderPlan(plan, context.paint));
-  const applied = await applyPlan(before.look, session.host, session.store);
+  const applied = await applyPlan(before.look, session.host, session.store, session.trace);
   const failures = [...applied.failed.map(stepFailed), ...applied.notUndone.map(undoFailed)];
   const left = failures.length > 0 ? [] : await leftOver(config, session);
   const findings = [...failures, ...left];
@@ -58,7 +58,7 @@ async function change(
 /** After an apply nothing may be left to do; what is, somebody else changed meanwhile or the kernel did not keep. */
 async function leftOver(config: Config, session: Session): Promise<Diagnostic[]> {
   const { ledger, numbers } = await session.store.read();
-  const after = await lookAndPlan(config, session.host, { ledger, numbers });
+  const after = await lookAndPlan(config, session.host, { ledger, numbers }, session.trace);
   return (after.look?.plan.steps ?? []).map((step) => ({
     code: "not-kept",
     severity: "error",

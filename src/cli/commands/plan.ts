@@ -11,7 +11,7 @@ export async function plan(context: Context): Promise<ExitCode> {
   const { config, diagnostics } = await context.readConfig();
   if (!config) return context.fail(diagnostics);
   await using session = await openSession(context);
-  const outcome = await lookAndPlan(config, session.host, session.memory);
+  const outcome = await lookAndPlan(config, session.host, session.memory, session.trace);
   const said = [...diagnostics, ...session.diagnostics, ...outcome.diagnostics];
   if (!outcome.look) return context.fail(said);
 

@@ -26,9 +26,9 @@ export const addressDriver: KindDriver<"address"> = {
 /** Routes of both families in all tables. */
 export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
   return {
-    async list(links, _scope, signal) {
+    async list(links) {
       const names = new LinkNames(links);
-      const messages = await socket.listRoutes({}, signal);
+      const messages = await socket.listRoutes();
       const specs = messages.map((message) => routeFromMessage(message, names));
       return specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec));
     },
@@ -39,8 +39,8 @@ export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
 /** Rules of both families. */
 export function ruleDriver(socket: RouteSocket): KindDriver<"rule"> {
   return {
-    async list(_links, _scope, signal) {
-      const specs = (await socket.listRules({}, signal)).map(ruleFromMessage);
+    async list() {
+      const specs = (await socket.listRules()).map(ruleFromMessage);
       return specs.filter((spec) => spec !== undefined).map((spec) => observe("rule", spec));
     },
     perform: (steps) => performSteps(socket, steps, ruleRequests),
