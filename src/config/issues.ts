@@ -148,7 +148,8 @@ function nounOf(value: unknown): string {
   if (value === null) return "empty";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "a mapping";
-  return typeof value === "string" ? `the text ${JSON.stringify(value)}` : JSON.stringify(value);
+  if (typeof value === "string") return `the text ${JSON.stringify(value)}`;
+  return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
 function typeNoun(expected: string): string {

@@ -15,7 +15,7 @@ const guid = z.pipe(
 const pattern = (what: string) =>
   z
     .string(`expected ${what}, as text`)
-    .check(z.regex(/^[^\s/]{1,64}$/, { error: `${what} has 1 to 64 characters, without spaces and /` }));
+    .check(z.regex(/^[^\s/\p{Cc}]{1,64}$/u, { error: `${what} has 1 to 64 characters, without spaces and /` }));
 
 const gateways = z.pipe(
   z.union([address, z.array(address)]),

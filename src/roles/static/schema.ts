@@ -68,7 +68,10 @@ const route = z.strictObject({
   via: optional("Gateway.", address),
   link: optional("Link; found by the gateway's subnet unless stated.", linkName),
   onlink: optional("The gateway is on the link though no subnet says so.", z.boolean()),
-  hops: optional("Several next hops for one route, instead of `via` and `link`.", z.array(hop).check(z.minLength(1))),
+  hops: optional(
+    "Several next hops for one route, instead of `via` and `link`.",
+    z.array(hop).check(z.minLength(1, "expected at least one hop")),
+  ),
   nexthop: optional("Id of a nexthop object, instead of `via` and `link`.", wholeNumber(1, MAX_U32)),
   source: optional("Source address for packets that have none yet.", address),
   from: optional("IPv6 only: source prefix that the packet must have.", prefix),
