@@ -131,6 +131,7 @@ class MemoryStore {
 
 async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Promise<void> {
   const before = await inventory(host);
+  const memory = structuredClone(store.memory.ledger);
   const first = await lookAndPlan(wanted, host, store.memory);
   // A file that contradicts itself is refused before anything is done.
   if (!first.look) return;
@@ -140,6 +141,7 @@ async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Pr
   if (applied.failed.length > 0) {
     expect(applied.notUndone).toEqual([]);
     expect(after.ours.toSorted(), "a failed apply changes nothing").toEqual(before.ours.toSorted());
+    expect(store.memory.ledger.sysctls, "and remembers what was remembered").toEqual(memory.sysctls);
     return;
   }
   const second = await lookAndPlan(wanted, host, store.memory);

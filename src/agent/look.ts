@@ -9,7 +9,7 @@ import type { Ledger, Plan } from "../model/plan.ts";
 import { bindIntent, composeIntent } from "../plan/bind.ts";
 import type { Intent } from "../plan/bind.ts";
 import { factsOf } from "../plan/facts.ts";
-import { forgetGoneLinks } from "../plan/ledger.ts";
+import { followLinks } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import { makePlan } from "../plan/plan.ts";
 import { ROLES } from "../roles/index.ts";
@@ -27,6 +27,8 @@ export interface Look {
   snapshot: Snapshot;
   facts: Facts;
   ledger: Ledger;
+  /** Numbers drawn before. */
+  earlier: Numbers;
   intent: Intent;
   want: DesiredState;
   plan: Plan;
@@ -48,7 +50,7 @@ export async function lookAndPlan(
     host.tableNames(),
   ]);
   const observed: Observed[] = [...addresses, ...routes, ...rules];
-  const ledger = forgetGoneLinks(memory.ledger, links);
+  const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, tableNames);
 
   const bound = bindIntent(config, facts, memory.numbers, ROLES);
@@ -64,5 +66,8 @@ export async function lookAndPlan(
   const snapshot: Snapshot = { links, observed: [...observed, ...values] };
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
-  return { look: { snapshot, facts, ledger, intent: bound.value, want: composed.value, plan }, diagnostics };
+  return {
+    look: { snapshot, facts, ledger, earlier: memory.numbers, intent: bound.value, want: composed.value, plan },
+    diagnostics,
+  };
 }

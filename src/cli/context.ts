@@ -15,7 +15,7 @@ import type { Paint } from "./render/style.ts";
 export const DEFAULT_FILE = "/etc/heddle/heddle.yaml";
 
 /** Larger files are refused unread, in bytes. */
-const MAX_FILE_BYTES = 16 * 1024 * 1024;
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
 
 /** The options that every command takes. */
 export interface GlobalOptions {
@@ -62,8 +62,8 @@ export class Context {
   }
 
   /** Ends a command that cannot go on: the diagnostics for whoever reads, and the exit code. */
-  fail(diagnostics: readonly Diagnostic[], exit: ExitCode = EXIT.failed): ExitCode {
-    if (this.options.json) this.sayJson({ diagnostics });
+  fail(diagnostics: readonly Diagnostic[], exit: ExitCode = EXIT.failed, more: object = {}): ExitCode {
+    if (this.options.json) this.sayJson({ ...more, diagnostics });
     this.report(diagnostics);
     return exit;
   }

@@ -14,13 +14,15 @@ Exit codes:
   0   done, and nothing is left to do
   1   failed: the file is wrong, or the kernel refused; what was done is undone
   2   plan, status: the kernel is not as the file says
-  3   done, but something waits for a link or an address
+  3   nothing is left to do now, but something waits for a link or an address
   4   another heddle is changing this host
   64  the command line is wrong`;
 
 /** Runs a command line (without the program's name) and gives the exit code. */
 export async function runCommandLine(words: readonly string[], version: string): Promise<number> {
   let exit: number = EXIT.ok;
+  // Known before the options are: what is wrong with them is to be said as JSON too.
+  const asJson = words.includes("--json");
   const program = new Command("heddle")
     .description("Policy routing for hosts that stand in several fabrics at once, from one declarative file.")
     .version(version)
@@ -34,7 +36,8 @@ export async function runCommandLine(words: readonly string[], version: string):
     .option("--no-color", "no colour, even on a terminal")
     .option("--debug", "tell on standard error what is done and how long it takes, as JSON lines")
     .addHelpText("after", EXIT_CODES)
-    .showHelpAfterError("(heddle --help tells what there is)")
+    .showHelpAfterError(asJson ? false : "(heddle --help tells what there is)")
+    .configureOutput(asJson ? { writeErr: () => {} } : {})
     .exitOverride();
 
   const command = (name: string, about: string, load: () => Promise<Run>): void => {
@@ -82,7 +85,12 @@ export async function runCommandLine(words: readonly string[], version: string):
     await program.parseAsync(words, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error.exitCode === 0) return EXIT.ok;
+    if (asJson) {
+      const summary = error.message.replace(/^error: /, "");
+      process.stdout.write(`${JSON.stringify({ diagnostics: [{ code: "usage", severity: "error", summary }] })}\n`);
+    }
+    return EXIT.usage;
   }
   return exit;
 }

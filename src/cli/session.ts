@@ -1,7 +1,7 @@
 // Owns what a command needs that works on this host: the host, the state, and the one-writer lock.
 import { openHost } from "../host/kernel.ts";
 import type { Host } from "../host/host.ts";
-import { lockExclusively } from "../host/ledger/lock.ts";
+import { lockNamespace } from "../host/ledger/lock.ts";
 import { StateStore, statePaths } from "../host/ledger/store.ts";
 import type { Memory } from "../agent/look.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
@@ -27,7 +27,7 @@ export async function openSession(context: Context): Promise<Session> {
 /** Opens this host to change it; undefined when another heddle is changing it. */
 export async function openWriter(context: Context): Promise<Session | undefined> {
   const store = await StateStore.open(statePaths(context.options.state));
-  const lock = await lockExclusively(store.lockFile);
+  const lock = await lockNamespace(store.cookie, store.runFolder);
   return lock && openWith(context, store, async () => lock.release());
 }
 

@@ -1,6 +1,6 @@
 // Owns the reading of YAML into plain values, with the place of every key and value.
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import type { Document, Node } from "yaml";
+import type { Document, DocumentOptions, Node, ParseOptions, SchemaOptions } from "yaml";
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
 
 /** Files larger than this are refused unread, in UTF-16 code units: the largest sensible one is far smaller. */
@@ -10,7 +10,7 @@ const MAX_LENGTH = 8 * 1024 * 1024;
 const MAX_DEPTH = 64;
 
 /** Copies that aliases may unfold to. */
-const MAX_ALIASES = 100;
+const MAX_ALIASES = 10_000;
 
 /** A read file: its value as JSON would have it, and where each part of it stands. */
 export interface YamlText {
@@ -53,14 +53,16 @@ export function readYaml(text: string, file: string): Outcome<YamlText> {
   if (deepest(text) > MAX_DEPTH) {
     return refuse("the file is nested too deeply", `At most ${MAX_DEPTH} levels of brackets and indentation are read.`);
   }
-  const document = parseDocument(text, {
+  const document = tryParse(text, {
     lineCounter: lines,
+    logLevel: "silent",
     prettyErrors: false,
     strict: true,
     uniqueKeys: true,
     // Without it !!binary and its kin would become values that no file means.
     resolveKnownTags: false,
   });
+  if (!document) return refuse("the file is nested too deeply", "The parser ran out of room.");
   const syntax = [...document.errors, ...document.warnings].map(({ code, message, pos }): Diagnostic => ({
     code: "yaml",
     severity: "error",
@@ -86,6 +88,16 @@ export function readYaml(text: string, file: string): Outcome<YamlText> {
   const places = new Map<string, Places>();
   recordPlaces(places, document, [], document.contents, { key: root, value: root }, rangeOfNode);
   return { value: { value, places }, diagnostics: [] };
+}
+
+/** The parser's answer; undefined where its recursion overflowed, which some flat texts manage as well. */
+function tryParse(text: string, options: ParseOptions & DocumentOptions & SchemaOptions): Document.Parsed | undefined {
+  try {
+    return parseDocument(text, options);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 type RangeOfNode = (node: unknown) => SourceRange | undefined;
@@ -125,6 +137,9 @@ function findOddities(document: Document, rangeOfNode: RangeOfNode): Diagnostic[
     } else if (isMap(node)) {
       for (const pair of node.items) {
         if (!isScalar(pair.key)) refuse(pair.key, "bad-key", "a key must be a single word", "Write it as text.");
+        // The one name that JavaScript's own objects keep for themselves.
+        else if (pair.key.value === "__proto__")
+          refuse(pair.key, "bad-key", "no key is called so", "Take another name.");
         walk(pair.value, [...above, node]);
       }
     } else if (isSeq(node)) {

@@ -30,10 +30,13 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
 async function listLinks(socket: RouteSocket, namespace: NamespaceFd): Promise<LinkFact[]> {
   const messages = await socket.listLinks();
   const addresses = Map.groupBy(await socket.listAddresses(), (address: AddressMessage) => address.index);
-  const drivers = driverNames(
-    namespace,
-    messages.map(({ name }) => name ?? ""),
-  );
+  const askable = messages.map(({ name = "" }) => (isText(name) ? name : ""));
+  const drivers = driverNames(namespace, askable);
   const names = new Map(messages.map(({ index, name }) => [index, name ?? `#${index}`]));
   return messages.map((message, i) => linkFromMessage(message, addresses.get(message.index) ?? [], drivers[i], names));
+}
+
+/** Whether a name came through decoding whole: one that is not UTF-8 cannot be said back to the kernel. */
+function isText(name: string): boolean {
+  return !name.includes("\uFFFD");
 }

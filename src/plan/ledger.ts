@@ -5,14 +5,17 @@ import type { Ledger, Plan, Step, SysctlMemory } from "../model/plan.ts";
 import { linkOfSysctl } from "./kinds/sysctl.ts";
 import { textOf } from "./plan.ts";
 
-/** The ledger without what it remembers of links that are gone or were made anew: theirs are other switches. */
-export function forgetGoneLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
+/**
+ * The ledger as it is true of the links that are there: a link that was renamed took its switches along, and one that
+ * is gone, or was made anew under the same name, has others than those that heddle set.
+ */
+export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
   const sysctls: Ledger["sysctls"] = {};
   for (const [path, memory] of Object.entries(ledger.sysctls)) {
     const name = linkOfSysctl(path);
-    if (name === undefined || links.some((link) => link.name === name && link.index === memory.link)) {
-      sysctls[path] = memory;
-    }
+    const now = name === undefined ? undefined : links.find((link) => link.index === memory.link)?.name;
+    if (name === undefined) sysctls[path] = memory;
+    else if (now !== undefined) sysctls[path.replace(`/${name}/`, () => `/${now}/`)] = memory;
   }
   return { ...ledger, sysctls };
 }

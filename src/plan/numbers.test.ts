@@ -43,13 +43,20 @@ describe("numbers", () => {
     expect(gone.tables).toEqual({ "static/a/x": 10 });
   });
 
-  test("move when somebody else took theirs, or when the range moved", () => {
+  test("stay when somebody else begins to use them, and move when the range or a stated number says so", () => {
     const first = drawNumbers([claim("a")], ranges, nobody, emptyNumbers(), owners).numbers;
-    expect(drawNumbers([claim("a")], ranges, { ...nobody, tables: [10] }, first, owners).numbers.tables).toEqual({
-      "multihome/ib/a": 11,
-    });
+    const beside = drawNumbers(
+      [claim("a"), claim("b")],
+      ranges,
+      { ...nobody, tables: [10, 11] },
+      first,
+      owners,
+    ).numbers;
+    expect(beside.tables).toEqual({ "multihome/ib/a": 10, "multihome/ib/b": 12 });
     const moved = { ...ranges, tables: { first: 50, last: 51 } };
     expect(drawNumbers([claim("a")], moved, nobody, first, owners).numbers.tables).toEqual({ "multihome/ib/a": 50 });
+    const stated = drawNumbers([claim("a"), claim("c", { fixed: 10 })], ranges, nobody, first, owners).numbers;
+    expect(stated.tables).toEqual({ "multihome/ib/a": 11 });
   });
 
   test("that do not suffice are said, with the range to widen", () => {
@@ -90,7 +97,13 @@ describe("numbers", () => {
           const drawn = spans.filter((number) => number >= 10 && number <= 19);
           expect(new Set(spans).size).toBe(spans.length);
           expect(drawn).toEqual(spans);
-          expect(spans.filter((number) => inUse.includes(number))).toEqual([]);
+          for (const { name, count = 1 } of wanted) {
+            const id = `multihome/ib/${name}`;
+            const first = numbers.tables[id];
+            if (first === undefined || first === tables[id]) continue;
+            // What is drawn anew is nobody's.
+            expect(inUse.filter((number) => number >= first && number < first + count)).toEqual([]);
+          }
         },
       ),
     );

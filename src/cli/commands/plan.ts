@@ -5,6 +5,7 @@ import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
 import { openSession } from "../session.ts";
+import { isWaiting } from "../waiting.ts";
 
 /** Looks at this host and shows the steps from what it has to what the file says. */
 export async function plan(context: Context): Promise<ExitCode> {
@@ -26,5 +27,6 @@ export async function plan(context: Context): Promise<ExitCode> {
         : `Nothing to do: ${found.settled.length} objects are in place${found.blocked.length > 0 ? `, ${found.blocked.length} waiting` : ""}.`,
     );
   }
-  return found.steps.length > 0 ? EXIT.changes : EXIT.ok;
+  if (found.steps.length > 0) return EXIT.changes;
+  return isWaiting(outcome.look, said) ? EXIT.waiting : EXIT.ok;
 }

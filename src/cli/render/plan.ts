@@ -2,6 +2,7 @@
 import type { Kind, Specs } from "../../model/kinds.ts";
 import type { Blocked, Plan, Step } from "../../model/plan.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
+import { harmless } from "./diagnostics.ts";
 import type { Paint } from "./style.ts";
 
 /** Why a step is there, where that is not plain from its sign. */
@@ -56,7 +57,7 @@ function renderBlocked(blocked: Blocked, paint: Paint): string {
 
 /** The kind, padded so that the objects stand in a column, and the object. */
 function line<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
-  return `${object.kind.padEnd(6)} ${rulesOf(object.kind).describe(object.spec)}`;
+  return harmless(`${object.kind.padEnd(6)} ${rulesOf(object.kind).describe(object.spec)}`);
 }
 
 /** The plan for a program. Objects are their specs; `text` is what a person is shown. */

@@ -55,7 +55,9 @@ function observe<K extends "address" | "route" | "rule">(kind: K, spec: Specs[K]
 function routeRequests(step: Step, links: LinkNames): Request[] {
   if (step.action === "delete") {
     if (step.before.kind !== "route") throw wrongKind(step);
-    return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(step.before.spec, links) }];
+    // Metrics tell no two routes apart, and the kernel clamps them: a delete that named what was asked for could miss.
+    const { metrics: _, ...spec } = step.before.spec;
+    return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(spec, links) }];
   }
   if (step.after.kind !== "route") throw wrongKind(step);
   // Replacing without creating: what was seen to be ours and is gone meanwhile is not made over somebody else's.
