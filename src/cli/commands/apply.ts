@@ -17,7 +17,7 @@ import type { Session } from "../session.ts";
 /** Makes the kernel as the file says, shows what it did, and looks again to be sure. */
 export async function apply(context: Context): Promise<ExitCode> {
   const { config, diagnostics } = await context.readConfig();
-  if (!config) return context.fail(diagnostics);
+  if (!config) return context.fail(diagnostics, EXIT.failed, { applied: false });
   return change(context, config, diagnostics, "Applied");
 }
 
