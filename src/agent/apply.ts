@@ -4,6 +4,7 @@ import type { Ledger } from "../model/plan.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import type { LinkFact } from "../model/facts.ts";
 import type { Kind } from "../model/kinds.ts";
+import type { Observed } from "../model/objects.ts";
 import type { Step } from "../model/plan.ts";
 import { noteAfter, noteBefore } from "../plan/ledger.ts";
 import { undoSteps } from "../plan/undo.ts";
@@ -34,8 +35,9 @@ export async function applyPlan(look: Look, host: Host, store: Store, signal?: A
 
   const outcome = await performAll(plan.steps, host, snapshot.links, signal);
   if (outcome.failed.length === 0) {
-    await store.writeLedger(noteAfter(noteBefore(look.ledger, plan.steps, snapshot.links), want, plan));
-    return { ...outcome, notUndone: [] };
+    const before = noteBefore(look.ledger, plan.steps, snapshot.links);
+    await store.writeLedger(noteAfter(before, want, plan, outcome.made));
+    return { done: outcome.done, failed: [], notUndone: [] };
   }
   const back = await performAll(undoSteps(outcome.done), host, snapshot.links);
   if (back.failed.length === 0) await store.writeLedger(look.ledger);
@@ -47,16 +49,18 @@ async function performAll(
   host: Host,
   links: readonly LinkFact[],
   signal?: AbortSignal,
-): Promise<{ done: Step[]; failed: StepResult[] }> {
+): Promise<{ done: Step[]; failed: StepResult[]; made: Observed[] }> {
   const done: Step[] = [];
+  const made: Observed[] = [];
   for (const batch of batches(steps)) {
     const kind = kindOf(batch[0] as Step);
     const results = await host.drivers[kind].perform(batch, links, signal);
     const failed = results.filter((result) => result.error !== undefined);
     done.push(...results.filter((result) => result.error === undefined).map((result) => result.step));
-    if (failed.length > 0) return { done, failed };
+    made.push(...results.flatMap((result) => result.made ?? []));
+    if (failed.length > 0) return { done, failed, made };
   }
-  return { done, failed: [] };
+  return { done, failed: [], made };
 }
 
 /** Neighbouring steps of one kind go to the kernel together. */

@@ -57,10 +57,15 @@ export async function lookAndPlan(
   // Which switches matter is known only now.
   const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
   const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
-  const snapshot: Snapshot = {
-    links,
-    observed: [...observed, ...(await host.drivers.sysctl.list(links, { sysctls }, signal))],
-  };
+  const nftTables = [...composed.value.objects.map(({ key }) => key), ...Object.keys(ledger.applied)].some((key) =>
+    key.startsWith("nftTable "),
+  );
+  const scope = { sysctls, nftTables };
+  const [values, tables] = await Promise.all([
+    host.drivers.sysctl.list(links, scope, signal),
+    host.drivers.nftTable.list(links, scope, signal),
+  ]);
+  const snapshot: Snapshot = { links, observed: [...observed, ...values, ...tables] };
   const plan = makePlan(composed.value, snapshot, ledger);
   return { look: { snapshot, facts, ledger, intent: bound.value, want: composed.value, plan }, diagnostics };
 }

@@ -9,11 +9,13 @@ import type { NamespaceFd } from "./native.ts";
 import type { AddressMessage } from "./netlink/address.ts";
 import { openRouteSocket } from "./netlink/client.ts";
 import type { RouteSocket } from "./netlink/client.ts";
+import { nftTableDriver } from "./nftables/driver.ts";
 import { readTableNames } from "./table-names.ts";
 
 /** Opens the kernel of a network namespace, which the caller keeps open. Throws HostError. */
 export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
   const socket = openRouteSocket({ namespace });
+  const nftTable = nftTableDriver(namespace);
   return {
     links: (signal) => listLinks(socket, namespace, signal),
     tableNames: () => readTableNames(),
@@ -22,8 +24,12 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
       address: addressDriver,
       route: routeDriver(socket),
       rule: ruleDriver(socket),
+      nftTable,
     },
-    close: () => socket.close(),
+    close: () => {
+      socket.close();
+      nftTable.close();
+    },
   };
 }
 
