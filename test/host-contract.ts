@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Host } from "../src/host/host.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../src/model/kinds.ts";
-import type { Kind, RouteSpec, RuleSpec, Specs } from "../src/model/kinds.ts";
+import type { Kind, RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import type { Step } from "../src/model/plan.ts";
 import { rulesOf } from "../src/plan/kinds/index.ts";
 import { testNftTables } from "./nft-contract.ts";

@@ -7,14 +7,17 @@ import { nftTableRules } from "../../plan/kinds/nft-table.ts";
 import { HostError } from "../error.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { NamespaceFd } from "../native.ts";
-import { createCommands, deleteCommand, listCommand, readListing, transaction } from "./json.ts";
-import type { Command, Listed } from "./json.ts";
+import { createCommands, deleteCommands, listCommand, readListing, transaction } from "./json.ts";
+import type { Command } from "./json.ts";
 import { runNft } from "./process.ts";
 import type { Refusal } from "./process.ts";
 import { isNotAllowed, openTablesSocket } from "./tables.ts";
 import type { TableRow, TablesSocket } from "./tables.ts";
 
-const { ENOENT, EEXIST } = constants.errno;
+const { ENOENT } = constants.errno;
+
+/** A refusal, and the index of the command that it is about. */
+type Blamed = Refusal & { command: number };
 
 /** The driver, and the end of its socket. */
 export interface NftTableDriver extends KindDriver<"nftTable"> {
@@ -32,59 +35,48 @@ export function nftTableDriver(namespace: NamespaceFd, path?: readonly string[])
     runNft(namespace, words, transaction(commands), signal, path);
 
   /** A table as it is now; undefined when it went away since it was named. */
-  const read = async (row: TableRow, signal?: AbortSignal): Promise<Listed | undefined> => {
+  const read = async (
+    row: Pick<TableRow, "family" | "name">,
+    signal?: AbortSignal,
+  ): Promise<NftTableSpec | undefined> => {
     const answer = await run(["-j"], [listCommand(row)], signal);
     if ("text" in answer) return readListing(answer.text, row);
     if (answer.refusal.errno === ENOENT) return undefined;
     throw refused(answer.refusal, `nftTable ${row.family} ${row.name}`);
   };
 
-  /** Our table of the spec's name, seen now; undefined when there is none or it is somebody else's. */
-  const ours = async (spec: NftTableSpec): Promise<Listed | undefined> => {
-    const row = findRow((await socket()?.list()) ?? [], spec);
-    const listed = row && (await read(row));
-    return listed?.spec.owner === "heddle" ? listed : undefined;
-  };
-
-  const change = async (spec: NftTableSpec, commands: readonly Command[]): Promise<void> => {
+  /** One transaction: undefined when it was done, otherwise why not and because of which command. */
+  const change = async (commands: readonly Command[]): Promise<Blamed | undefined> => {
     const answer = await run(["-j"], commands);
-    if ("text" in answer) return;
-    const { refusal } = answer;
-    const blamed = commands[refusal.command ?? (await firstRefused(commands, run))];
-    throw refused(refusal, nftTableRules.identify(spec), blamed);
+    if ("text" in answer) return undefined;
+    return { ...answer.refusal, command: answer.refusal.command ?? (await firstRefused(commands, run)) };
   };
 
-  const make = async (spec: NftTableSpec, commands: readonly Command[]): Promise<Observed<"nftTable"> | undefined> => {
+  const make = async (spec: NftTableSpec, earlier: readonly Command[]): Promise<Observed<"nftTable"> | undefined> => {
+    const object = nftTableRules.identify(spec);
+    const commands = [...earlier, ...createCommands(spec)];
     const before = await socket()?.generation();
-    await change(spec, commands);
-    const row = findRow((await socket()?.list()) ?? [], spec);
-    const listed = row && (await read(row));
+    const refusal = await change(commands);
+    if (refusal && refusal.command < earlier.length) throw new HostError({ errno: refusal.errno, object });
+    if (refusal) throw refused(refusal, object, commands[refusal.command]);
+    // The step is done: that it cannot be looked at now is no failure of it.
+    const listed = await read(spec).catch(() => undefined);
     const after = await socket()?.generation();
     // Somebody else's transaction between ours and the listing may have changed what was listed: better no words of the
     // kernel's than wrong ones.
     const undisturbed = before !== undefined && after === (before + 1) >>> 0;
-    return listed && undisturbed ? observe(listed.spec) : undefined;
+    return listed && undisturbed ? observe(listed) : undefined;
   };
 
   const performOne = async (step: Step): Promise<Observed<"nftTable"> | undefined> => {
-    if (step.action === "delete") {
-      const listed = await ours(specOf(step.before));
-      if (!listed) return undefined;
-      const { spec, handle } = listed;
-      await change(spec, [deleteCommand({ family: spec.family, handle })]).catch((error: HostError) => {
-        if (error.errno !== ENOENT) throw error;
-      });
-      return undefined;
-    }
-    const spec = specOf(step.after);
-    const object = nftTableRules.identify(spec);
-    if (step.action === "create") {
-      if (findRow((await socket()?.list()) ?? [], spec)) throw new HostError({ errno: EEXIST, object });
-      return make(spec, createCommands(spec));
-    }
-    const listed = await ours(spec);
-    if (!listed) throw new HostError({ errno: ENOENT, object });
-    return make(spec, [deleteCommand({ family: spec.family, handle: listed.handle }), ...createCommands(spec)]);
+    if (step.action === "create") return make(specOf(step.after), []);
+    if (step.action === "replace") return make(specOf(step.after), deleteCommands(specOf(step.after)));
+    const spec = specOf(step.before);
+    const commands = deleteCommands(spec);
+    const refusal = await change(commands);
+    // What is not there, or not ours, needs no deletion.
+    if (!refusal || refusal.errno === ENOENT) return undefined;
+    throw refused(refusal, nftTableRules.identify(spec), commands[refusal.command]);
   };
 
   return {
@@ -97,7 +89,7 @@ export function nftTableDriver(namespace: NamespaceFd, path?: readonly string[])
         throw error;
       }
       const listed = await Promise.all(rows.map((row) => read(row, signal)));
-      return listed.flatMap((one) => (one ? [observe(one.spec)] : []));
+      return listed.flatMap((one) => (one ? [observe(one)] : []));
     },
 
     async perform(steps) {
@@ -137,14 +129,11 @@ async function firstRefused(
   return bad - 1;
 }
 
+/** What `nft` refused, with the offending object where that is known. */
 function refused({ errno, words }: Refusal, object: string, blamed?: Command): HostError {
   const culprit = blamed && JSON.stringify(Object.values(blamed)[0]);
   const kernelMessage = culprit === undefined ? words : `${words}, in ${culprit.slice(0, 400)}`;
   return new HostError({ errno, object, kernelMessage });
-}
-
-function findRow(rows: readonly TableRow[], { family, name }: NftTableSpec): TableRow | undefined {
-  return rows.find((row) => row.family === family && row.name === name);
 }
 
 function specOf(object: { kind: string; spec: unknown }): NftTableSpec {

@@ -8,12 +8,6 @@ import type { TableRow } from "./tables.ts";
 /** One command of a transaction: `{ add: { chain: {…} } }`. */
 export type Command = Readonly<Record<string, NftFields>>;
 
-/** A listed table, with the number that pins it. */
-export interface Listed {
-  spec: NftTableSpec;
-  handle: number;
-}
-
 /** What nft is fed: the commands of one transaction. */
 export function transaction(commands: readonly Command[]): string {
   return JSON.stringify({ nftables: commands });
@@ -24,9 +18,13 @@ export function listCommand({ family, name }: Pick<TableRow, "family" | "name">)
   return { list: { table: { family, name } } };
 }
 
-/** Takes exactly this table away: nft 1.0.6 heeds the handle only where there is no name. */
-export function deleteCommand({ family, handle }: Pick<TableRow, "family" | "handle">): Command {
-  return { delete: { table: { family, handle } } };
+/**
+ * Takes a table of ours away: the tag first, so that the kernel refuses the whole transaction (ENOENT) when the table is
+ * gone or has become somebody else's. By name, because nft 1.0.6 goes on judging what follows by the old table when one
+ * is deleted by its handle: sets in a swap then lose the flags that their rules imply.
+ */
+export function deleteCommands({ family, name }: Pick<TableRow, "family" | "name">): Command[] {
+  return [{ delete: { chain: { family, table: name, name: NFT_TAG_CHAIN } } }, { delete: { table: { family, name } } }];
 }
 
 /** Makes a table that must not be there, tags it and fills it, everything before what refers to it. */
@@ -41,18 +39,16 @@ export function createCommands(spec: NftTableSpec): Command[] {
 }
 
 /** Reads a listing of one table. Throws TypeError when nft said something that is none. */
-export function readListing(text: string, { family, name }: TableRow): Listed {
+export function readListing(text: string, { family, name }: Pick<TableRow, "family" | "name">): NftTableSpec {
   const listing = JSON.parse(text) as { nftables?: NftObject[] };
   if (!Array.isArray(listing.nftables)) throw new TypeError("nft's JSON has no list of objects");
-  let handle = 0;
   let owner: NftTableSpec["owner"] = "foreign";
   const objects: NftObject[] = [];
   for (const object of listing.nftables) {
     const [kind, fields] = nftEntry(object);
-    if (kind === "metainfo") continue;
-    if (kind === "table") handle = Number(fields["handle"]);
-    else if (kind === "chain" && fields["name"] === NFT_TAG_CHAIN) owner = "heddle";
+    if (kind === "metainfo" || kind === "table") continue;
+    if (kind === "chain" && fields["name"] === NFT_TAG_CHAIN) owner = "heddle";
     else objects.push(object);
   }
-  return { spec: nftTableRules.normalize({ family, name, owner, objects }), handle };
+  return nftTableRules.normalize({ family, name, owner, objects });
 }

@@ -22,7 +22,7 @@ const MOST_ARGUMENT = 96 * 1024;
 /** Directories where system programs live that the PATH of an ordinary user lacks. */
 const SYSTEM_PATH = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
-const { EPERM, ENOENT, EEXIST, EBUSY, EINVAL, ENOMEM, EOPNOTSUPP, ETIMEDOUT, EFBIG, ENFILE } = constants.errno;
+const { EPERM, ENOENT, EEXIST, EBUSY, EINVAL, ENOMEM, EOPNOTSUPP, ETIMEDOUT, EFBIG, EMSGSIZE } = constants.errno;
 
 /** nft tells the errno in the C library's words only (LC_ALL=C), at the end of its first sentence. */
 const IN_WORDS: readonly (readonly [words: string, errno: number])[] = [
@@ -33,7 +33,7 @@ const IN_WORDS: readonly (readonly [words: string, errno: number])[] = [
   ["Device or resource busy", EBUSY],
   ["Cannot allocate memory", ENOMEM],
   ["Operation not supported", EOPNOTSUPP],
-  ["Too many open files in system", ENFILE],
+  ["Message too long", EMSGSIZE],
 ];
 
 /** What nft refused, in its own words. */

@@ -22,7 +22,6 @@ const GETGEN = SUBSYSTEM | 16;
 /** Bytes of struct nfgenmsg. */
 const HEADER = 4;
 const TABLE_NAME = 1;
-const TABLE_HANDLE = 4;
 const GEN_ID = 1;
 
 /** NFPROTO_*, as nft calls them. */
@@ -34,8 +33,6 @@ const { EPERM, EPROTONOSUPPORT, EOPNOTSUPP, EINVAL } = constants.errno;
 export interface TableRow {
   family: NftFamily;
   name: string;
-  /** Number that no other table of the namespace has or had. */
-  handle: number;
 }
 
 /** A socket to the kernel's nftables. */
@@ -112,11 +109,9 @@ function decodeTable(packet: Packet, at: number, end: number): TableRow | undefi
   packet.need(at, HEADER, end);
   const family = FAMILIES[packet.view.getUint8(at)];
   let name = "";
-  let handle = 0;
   eachAttribute(packet, at + HEADER, end, (type, start, length) => {
     if (type === TABLE_NAME) name = packet.text(start, length);
-    else if (type === TABLE_HANDLE) handle = Number(packet.be64(start, length));
   });
   if (family === undefined || !NFT_FAMILIES.includes(family) || !name.startsWith(NFT_PREFIX)) return undefined;
-  return { family, name, handle };
+  return { family, name };
 }

@@ -28,10 +28,15 @@ export function normalizeObjects(objects: readonly NftObject[]): NftObject[] {
     .map((object) => {
       const [kind, fields] = nftEntry(object);
       const normal = normalizeFields(kind, fields, filled);
-      return { object: { [kind]: normal } as NftObject, sortedBy: sortText(kind, normal) };
+      return { object: nftObject(kind, normal), sortedBy: sortText(kind, normal) };
     })
     .sort((a, b) => (a.sortedBy < b.sortedBy ? -1 : a.sortedBy > b.sortedBy ? 1 : 0))
     .map(({ object }) => object);
+}
+
+function nftObject(kind: string, fields: NftFields): NftObject {
+  const object: unknown = { [kind]: fields };
+  return object as NftObject;
 }
 
 /** The sort of an nft object ("chain", "ct helper") and its fields. */
