@@ -126,12 +126,12 @@ export class FakeHost implements Host {
     return link;
   }
 
-  async #perform(steps: readonly Step[], run: (step: Step) => void): Promise<StepResult[]> {
+  async #perform(steps: readonly Step[], run: (step: Step) => Observed | undefined | void): Promise<StepResult[]> {
     this.performed += steps.length;
     return steps.map((step) => {
       try {
-        run(step);
-        return { step };
+        const made = run(step);
+        return made ? { step, made } : { step };
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
         return { step, error };

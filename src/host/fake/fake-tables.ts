@@ -1,7 +1,8 @@
 // Owns nftables in the model of a host: tables as data, and as much of the kernel's checks as plans depend on.
 import { constants } from "node:os";
 import { NFT_FAMILIES, NFT_PREFIX } from "../../model/nft.ts";
-import type { NftTableSpec } from "../../model/nft.ts";
+import type { NftObject, NftTableSpec } from "../../model/nft.ts";
+import type { Observed } from "../../model/objects.ts";
 import type { Step } from "../../model/plan.ts";
 import { nftTableRules } from "../../plan/kinds/nft-table.ts";
 import { nftEntry } from "../../plan/kinds/nft-normal.ts";
@@ -9,8 +10,8 @@ import { HostError } from "../error.ts";
 
 const { EEXIST, EINVAL, ENOENT } = constants.errno;
 
-/** Does one step on the tables, whole or not at all. Throws HostError. */
-export function performOnTables(tables: NftTableSpec[], step: Step): void {
+/** Does one step on the tables, whole or not at all; gives what was made of it. Throws HostError. */
+export function performOnTables(tables: NftTableSpec[], step: Step): Observed | undefined {
   const object = step.action === "delete" ? step.before : step.after;
   if (object.kind !== "nftTable") throw new Error("not an nft table");
   const { spec, key } = object;
@@ -18,13 +19,20 @@ export function performOnTables(tables: NftTableSpec[], step: Step): void {
   const ours = tables[at]?.owner === "heddle";
   if (step.action === "delete") {
     if (ours) tables.splice(at, 1);
-    return;
+    return undefined;
   }
   if (step.action === "create" && at >= 0) throw new HostError({ errno: EEXIST, object: key });
   if (step.action === "replace" && !ours) throw new HostError({ errno: ENOENT, object: key });
   checkTable(spec);
-  if (at >= 0) tables[at] = structuredClone(spec);
-  else tables.push(structuredClone(spec));
+  const made = { ...spec, objects: inOtherWords(spec.objects) };
+  if (at >= 0) tables[at] = made;
+  else tables.push(made);
+  return { kind: "nftTable", spec: structuredClone(made), key };
+}
+
+/** A copy in which the user "root" is the number that the kernel knows him by: one way of many to say it otherwise. */
+function inOtherWords(objects: readonly NftObject[]): NftObject[] {
+  return JSON.parse(JSON.stringify(objects), (_key, value: unknown) => (value === "root" ? 0 : value)) as NftObject[];
 }
 
 /** A rule needs its chain, and a name is not given twice (nf_tables_newrule, nf_tables_newchain). */
