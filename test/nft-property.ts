@@ -62,6 +62,8 @@ async function applyAndCheck(stage: Stage, applier: Applier, wish: readonly NftT
     .map((spec) => `foreign ${nftTableRules.identify(spec)}`);
   expect(linesOf(await applier.plan(...wish)).toSorted(), "the second plan is empty").toEqual(inTheWay.toSorted());
   expect(after.ours).toHaveLength(wish.length - inTheWay.length);
+  await applier.apply(...wish);
+  expect(linesOf(await applier.plan(...wish)), "an apply of nothing forgets nothing").toHaveLength(inTheWay.length);
 }
 
 /** Runs the property: `open` makes a fresh host for each world. */
