@@ -33,11 +33,15 @@ test("a look finds nft tables that nothing remembers, and says when some are exp
   host.state.nftTables.push(nftTable(), nftTable({ name: "heddle-egress-b", owner: "foreign" }));
   const nothing = { file: "", ranges: {}, sections: [] };
   const scopes: unknown[] = [];
-  const list = host.drivers.nftTable.list;
-  host.drivers.nftTable.list = async (links, scope) => {
-    scopes.push(scope.nftTables);
-    return list(links, scope);
+  const { nftTable: driver } = host.drivers;
+  const watched: typeof driver = {
+    list: (links, scope) => {
+      scopes.push(scope.nftTables);
+      return driver.list(links, scope);
+    },
+    perform: (steps, links) => driver.perform(steps, links),
   };
+  Object.assign(host.drivers, { nftTable: watched });
   const memory = { ledger: emptyLedger(), numbers: emptyNumbers() };
   const { look } = await lookAndPlan(nothing, host, memory);
   expect(look?.plan.steps.map((step) => `${step.action} ${step.why}`)).toEqual(["delete orphan"]);

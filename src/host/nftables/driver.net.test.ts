@@ -14,6 +14,8 @@ import type { NftTableDriver } from "./driver.ts";
 import { nftTableDriver } from "./driver.ts";
 import type { Host } from "../host.ts";
 import { openHost } from "../kernel.ts";
+import { OWN_NAMESPACE } from "../native.ts";
+import { refuseOnHost } from "../netlink/testing/test-namespace.ts";
 
 const KEY = "nftTable inet heddle-egress-a";
 
@@ -165,6 +167,24 @@ test("a set of 8,500 elements goes through, and leaves no file behind", async ()
   expect(result?.error).toBeUndefined();
   expect(JSON.stringify(result?.made)).toContain('"10.0.33.51"');
   expect(readdirSync(tmpdir()).filter((name) => name.startsWith("heddle-nft-") && !before.includes(name))).toEqual([]);
+});
+
+test("the process's own namespace is reached directly", async () => {
+  refuseOnHost();
+  const own = nftTableDriver(OWN_NAMESPACE);
+  try {
+    const spec = nftTable({ name: "heddle-test-own" });
+    const [made] = await own.perform([create("nftTable", spec)], []);
+    expect(made?.error).toBeUndefined();
+    expect(execFileSync("nft", ["list", "tables"], { encoding: "utf8" })).toContain("heddle-test-own");
+    expect((await own.list([], { sysctls: [] })).map(({ key }) => key)).toEqual(["nftTable inet heddle-test-own"]);
+    expect(nft("list", "tables")).toBe("");
+    const [gone] = await own.perform([remove("nftTable", spec)], []);
+    expect(gone?.error).toBeUndefined();
+    expect(await own.list([], { sysctls: [] })).toEqual([]);
+  } finally {
+    own.close();
+  }
 });
 
 describe("nft", () => {
