@@ -2,10 +2,13 @@
 import { describe, expect, test } from "vitest";
 import type { Host } from "../src/host/host.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../src/model/kinds.ts";
-import type { Kind, RouteSpec, RuleSpec, Specs } from "../src/model/kinds.ts";
-import type { Desired, Observed } from "../src/model/objects.ts";
+import type { Kind, RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import type { Step } from "../src/model/plan.ts";
 import { rulesOf } from "../src/plan/kinds/index.ts";
+import { testNftTables } from "./nft-contract.ts";
+import { create, remove, replace } from "./steps.ts";
+
+export { create, remove } from "./steps.ts";
 
 /** A host that a test can change from outside. */
 export interface Stage extends AsyncDisposable {
@@ -16,25 +19,6 @@ export interface Stage extends AsyncDisposable {
 
 /** RTPROT_STATIC: what other programs make. */
 const OTHERS = 4;
-
-function object<K extends Kind>(kind: K, spec: Specs[K]): Desired {
-  const normal = rulesOf(kind).normalize(spec);
-  return { kind, spec: normal, key: rulesOf(kind).identify(normal), needs: [], owners: [], from: [] } as Desired;
-}
-
-/** A step that makes an object. */
-export function create<K extends Kind>(kind: K, spec: Specs[K]): Step {
-  return { action: "create", after: object(kind, spec), why: "new" };
-}
-
-/** A step that takes an object away. */
-export function remove<K extends Kind>(kind: K, spec: Specs[K]): Step {
-  return { action: "delete", before: object(kind, spec) as Observed, why: "unwanted" };
-}
-
-function replace<K extends Kind>(kind: K, before: Specs[K], after: Specs[K]): Step {
-  return { action: "replace", before: object(kind, before) as Observed, after: object(kind, after), why: "changed" };
-}
 
 /** An IPv4 route of heddle's through ib0, unless said otherwise. */
 export function route(spec: Partial<RouteSpec> = {}): RouteSpec {
@@ -263,4 +247,6 @@ export function testHostContract(open: () => Promise<Stage>): void {
         expect(after.map((one) => one.spec)).toEqual([{ path, value: "1" }]);
       }));
   });
+
+  describe("nft tables", () => testNftTables(withStage));
 }

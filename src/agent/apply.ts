@@ -44,9 +44,10 @@ export async function applyPlan(look: Look, host: Host, store: Store, trace: Tra
     await store.writeNumbers(look.intent.numbers);
 
   const done: Step[] = [];
+  const made: Observed[] = [];
   let failed: StepResult[];
   try {
-    failed = await performAll(plan.steps, done, host, snapshot.links, trace);
+    failed = await performAll(plan.steps, { done, made }, host, snapshot.links, trace);
   } catch (error) {
     await takeBack(look, done, host, trace);
     throw error;
@@ -57,17 +58,17 @@ export async function applyPlan(look: Look, host: Host, store: Store, trace: Tra
     return { done: [], failed, notUndone };
   }
   try {
-    await store.writeLedger(noteAfter(before, want, plan));
+    await store.writeLedger(noteAfter(before, want, plan, made));
   } catch (error) {
     return { done, failed, notUndone: [], notRemembered: error instanceof Error ? error : new Error(String(error)) };
   }
   return { done, failed, notUndone: [] };
 }
 
-/** Does batch after batch up to the first with a failure; what was done is added to `done` as it is done. */
+/** Does batch after batch up to the first with a failure; what was done, and what came of it, is added as it is done. */
 async function performAll(
   steps: readonly Step[],
-  done: Step[],
+  account: { done: Step[]; made: Observed[] },
   host: Host,
   links: readonly LinkFact[],
   trace: Trace,
@@ -81,7 +82,11 @@ async function performAll(
       (all) => ({ kind, count: all.length, failed: all.filter(({ error }) => error !== undefined).length }),
     );
     const failed = results.filter((result) => result.error !== undefined);
-    for (const { step, error } of results) if (error === undefined) done.push(step);
+    for (const { step, error, made } of results) {
+      if (error !== undefined) continue;
+      account.done.push(step);
+      if (made) account.made.push(made);
+    }
     if (failed.length > 0) return failed;
   }
   return [];
@@ -96,7 +101,9 @@ async function takeBack(look: Look, done: readonly Step[], host: Host, trace: Tr
   // What the drivers say of it is not asked: the kernel is, which knows what it really has.
   const sysctls = done.flatMap((step) => (objectOf(step).kind === "sysctl" ? [sysctlPath(step)] : []));
   const now = new Map<Kind, Observed[]>();
-  for (const kind of new Set(done.map(kindOf))) now.set(kind, await host.drivers[kind].list(links, { sysctls }));
+  for (const kind of new Set(done.map(kindOf))) {
+    now.set(kind, await host.drivers[kind].list(links, { sysctls, nftTables: true }));
+  }
   return done
     .filter((step) => {
       const { kind, key } = objectOf(step);

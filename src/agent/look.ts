@@ -62,8 +62,15 @@ export async function lookAndPlan(
   // Which switches matter is known only now.
   const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
   const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
-  const values = await timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, { sysctls }), count);
-  const snapshot: Snapshot = { links, observed: [...observed, ...values] };
+  const nftTables = [...composed.value.objects.map(({ key }) => key), ...Object.keys(ledger.applied)].some((key) =>
+    key.startsWith("nftTable "),
+  );
+  const scope = { sysctls, nftTables };
+  const [values, tables] = await Promise.all([
+    timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
+    timed(trace, "nft tables listed", () => host.drivers.nftTable.list(links, scope), count),
+  ]);
+  const snapshot: Snapshot = { links, observed: [...observed, ...values, ...tables] };
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
   return {

@@ -9,29 +9,36 @@ import type { HostError } from "./error.ts";
 export interface Scope {
   /** The sysctls to read: there are thousands, and only these matter. */
   sysctls: readonly string[];
+  /**
+   * Whether nftables tables are wanted or remembered: whoever may not look at them is then told so. Otherwise there
+   * are none for him. Absent means no.
+   */
+  nftTables?: boolean;
 }
 
 /** What became of a step: no error means done. */
 export interface StepResult {
   step: Step;
   error?: HostError;
+  /** What the kernel made of the object, where its words may be others than those of the step. */
+  made?: Observed;
 }
 
 /** The half of a kind that touches the host. */
 export interface KindDriver<K extends Kind = Kind> {
   /** All objects of the kind in the scope, normalised, in the kernel's order. Throws HostError. */
-  list(links: readonly LinkFact[], scope: Scope): Promise<Observed<K>[]>;
+  list(links: readonly LinkFact[], scope: Scope, signal?: AbortSignal): Promise<Observed<K>[]>;
   /**
    * Does the steps in their order, all of them though some fail, in as few system calls as it can. Creating what is
    * there fails with EEXIST; deleting what is not there is no error.
    */
-  perform(steps: readonly Step[], links: readonly LinkFact[]): Promise<StepResult[]>;
+  perform(steps: readonly Step[], links: readonly LinkFact[], signal?: AbortSignal): Promise<StepResult[]>;
 }
 
 /** One host: this one, one in another network namespace, or a model of one. */
 export interface Host {
   /** All links with their addresses, in the kernel's order. */
-  links(): Promise<LinkFact[]>;
+  links(signal?: AbortSignal): Promise<LinkFact[]>;
   /** Names that the host gives to routing tables. */
   tableNames(): Promise<Record<string, number>>;
   drivers: { readonly [K in Kind]: KindDriver<K> };

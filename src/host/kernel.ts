@@ -9,27 +9,33 @@ import type { NamespaceFd } from "./native.ts";
 import type { AddressMessage } from "./netlink/address.ts";
 import { openRouteSocket } from "./netlink/client.ts";
 import type { RouteSocket } from "./netlink/client.ts";
+import { nftTableDriver } from "./nftables/driver.ts";
 import { readTableNames } from "./table-names.ts";
 
 /** Opens the kernel of a network namespace, which the caller keeps open. Throws HostError. */
 export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
   const socket = openRouteSocket({ namespace });
+  const nftTable = nftTableDriver(namespace);
   return {
-    links: () => listLinks(socket, namespace),
+    links: (signal) => listLinks(socket, namespace, signal),
     tableNames: () => readTableNames(),
     drivers: {
       sysctl: sysctlDriver(namespace),
       address: addressDriver,
       route: routeDriver(socket),
       rule: ruleDriver(socket),
+      nftTable,
     },
-    close: () => socket.close(),
+    close: () => {
+      socket.close();
+      nftTable.close();
+    },
   };
 }
 
-async function listLinks(socket: RouteSocket, namespace: NamespaceFd): Promise<LinkFact[]> {
-  const messages = await socket.listLinks();
-  const addresses = Map.groupBy(await socket.listAddresses(), (address: AddressMessage) => address.index);
+async function listLinks(socket: RouteSocket, namespace: NamespaceFd, signal?: AbortSignal): Promise<LinkFact[]> {
+  const messages = await socket.listLinks(signal);
+  const addresses = Map.groupBy(await socket.listAddresses({}, signal), (address: AddressMessage) => address.index);
   const askable = messages.map(({ name = "" }) => (isText(name) ? name : ""));
   const drivers = driverNames(namespace, askable);
   const names = new Map(messages.map(({ index, name }) => [index, name ?? `#${index}`]));

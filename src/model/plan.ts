@@ -34,6 +34,11 @@ export interface Ledger {
   sysctls: Record<string, SysctlMemory>;
   /** By key: the object as it was last applied, as text. Absent keys were never applied on this boot. */
   applied: Record<Key, string>;
+  /**
+   * By key: what the kernel made of the object in `applied`, as text, for kinds that the kernel gives back in other
+   * words than they were asked for (nftTable). While both texts are met, the object is as it should be.
+   */
+  made: Record<Key, string>;
 }
 
 /** What heddle remembers of one sysctl that it changed. */
@@ -48,5 +53,5 @@ export interface SysctlMemory {
 
 /** A ledger that remembers nothing. */
 export function emptyLedger(): Ledger {
-  return { sysctls: {}, applied: {} };
+  return { sysctls: {}, applied: {}, made: {} };
 }

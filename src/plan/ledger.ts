@@ -43,19 +43,28 @@ export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readon
   return { ...ledger, sysctls };
 }
 
-/** The ledger to write after the steps were done: what is undone is forgotten, what is in force is remembered. */
-export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan): Ledger {
+/**
+ * The ledger to write after the steps were done: what is undone is forgotten, what is in force is remembered. `made` is
+ * what the kernel made of the objects of this plan, for kinds whose drivers tell.
+ */
+export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan, made: readonly Observed[] = []): Ledger {
   const blocked = new Set(plan.blocked.map(({ desired }) => desired.key));
   const inForce = want.objects.filter((object) => !blocked.has(object.key));
   const applied: Ledger["applied"] = {};
   for (const object of inForce) applied[object.key] = textOf(object);
+  const settled = new Set(plan.settled);
+  const words: Ledger["made"] = {};
+  for (const [key, text] of Object.entries(ledger.made)) {
+    if (settled.has(key) && applied[key] === ledger.applied[key]) words[key] = text;
+  }
+  for (const object of made) if (object.key in applied) words[object.key] = textOf(object);
   const sysctls: Ledger["sysctls"] = {};
   for (const object of want.objects) {
     if (object.kind !== "sysctl") continue;
     const memory = ledger.sysctls[object.spec.path];
     if (memory) sysctls[object.spec.path] = { ...memory, set: [object.spec.value] };
   }
-  return { sysctls, applied };
+  return { sysctls, applied, made: words };
 }
 
 function sysctlValue(observed: Observed): string | undefined {

@@ -34,7 +34,7 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
 function planDesired(plan: Plan, desired: Desired, present: Observed[], have: Snapshot, ledger: Ledger): void {
   const ours = present.filter((observed) => isOurs(observed, ledger));
   const foreign = present.filter((observed) => !isOurs(observed, ledger));
-  const right = ours.find((observed) => isEqual(observed, desired));
+  const right = ours.find((observed) => isRight(observed, desired, ledger));
   if (right) {
     plan.settled.push(desired.key);
     for (const twin of ours) if (twin !== right) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
@@ -100,6 +100,12 @@ function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {
     else groups.set(object.key, [object]);
   }
   return groups;
+}
+
+/** Whether one of ours is as it should be: in the words it was asked for, or in those the kernel has for them. */
+function isRight(observed: Observed, desired: Desired, ledger: Ledger): boolean {
+  if (isEqual(observed, desired)) return true;
+  return ledger.applied[desired.key] === textOf(desired) && ledger.made[desired.key] === textOf(observed);
 }
 
 function isEqual(observed: Observed, desired: Desired): boolean {

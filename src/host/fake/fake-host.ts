@@ -6,11 +6,13 @@ import { constants } from "node:os";
 import type { LinkFact } from "../../model/facts.ts";
 import { networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
 import { TABLE } from "../../model/kinds.ts";
+import type { NftTableSpec } from "../../model/nft.ts";
 import type { AddressSpec, Kind, RouteSpec, RuleSpec, Specs } from "../../model/kinds.ts";
 import type { Observed } from "../../model/objects.ts";
 import type { Step } from "../../model/plan.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import { HostError } from "../error.ts";
+import { performOnTables } from "./fake-tables.ts";
 import type { Host, KindDriver, StepResult } from "../host.ts";
 
 const { EEXIST, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ENOENT } = constants.errno;
@@ -20,7 +22,13 @@ const KERNEL = 2;
 
 /** A host in memory. Its tables are open to tests, which play the part of other programs. */
 export class FakeHost implements Host {
-  readonly state: { links: LinkFact[]; routes: RouteSpec[]; rules: RuleSpec[]; sysctls: Map<string, string> };
+  readonly state: {
+    links: LinkFact[];
+    routes: RouteSpec[];
+    rules: RuleSpec[];
+    sysctls: Map<string, string>;
+    nftTables: NftTableSpec[];
+  };
   /** How many steps have been asked for: a no-op apply asks for none. */
   performed = 0;
 
@@ -32,7 +40,7 @@ export class FakeHost implements Host {
         ? [{ family, priority: 32767, action: "table", table: TABLE.default, protocol: KERNEL } as const]
         : []),
     ]);
-    this.state = { links: [], routes: [], rules, sysctls: new Map() };
+    this.state = { links: [], routes: [], rules, sysctls: new Map(), nftTables: [] };
   }
 
   readonly drivers: Host["drivers"] = {
@@ -55,6 +63,10 @@ export class FakeHost implements Host {
     rule: {
       list: async () => this.state.rules.map((spec) => observe("rule", spec)),
       perform: (steps) => this.#perform(steps, (step) => this.#rule(step)),
+    },
+    nftTable: {
+      list: async () => this.state.nftTables.map((spec) => observe("nftTable", spec)),
+      perform: (steps) => this.#perform(steps, (step) => performOnTables(this.state.nftTables, step)),
     },
   } satisfies { [K in Kind]: KindDriver<K> };
 
@@ -114,12 +126,12 @@ export class FakeHost implements Host {
     return link;
   }
 
-  async #perform(steps: readonly Step[], run: (step: Step) => void): Promise<StepResult[]> {
+  async #perform(steps: readonly Step[], run: (step: Step) => Observed | undefined | void): Promise<StepResult[]> {
     this.performed += steps.length;
     return steps.map((step) => {
       try {
-        run(step);
-        return { step };
+        const made = run(step);
+        return made ? { step, made } : { step };
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
         return { step, error };

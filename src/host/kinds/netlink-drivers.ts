@@ -26,9 +26,9 @@ export const addressDriver: KindDriver<"address"> = {
 /** Routes of both families in all tables. */
 export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
   return {
-    async list(links) {
+    async list(links, _scope, signal) {
       const names = new LinkNames(links);
-      const messages = await socket.listRoutes();
+      const messages = await socket.listRoutes({}, signal);
       const specs = messages.map((message) => routeFromMessage(message, names));
       return specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec));
     },
@@ -39,8 +39,8 @@ export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
 /** Rules of both families. */
 export function ruleDriver(socket: RouteSocket): KindDriver<"rule"> {
   return {
-    async list() {
-      const specs = (await socket.listRules()).map(ruleFromMessage);
+    async list(_links, _scope, signal) {
+      const specs = (await socket.listRules({}, signal)).map(ruleFromMessage);
       return specs.filter((spec) => spec !== undefined).map((spec) => observe("rule", spec));
     },
     perform: (steps) => performSteps(socket, steps, ruleRequests),

@@ -22,6 +22,7 @@ const ledgerFile = z.object({
     z.object({ earlier: z.string(), set: z.array(z.string()), link: z.optional(z.number()) }),
   ),
   applied: z.record(z.string(), z.string()),
+  made: z.optional(z.record(z.string(), z.string())),
 });
 
 const numbersFile = z.object({
@@ -109,7 +110,7 @@ function toLedger(file: z.output<typeof ledgerFile>): Ledger {
   for (const [path, { link, ...memory }] of Object.entries(file.sysctls)) {
     sysctls[path] = link === undefined ? memory : { ...memory, link };
   }
-  return { sysctls, applied: file.applied };
+  return { sysctls, applied: file.applied, made: file.made ?? {} };
 }
 
 async function readChecked<T>(
