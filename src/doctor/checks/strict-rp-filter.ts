@@ -1,0 +1,123 @@
+// Owns the check of strict reverse path filters: links whose answers arrive where the kernel would not send to.
+//
+// Sources: ip-sysctl.rst (rp_filter: the larger of all and the link's own counts); __fib_validate_source in
+// net/ipv4/fib_frontend.c looks the sender up as a packet of lo's, without the mark unless src_valid_mark is set, and
+// without a user: rules that ask for those do not count in the look-up.
+import type { HostPicture, PictureRoute, PictureRule } from "../../model/picture.ts";
+import { someLines } from "../finding.ts";
+import type { Check, Finding } from "../finding.ts";
+import { rangeOf } from "../prefix.ts";
+import { isDetached } from "../selector.ts";
+import { findSharedSubnets, findWays } from "../subnets.ts";
+import { largerOf, setSwitch } from "../switches.ts";
+import { Tables } from "../tables.ts";
+import { walk } from "../walk.ts";
+import { multihomeRemedy, sayList, sayRoute, sayRule } from "../words.ts";
+
+/** Routes of a table that are looked at; the first that goes another way is enough. */
+const MOST_ROUTES = 1000;
+
+export const strictRpFilter: Check = {
+  codes: ["strict-rp-filter"],
+  find(picture) {
+    const strict = new Set(
+      picture.links.filter(({ up, name }) => up && largerOf(picture, name, "rp_filter") === 1).map(({ name }) => name),
+    );
+    if (strict.size === 0) return [];
+    const tables = new Tables(picture);
+    return [...inSharedSubnets(picture, tables, strict), ...behindRules(picture, tables, strict)];
+  },
+};
+
+/** Links of a shared subnet whose neighbours' packets are dropped, because the answer would leave by another link. */
+function inSharedSubnets(picture: HostPicture, tables: Tables, strict: ReadonlySet<string>): Finding[] {
+  return findSharedSubnets(picture)
+    .filter(({ family }) => family === 4)
+    .flatMap((shared): Finding[] => {
+      const ways = findWays(picture, tables, shared);
+      const deaf = ways.filter(
+        ({ member, links }) => strict.has(member.link.name) && !links.includes(member.link.name),
+      );
+      if (deaf.length === 0) return [];
+      const names = [...new Set(deaf.map(({ member }) => member.link.name))];
+      return [
+        {
+          code: "strict-rp-filter",
+          severity: "error",
+          summary: `strict rp_filter makes ${sayList(names)} deaf to ${shared.prefix}`,
+          found: deaf.map(
+            ({ member, links }) =>
+              `${member.link.name}: rp_filter is 1, and answers from ${member.address} leave by ${sayList(links) || "no link"}`,
+          ),
+          consequence:
+            "A packet is dropped without a word when the way back to its sender is not by the link it came in by; ARP questions too.",
+          remedy: multihomeRemedy(
+            picture,
+            shared.links.map(({ name }) => name),
+          ),
+        },
+      ];
+    });
+}
+
+/** Links by which a rule sends what the reverse look-up, which does not see that rule, expects from elsewhere. */
+function behindRules(picture: HostPicture, tables: Tables, strict: ReadonlySet<string>): Finding[] {
+  const byLink = new Map<string, { rule: PictureRule; route: PictureRoute; expected: string[] }[]>();
+  for (const rule of picture.rules) {
+    if (rule.family !== 4 || rule.action !== "table" || rule.partial || rule.not || isDetached(rule)) continue;
+    const found = new Set<string>();
+    for (const route of (tables.get(4, rule.table)?.routes ?? []).slice(0, MOST_ROUTES)) {
+      if (route.type !== "unicast" || rangeOf(route.to).length <= (rule.suppressPrefixLength ?? -1)) continue;
+      for (const { link } of route.hops) {
+        if (link === undefined || found.has(link) || !strict.has(link) || !isUnseen(picture, rule, link)) continue;
+        const from = route.source ?? ownAddress(picture, link);
+        const question = { family: 4, to: rangeOf(route.to), ...(from === undefined ? {} : { from }) } as const;
+        const back = walk(picture, tables, question)?.route;
+        const expected = back?.hops.flatMap((hop) => hop.link ?? []) ?? [];
+        if (expected.includes(link)) continue;
+        found.add(link);
+        byLink.set(link, [...(byLink.get(link) ?? []), { rule, route, expected }]);
+      }
+    }
+  }
+  return [...byLink].map(([link, ways]) => strictBehindRules(link, ways));
+}
+
+function strictBehindRules(
+  link: string,
+  ways: readonly { rule: PictureRule; route: PictureRoute; expected: string[] }[],
+): Finding {
+  return {
+    code: "strict-rp-filter",
+    severity: "error",
+    summary: `strict rp_filter on ${link} drops the answers to what a rule sends there`,
+    found: someLines(
+      ways.map(
+        ({ rule, route, expected }) =>
+          `${sayRule(rule)}: ${sayRoute(route)}; without the rule ${expected.length > 0 ? `by ${sayList(expected)}` : "there is no way"}`,
+      ),
+    ),
+    consequence:
+      "The kernel looks the way back up without the mark, the user and the incoming link, finds another link, and drops the packet.",
+    remedy: {
+      text: `Make it loose on ${link}: a packet then passes when any link reaches its sender. The larger of all and the link's own value counts, so that 2 wins over 1.`,
+      commands: [setSwitch(link, "rp_filter", 2)],
+      file: {
+        path: "/etc/sysctl.d/90-rp-filter.conf",
+        text: `net.ipv4.conf.${link.replaceAll(".", "/")}.rp_filter = 2\n`,
+      },
+    },
+  };
+}
+
+/** The address that the answers are for, as far as can be told: the first that the link has. */
+function ownAddress(picture: HostPicture, link: string): string | undefined {
+  const addresses = picture.links.find(({ name }) => name === link)?.addresses ?? [];
+  return addresses.find(({ family, scope }) => family === 4 && scope === "global")?.address.split("/")[0];
+}
+
+/** Whether the rule asks for something that the reverse look-up of a packet on the link does not have. */
+function isUnseen(picture: HostPicture, rule: PictureRule, link: string): boolean {
+  const marked = (rule.mark ?? 0) !== 0 && largerOf(picture, link, "src_valid_mark") === 0;
+  return marked || rule.uids !== undefined || (rule.iif !== undefined && rule.iif !== "lo");
+}
