@@ -11,7 +11,11 @@ const SEVERITIES = ["error", "warning", "note"] as const satisfies readonly Seve
 /** All findings, in their order, and a line that counts them. */
 export function renderFindings(findings: readonly Finding[], picture: HostPicture, paint: Paint): string {
   const counts = countFindings(findings);
-  const looked = `${picture.links.length} links, ${picture.routes.length} routes, ${picture.rules.length} rules`;
+  const looked = [
+    several(picture.links.length, "link"),
+    several(picture.routes.length, "route"),
+    several(picture.rules.length, "rule"),
+  ].join(", ");
   if (findings.length === 0) return `${paint("green", "Nothing found")}: ${looked}.\n`;
   const last =
     counts.error + counts.warning === 0
@@ -27,9 +31,9 @@ function renderFinding({ severity, code, summary, found, consequence, remedy }: 
     `  ${consequence}`,
     `  ${paint("green", "Remedy:")} ${remedy.text}`,
   ];
-  if (remedy.config !== undefined) lines.push(paint("dim", "    # heddle.yaml"), ...indent(remedy.config));
-  if (remedy.file) lines.push(paint("dim", `    # ${remedy.file.path}`), ...indent(remedy.file.text));
-  for (const command of remedy.commands ?? []) lines.push(`    ${paint("dim", "#")} ${command}`);
+  if (remedy.config !== undefined) lines.push(`    ${paint("dim", "in heddle.yaml:")}`, ...indent(remedy.config));
+  if (remedy.file) lines.push(`    ${paint("dim", `in ${remedy.file.path}:`)}`, ...indent(remedy.file.text));
+  if (remedy.commands) lines.push(`    ${paint("dim", "as root:")}`, ...indent(remedy.commands.join("\n")));
   return lines.map((line) => `${line}\n`).join("");
 }
 
@@ -37,7 +41,7 @@ function indent(text: string): string[] {
   return text
     .trimEnd()
     .split("\n")
-    .map((line) => `    ${line}`);
+    .map((line) => `      ${line}`);
 }
 
 /** How many there are of each severity. */

@@ -12,6 +12,7 @@ import { sayList, sayRoute } from "../words.ts";
 const IPOIB_HEADER = 4;
 const PAYLOADS = [256, 512, 1024, 2048, 4096, 8192, 10240];
 const DATAGRAM_MTUS = PAYLOADS.map((payload) => payload - IPOIB_HEADER);
+const USUAL_MTU = 2044;
 const CONNECTED_MTU = 65520;
 
 export const mtu: Check = {
@@ -70,8 +71,8 @@ function odd(link: PictureLink): Finding[] {
   if (ipoibMode === undefined) return [];
   const wrong = ipoibMode === "connected" ? size !== CONNECTED_MTU : !DATAGRAM_MTUS.includes(size);
   if (!wrong) return [];
-  const better =
-    ipoibMode === "connected" ? CONNECTED_MTU : (DATAGRAM_MTUS.findLast((one) => one <= size) ?? DATAGRAM_MTUS[0]);
+  const fitting = DATAGRAM_MTUS.findLast((one) => one <= Math.max(size, USUAL_MTU)) ?? USUAL_MTU;
+  const better = ipoibMode === "connected" ? CONNECTED_MTU : fitting;
   return [
     {
       code: "ipoib-mtu-odd",
@@ -84,7 +85,7 @@ function odd(link: PictureLink): Finding[] {
           : "A packet of datagram mode fills one InfiniBand packet less 4 bytes, 2044 or 4092: this size wastes room, or differs from the other hosts'.",
       remedy: {
         text: "Use the size of the partition on all hosts of the subnet.",
-        commands: [`ip link set ${name} mtu ${better ?? size}`],
+        commands: [`ip link set ${name} mtu ${better}`],
       },
     },
   ];

@@ -34,14 +34,14 @@ function finding(picture: HostPicture, running: boolean, on: readonly string[]):
       ...on.map(
         (name) => `${name} is on${readNetworkdSwitch(picture.files, name) === undefined ? ", its default" : ""}`,
       ),
-      ...(atStake > 0 ? [`${atStake} rules on this host are not the kernel's`] : []),
+      ...(atStake > 0 ? [`rules on this host that are not the kernel's: ${atStake}`] : []),
     ],
     consequence:
       "When it is restarted, as by an upgrade of systemd, policy routing that it does not know is gone until somebody makes it again.",
     remedy: {
-      text: "Tell it to leave alone what it did not make, then restart it once, and apply again what that took away.",
+      text: "Tell it to leave alone what it did not make, then restart it once, and make again what that took away.",
       file: { path: "/etc/systemd/networkd.conf.d/10-foreign.conf", text },
-      commands: ["systemctl restart systemd-networkd", "heddle apply"],
+      commands: ["systemctl restart systemd-networkd", ...(picture.configured ? ["heddle apply"] : [])],
     },
   };
 }

@@ -129,11 +129,17 @@ function shadowed(rule: PictureRule, earlier: PictureRule, reason: Reason): Find
     consequence: isMain
       ? "Table main is not asked: what other programs put there has no effect."
       : "What this rule was made for does not happen: its routes carry nothing.",
-    remedy: {
-      text:
-        "Decide which of the two is meant: take the other one away, make the earlier one match less, or spread the traffic " +
-        "by one route with several next hops instead of by two rules.",
-      commands: [deleteRule(rule)],
-    },
+    remedy: isMain
+      ? {
+          text:
+            "Where main is meant to be asked, give the earlier rule suppress_prefixlength, or take its default route away. " +
+            "Never take main's own rule away.",
+        }
+      : {
+          text:
+            "Decide which of the two is meant: take the other one away, make the earlier one match less, or spread the traffic " +
+            "by one route with several next hops instead of by two rules.",
+          commands: [deleteRule(rule)],
+        },
   };
 }
