@@ -97,8 +97,9 @@ function tableAnswers(
   if (!table || earlier.suppressGroup !== undefined) return undefined;
   const suppressed = earlier.suppressPrefixLength ?? -1;
   const name = sayTable(picture, earlier.table);
-  const onlyUnbound = rule.iif === undefined || rule.iif === "lo";
-  const to = rule.to === undefined ? everything(rule.family) : rangeOf(rule.to);
+  // A match that is turned round says nothing about the packets that are left.
+  const onlyUnbound = rule.iif === undefined || rule.iif === "lo" || rule.not === true;
+  const to = rule.to === undefined || rule.not ? everything(rule.family) : rangeOf(rule.to);
   const all = table.answerFor(to, suppressed);
   if (all) return { text: `table ${name} always has an answer: ${sayRoute(all)}`, onlyUnbound };
   const own = rule.action === "table" ? tables.get(rule.family, rule.table) : undefined;
