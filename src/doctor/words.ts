@@ -49,8 +49,9 @@ export function sayList(words: readonly string[]): string {
 export function multihomeRemedy(picture: HostPicture, links: readonly string[]): Remedy {
   const section = picture.configured?.sections.find((one) => links.every((link) => one.links.includes(link)));
   if (section && picture.configured) {
-    const text = `${picture.configured.file} has it (${section.section}): apply it.`;
-    return { text, commands: ["heddle plan", "heddle apply"] };
+    const { file } = picture.configured;
+    const text = `${file} has it (${section.section}): apply it.`;
+    return { text, commands: [`heddle -f ${file} plan`, `heddle -f ${file} apply`] };
   }
   const text =
     "Let heddle give each link a table and source rules, and ARP answers for its own addresses. Every host of the subnet should have it.";

@@ -41,7 +41,10 @@ function finding(picture: HostPicture, running: boolean, on: readonly string[]):
     remedy: {
       text: "Tell it to leave alone what it did not make, then restart it once, and make again what that took away.",
       file: { path: "/etc/systemd/networkd.conf.d/10-foreign.conf", text },
-      commands: ["systemctl restart systemd-networkd", ...(picture.configured ? ["heddle apply"] : [])],
+      commands: [
+        "systemctl restart systemd-networkd",
+        ...(picture.configured ? [`heddle -f ${picture.configured.file} apply`] : []),
+      ],
     },
   };
 }

@@ -1,4 +1,5 @@
 // Owns the taking of a picture of this host: links, routes, rules, sysctls, files, nftables, features. Changes nothing.
+import { existsSync } from "node:fs";
 import type { Family } from "../../model/ip.ts";
 import type { HostPicture, PictureLink, PictureWishes } from "../../model/picture.ts";
 import { HostError } from "../error.ts";
@@ -45,6 +46,7 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
       ...("chains" in chains ? { chains: chains.chains } : {}),
       features: { ...features, ...objects.features, ...("chains" in chains ? { nftables: true } : {}) },
       unseen: [
+        ...(existsSync(root) ? [] : [{ what: `files below ${root}`, why: "There is no such directory." }]),
         ...seen.unseen,
         ...sysctls.unseen,
         ...("why" in chains ? [{ what: "the packet filter rules of nftables", why: chains.why }] : []),
