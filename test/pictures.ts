@@ -48,10 +48,10 @@ export function pictureFrom(value: unknown): HostPicture {
 function connected(link: PictureLink): PictureRoute[] {
   if (!link.up) return [];
   return link.addresses.flatMap((spec): PictureRoute[] => {
-    const { family, address, length } = parsePrefix(spec.address) ?? { family: 4, address: "", length: 0 };
-    const bits = addressBits(family as Family);
+    const { family, address, length } = parsePrefix(spec.address) ?? { family: 4 as const, address: "", length: 0 };
+    const bits = addressBits(family);
     const hop = { link: link.name, ...(link.carrier ? {} : { linkdown: true as const }) };
-    const own = { family: family as Family, protocol: KERNEL, hops: [hop] };
+    const own = { family, protocol: KERNEL, hops: [hop] };
     const local: PictureRoute = { ...own, table: TABLE.local, to: `${address}/${bits}`, type: "local" };
     if (length === bits || spec.dadFailed) return [local];
     return [local, { ...own, table: TABLE.main, to: networkOf(spec.address), type: "unicast", source: address }];

@@ -17,8 +17,15 @@ export function selectorText(rule: PictureRule): string {
 
 /** Whether the rule asks for nothing: every packet of its family matches. */
 export function matchesAll(rule: PictureRule): boolean {
-  return !rule.partial && selectorText({ ...rule, family: 4 }) === '{"family":4}';
+  const known = all.get(rule);
+  if (known !== undefined) return known;
+  const answer = !rule.partial && selectorText({ ...rule, family: 4 }) === '{"family":4}';
+  all.set(rule, answer);
+  return answer;
 }
+
+/** Every rule is compared with every other one. */
+const all = new WeakMap<PictureRule, boolean>();
 
 /**
  * Whether every packet that `inner` matches is matched by `outer` too (fib_rule_match, net/core/fib_rules.c). False

@@ -76,7 +76,7 @@ function follow(picture: HostPicture, packet: Packet): PictureRule[] {
   return said;
 }
 
-const maybe = <T>(key: string, values: readonly T[]): fc.Arbitrary<object> =>
+const maybe = (key: string, values: readonly string[]): fc.Arbitrary<object> =>
   fc.oneof(
     { weight: 2, arbitrary: fc.constant({}) },
     fc.constantFrom(...values).map((value) => ({ [key]: value })),

@@ -53,8 +53,17 @@ function isAlive(hop: PictureHop): boolean {
   return !hop.dead && !hop.linkdown;
 }
 
+/** All tables of a host, which the checks share: a host may have a hundred thousand routes. */
+export function tablesOf(picture: HostPicture): Tables {
+  const made = known.get(picture) ?? new Tables(picture);
+  known.set(picture, made);
+  return made;
+}
+
+const known = new WeakMap<HostPicture, Tables>();
+
 /** All tables of a host. */
-export class Tables {
+class Tables {
   readonly #tables = new Map<string, RouteTable>();
 
   constructor(picture: HostPicture) {
@@ -71,3 +80,5 @@ export class Tables {
     return table === undefined ? undefined : this.#tables.get(`${family}/${table}`);
   }
 }
+
+export type { Tables };

@@ -23,9 +23,8 @@ export interface Answer {
 /** Follows the packet (fib_rules_lookup, net/core/fib_rules.c); undefined when no rule has an answer. */
 export function walk(picture: HostPicture, tables: Tables, packet: Packet): Answer | undefined {
   let resumeAt = 0;
-  for (const rule of picture.rules) {
-    if (rule.family !== packet.family || rule.priority < resumeAt || !matches(rule, packet)) continue;
-    if (rule.action === "nop") continue;
+  for (const rule of ordinaryRules(picture, packet.family)) {
+    if (rule.priority < resumeAt || !matches(rule, packet)) continue;
     if (rule.action === "goto") {
       if (!rule.unresolved && rule.goto !== undefined) resumeAt = rule.goto;
       continue;
@@ -44,11 +43,26 @@ function isUsable(route: PictureRoute): boolean {
   return route.hops.length === 0 || route.hops.some((hop) => !hop.dead);
 }
 
-function matches(rule: PictureRule, packet: Packet): boolean {
-  if (rule.partial || rule.l3mdev || isDetached(rule)) return false;
-  const asked =
-    prefixMatches(rule.from, packet.from) &&
-    (rule.to === undefined || contains(rangeOf(rule.to), packet.to)) &&
+/** The rules of a family that can match an ordinary packet: of thousands by mark or user, none. */
+function ordinaryRules(picture: HostPicture, family: Family): readonly PictureRule[] {
+  const known = ordinary.get(picture) ?? {
+    4: picture.rules.filter((rule) => rule.family === 4 && isOrdinary(rule)),
+    6: picture.rules.filter((rule) => rule.family === 6 && isOrdinary(rule)),
+  };
+  ordinary.set(picture, known);
+  return known[family];
+}
+
+const ordinary = new WeakMap<HostPicture, Record<Family, readonly PictureRule[]>>();
+
+function isOrdinary(rule: PictureRule): boolean {
+  if (rule.partial || rule.l3mdev || isDetached(rule) || rule.action === "nop") return false;
+  return rule.not === true || asksNothingElse(rule);
+}
+
+/** Whether addresses are all that the rule asks for, as far as an ordinary packet can tell. */
+function asksNothingElse(rule: PictureRule): boolean {
+  return (
     (rule.iif === undefined || rule.iif === "lo") &&
     rule.oif === undefined &&
     (rule.mark ?? 0) === 0 &&
@@ -58,7 +72,15 @@ function matches(rule: PictureRule, packet: Packet): boolean {
     rule.destinationPorts === undefined &&
     rule.tunnelId === undefined &&
     rule.tos === undefined &&
-    (rule.dscp ?? 0) === 0;
+    (rule.dscp ?? 0) === 0
+  );
+}
+
+function matches(rule: PictureRule, packet: Packet): boolean {
+  const asked =
+    prefixMatches(rule.from, packet.from) &&
+    (rule.to === undefined || contains(rangeOf(rule.to), packet.to)) &&
+    asksNothingElse(rule);
   return rule.not ? !asked : asked;
 }
 

@@ -6,13 +6,14 @@
 import type { HostPicture, PictureRule } from "../../model/picture.ts";
 import { TABLE } from "../../model/kinds.ts";
 import type { Check, Finding } from "../finding.ts";
-import { Tables } from "../tables.ts";
+import { tablesOf } from "../tables.ts";
+import type { Tables } from "../tables.ts";
 import { deleteRule, sayRule, sayTable } from "../words.ts";
 
 export const idleRules: Check = {
   codes: ["empty-table", "goto-nowhere", "detached-rule"],
   find(picture) {
-    const tables = new Tables(picture);
+    const tables = tablesOf(picture);
     const links = new Set(picture.links.map(({ name }) => name));
     const priorities = new Set(picture.rules.map(({ family, priority }) => `${family}/${priority}`));
     return [

@@ -7,7 +7,7 @@ import type { Check, Finding } from "../finding.ts";
 import { areSteered, findSharedSubnets, findWays, onlyBy } from "../subnets.ts";
 import type { SharedSubnet, Way } from "../subnets.ts";
 import { largerOf } from "../switches.ts";
-import { Tables } from "../tables.ts";
+import { tablesOf } from "../tables.ts";
 import { multihomeRemedy, sayList } from "../words.ts";
 
 /** Subnets of the same links, and the ways in them: one finding for all of them. */
@@ -19,7 +19,7 @@ interface Group {
 export const sameSubnet: Check = {
   codes: ["same-subnet", "arp-flux"],
   find(picture) {
-    const tables = new Tables(picture);
+    const tables = tablesOf(picture);
     const groups = new Map<string, Group>();
     for (const shared of findSharedSubnets(picture)) {
       const key = shared.links.map(({ name }) => name).join(" ");

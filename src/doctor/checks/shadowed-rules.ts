@@ -8,8 +8,8 @@ import type { HostPicture, PictureRule } from "../../model/picture.ts";
 import type { Check, Finding } from "../finding.ts";
 import { everything, rangeOf } from "../prefix.ts";
 import { areDisjoint, isWithin, matchesAll } from "../selector.ts";
-import { Tables } from "../tables.ts";
-import type { RouteTable } from "../tables.ts";
+import { tablesOf } from "../tables.ts";
+import type { RouteTable, Tables } from "../tables.ts";
 import { deleteRule, sayRoute, sayRule, sayTable } from "../words.ts";
 
 /** Rules of a family that are compared with each other, and routes of a table that are compared with another's. */
@@ -25,7 +25,7 @@ interface Reason {
 export const shadowedRules: Check = {
   codes: ["shadowed-rule"],
   find(picture) {
-    const tables = new Tables(picture);
+    const tables = tablesOf(picture);
     return ([4, 6] as const).flatMap((family) => {
       const rules = picture.rules.filter((rule) => rule.family === family).slice(0, MOST_RULES);
       return rules.flatMap((rule, at) => findShadow(picture, tables, rules, rule, at));

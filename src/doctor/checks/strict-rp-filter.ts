@@ -10,12 +10,13 @@ import { rangeOf } from "../prefix.ts";
 import { isDetached } from "../selector.ts";
 import { findSharedSubnets, findWays } from "../subnets.ts";
 import { largerOf, setSwitch } from "../switches.ts";
-import { Tables } from "../tables.ts";
+import { tablesOf } from "../tables.ts";
+import type { Tables } from "../tables.ts";
 import { walk } from "../walk.ts";
 import { multihomeRemedy, sayList, sayRoute, sayRule } from "../words.ts";
 
-/** Routes of a table that are looked at; the first that goes another way is enough. */
-const MOST_ROUTES = 1000;
+/** Routes of a table by one link that are looked at; the first that goes another way is enough. */
+const MOST_ROUTES = 20;
 
 export const strictRpFilter: Check = {
   codes: ["strict-rp-filter"],
@@ -24,7 +25,7 @@ export const strictRpFilter: Check = {
       picture.links.filter(({ up, name }) => up && largerOf(picture, name, "rp_filter") === 1).map(({ name }) => name),
     );
     if (strict.size === 0) return [];
-    const tables = new Tables(picture);
+    const tables = tablesOf(picture);
     return [...inSharedSubnets(picture, tables, strict), ...behindRules(picture, tables, strict)];
   },
 };
@@ -60,40 +61,70 @@ function inSharedSubnets(picture: HostPicture, tables: Tables, strict: ReadonlyS
     });
 }
 
+/** A route by a strict link, and the links that the reverse look-up expects instead. */
+interface Detour {
+  link: string;
+  route: PictureRoute;
+  expected: string[];
+}
+
 /** Links by which a rule sends what the reverse look-up, which does not see that rule, expects from elsewhere. */
 function behindRules(picture: HostPicture, tables: Tables, strict: ReadonlySet<string>): Finding[] {
-  const byLink = new Map<string, { rule: PictureRule; route: PictureRoute; expected: string[] }[]>();
-  for (const rule of picture.rules) {
-    if (rule.family !== 4 || rule.action !== "table" || rule.partial || rule.not || isDetached(rule)) continue;
-    const found = new Set<string>();
-    for (const route of (tables.get(4, rule.table)?.routes ?? []).slice(0, MOST_ROUTES)) {
-      if (route.type !== "unicast" || rangeOf(route.to).length <= (rule.suppressPrefixLength ?? -1)) continue;
-      for (const { link } of route.hops) {
-        if (link === undefined || found.has(link) || !strict.has(link) || !isUnseen(picture, rule, link)) continue;
-        const from = route.source ?? ownAddress(picture, link);
-        const question = { family: 4, to: rangeOf(route.to), ...(from === undefined ? {} : { from }) } as const;
-        const back = walk(picture, tables, question)?.route;
-        const expected = back?.hops.flatMap((hop) => hop.link ?? []) ?? [];
-        if (expected.includes(link)) continue;
-        found.add(link);
-        byLink.set(link, [...(byLink.get(link) ?? []), { rule, route, expected }]);
+  const rules = picture.rules.filter(
+    (rule) => rule.family === 4 && rule.action === "table" && !rule.partial && !rule.not && !isDetached(rule),
+  );
+  const byTable = Map.groupBy(rules, ({ table }) => table);
+  const byLink = new Map<string, { rule: PictureRule; detour: Detour }[]>();
+  for (const [table, leading] of byTable) {
+    const asking = leading.filter((rule) => picture.links.some(({ name }) => isUnseen(picture, rule, name)));
+    if (asking.length === 0) continue;
+    for (const detour of findDetours(picture, tables, strict, table)) {
+      for (const rule of asking.filter((one) => isUnseen(picture, one, detour.link))) {
+        if (rangeOf(detour.route.to).length <= (rule.suppressPrefixLength ?? -1)) continue;
+        byLink.set(detour.link, [...(byLink.get(detour.link) ?? []), { rule, detour }]);
       }
     }
   }
   return [...byLink].map(([link, ways]) => strictBehindRules(link, ways));
 }
 
-function strictBehindRules(
-  link: string,
-  ways: readonly { rule: PictureRule; route: PictureRoute; expected: string[] }[],
-): Finding {
+/** For each strict link that the table uses, the first route by it whose answers are expected from elsewhere. */
+function findDetours(
+  picture: HostPicture,
+  tables: Tables,
+  strict: ReadonlySet<string>,
+  table: number | undefined,
+): Detour[] {
+  const tried = new Map<string, number>();
+  const found = new Map<string, Detour>();
+  const routes = tables.get(4, table)?.routes ?? [];
+  // Default routes first: they are the ones that lead elsewhere.
+  const isDefault = ({ to }: PictureRoute): boolean => rangeOf(to).length === 0;
+  for (const route of [...routes.filter(isDefault), ...routes.filter((one) => !isDefault(one))]) {
+    if (route.type !== "unicast") continue;
+    for (const { link } of route.hops) {
+      if (link === undefined || found.has(link) || !strict.has(link)) continue;
+      const count = tried.get(link) ?? 0;
+      if (count >= MOST_ROUTES) continue;
+      tried.set(link, count + 1);
+      const from = route.source ?? ownAddress(picture, link);
+      const question = { family: 4, to: rangeOf(route.to), ...(from === undefined ? {} : { from }) } as const;
+      const back = walk(picture, tables, question)?.route;
+      const expected = back?.hops.flatMap((hop) => hop.link ?? []) ?? [];
+      if (!expected.includes(link)) found.set(link, { link, route, expected });
+    }
+  }
+  return [...found.values()];
+}
+
+function strictBehindRules(link: string, ways: readonly { rule: PictureRule; detour: Detour }[]): Finding {
   return {
     code: "strict-rp-filter",
     severity: "error",
     summary: `strict rp_filter on ${link} drops the answers to what a rule sends there`,
     found: someLines(
       ways.map(
-        ({ rule, route, expected }) =>
+        ({ rule, detour: { route, expected } }) =>
           `${sayRule(rule)}: ${sayRoute(route)}; without the rule ${expected.length > 0 ? `by ${sayList(expected)}` : "there is no way"}`,
       ),
     ),
