@@ -58,10 +58,10 @@ function sayWay({ member, links }: Way): string {
 }
 
 function arpFlux(picture: HostPicture, group: Group): Finding[] {
-  const subnet = group.subnets.find(({ shared }) => shared.family === 4);
-  if (!subnet) return [];
+  const subnets = group.subnets.filter(({ shared }) => shared.family === 4);
+  if (subnets.length === 0) return [];
   const speaking = group.links.filter((link) => !link.noArp);
-  const steered = areSteered(subnet.ways);
+  const steered = subnets.every(({ ways }) => areSteered(ways));
   const answering = speaking.filter(({ name }) => {
     // arp_filter asks the routes whether an answer would leave by this link: with source rules that is as good.
     if (steered && (largerOf(picture, name, "arp_filter") ?? 0) > 0) return false;
