@@ -13,7 +13,7 @@ const EXIT_CODES = `
 Exit codes:
   0   done, and nothing is left to do
   1   failed: the file is wrong, or the kernel refused; what was done is undone
-  2   plan, status: the kernel is not as the file says
+  2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings
   3   nothing is left to do now, but something waits for a link or an address
   4   another heddle is changing this host
   64  the command line is wrong`;
@@ -67,6 +67,15 @@ export async function runCommandLine(words: readonly string[], version: string):
     "print the JSON Schema of the file, for editors",
     async () => (await import("./commands/schema.ts")).schema,
   );
+
+  program
+    .command("doctor")
+    .description("look for what is wrong with the routing of this host; needs no file")
+    .option("--root <directory>", "where the host's configuration files are, when not at /", "/")
+    .action(async (options: { root: string }) => {
+      const { doctor } = await import("./commands/doctor.ts");
+      exit = await doctor(new Context(program.opts<GlobalOptions>()), options);
+    });
 
   if (words.includes("lab")) {
     const { registerLabCommand } = await import("../lab/command.ts");
