@@ -75,7 +75,8 @@ function isWaiting(look: Look, diagnostics: readonly Diagnostic[]): boolean {
 function summarizeDone(plan: Look["plan"]): string {
   const count = (action: string): number => plan.steps.filter((step) => step.action === action).length;
   const waiting = plan.blocked.length > 0 ? `, ${plan.blocked.length} waiting` : "";
-  return `${count("create")} made, ${count("replace")} changed, ${count("delete")} removed${waiting}`;
+  const taken = count("adopt") > 0 ? `${count("adopt")} taken over, ` : "";
+  return `${taken}${count("create")} made, ${count("replace")} changed, ${count("delete")} removed${waiting}`;
 }
 
 const BUSY: Diagnostic = {
