@@ -300,7 +300,7 @@ export function testHostContract(open: () => Promise<Stage>): void {
         await perform(host, "rule", ...theirs.map((spec) => create("rule", spec)));
         const steps = all.map((spec, i) => adopt("rule", theirs[i] as RuleSpec, spec));
         expect(await perform(host, "rule", ...steps)).toEqual([undefined, undefined, undefined]);
-        expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual(all.map(rulesOf("rule").normalize));
+        expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual(all.map((spec) => rulesOf("rule").normalize(spec)));
       }));
 
     test("one that stands beside ours only goes, whose protocol is unspec too", () =>
