@@ -1,10 +1,11 @@
 // Owns the import of a host: what stands in the kernel and is nobody's, as entries that adopt it.
-import { familyOf } from "../model/ip.ts";
+import { familyOf, networkOf } from "../model/ip.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../model/kinds.ts";
 import type { RouteSpec, RuleSpec } from "../model/kinds.ts";
-import type { Observed, Snapshot } from "../model/objects.ts";
+import type { Desired, Observed, Snapshot } from "../model/objects.ts";
+import { emptyLedger } from "../model/plan.ts";
 import { isOfDaemon, isWritten, KERNEL_PROTOCOL, protocolName } from "../model/protocol.ts";
-import { reasonNotToAdopt } from "../plan/adopt.ts";
+import { findRuleAdoptions, reasonNotToAdopt } from "../plan/adopt.ts";
 import { describeObject, rulesOf } from "../plan/kinds/index.ts";
 import type { Draft, Finding } from "./draft.ts";
 import { nameTables, routeEntry, ruleEntry } from "./entries.ts";
@@ -27,29 +28,34 @@ export function draftFromHost(have: Snapshot, tableNames: Readonly<Record<string
   return { ...draft, proposals: proposeMultihome(draft) };
 }
 
-/** The rules to adopt, in the kernel's order. */
+/** The rules to adopt, in the kernel's order: those that a plan would take over if the file named all of them. */
 function chooseRules(have: Snapshot, findings: Finding[]): RuleSpec[] {
-  const chosen = new Map<string, RuleSpec>();
-  for (const group of Map.groupBy(
-    have.observed.filter(isRule),
-    ({ spec }) => `${spec.family} ${spec.priority}`,
-  ).values()) {
-    const kept: RuleSpec[] = [];
-    // One that is adopted moves behind the others of its priority, so it must not leave a foreign one there.
-    let overtaken: RuleSpec | undefined;
-    for (const { spec } of group.toReversed()) {
-      if (spec.protocol === HEDDLE_PROTOCOL || isDefaultRule(spec)) continue;
-      const reason =
-        whyNotRule(spec, have) ?? (overtaken && "a rule of the same priority that stays another's stands behind it");
-      if (reason === undefined) kept.unshift(spec);
-      else {
-        overtaken ??= spec;
-        findings.push(leftOut({ kind: "rule", spec }, reason));
-      }
-    }
-    for (const spec of kept) chosen.set(rulesOf("rule").compare(spec), spec);
+  const candidates = new Map<string, Desired<"rule">>();
+  for (const { spec } of have.observed.filter(isRule)) {
+    if (spec.protocol === HEDDLE_PROTOCOL || isDefaultRule(spec)) continue;
+    const reason = whyNotRule(spec);
+    if (reason === undefined) candidates.set(rulesOf("rule").compare(spec), wishFor(spec));
+    else findings.push(leftOut({ kind: "rule", spec }, reason));
   }
-  return [...chosen.values()];
+  const { theirs, refused } = findRuleAdoptions({ objects: [...candidates.values()] }, have, emptyLedger());
+  return [...candidates.values()].flatMap(({ key, spec }) => {
+    if (theirs.has(key)) return [spec];
+    findings.push(leftOut({ kind: "rule", spec }, refused.get(key) ?? "it is heddle's already"));
+    return [];
+  });
+}
+
+function wishFor(spec: RuleSpec): Desired<"rule"> {
+  const ours = { ...spec, protocol: HEDDLE_PROTOCOL };
+  return {
+    kind: "rule",
+    spec: ours,
+    key: rulesOf("rule").identify(ours),
+    needs: [],
+    owners: [],
+    from: [],
+    adopt: true,
+  };
 }
 
 function isRule(object: Observed): object is Observed<"rule"> {
@@ -67,11 +73,13 @@ function isDefaultRule(spec: RuleSpec): boolean {
   );
 }
 
-function whyNotRule(spec: RuleSpec, have: Snapshot): string | undefined {
+function whyNotRule(spec: RuleSpec): string | undefined {
   const beyond = [...(spec.unmanaged ?? []), ...(spec.l3mdev ? ["l3mdev"] : []), ...(spec.tunnelId ? ["tun_id"] : [])];
   if (beyond.length > 0) return `the file has no word for ${beyond.join(", ")}`;
   if (spec.action === "table" && spec.table === undefined) return "it names no table";
-  return reasonNotToAdopt(spec, have);
+  // A rule keeps these bits, though they match nothing else; the file has no such prefix.
+  const wide = [spec.from, spec.to].find((prefix) => prefix !== undefined && networkOf(prefix) !== prefix);
+  return wide === undefined ? undefined : `${wide} has bits set behind its length`;
 }
 
 /** The routes to adopt, in the kernel's order: of several under one key the first, which alone can be taken over. */

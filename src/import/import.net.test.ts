@@ -226,7 +226,11 @@ describe("the command line", () => {
 
   test("reads standard input, and says in JSON what it found", () => {
     const program = [join(root, "src/cli/main.ts"), "--json", "import", "-"];
-    const run = inside(process.execPath, program, "ip rule add from 10.0.0.1 tible 9\nip rule add from 10.0.0.2 table 9\n");
+    const run = inside(
+      process.execPath,
+      program,
+      "ip rule add from 10.0.0.1 tible 9\nip rule add from 10.0.0.2 table 9\n",
+    );
     expect(run).toMatchObject({ code: 3, err: "" });
     expect(JSON.parse(run.out)).toMatchObject({ rules: 1, routes: 0, diagnostics: [{ code: "not-understood" }, {}] });
   });

@@ -74,8 +74,12 @@ function decideGroup(
   ledger: Ledger,
 ): void {
   const texts = group.map(({ spec }) => rulesOf("rule").compare(spec));
-  const ours = new Set(texts.filter((_text, i) => isOurs(group[i] as Observed, ledger)));
-  let inTheWay = false;
+  // Those behind that stay another's. Being overtaken by an equal one changes nothing.
+  const staying = new Set<string>();
+  const staysBefore = (i: number): boolean =>
+    group.some(
+      (other, n) => n < i && texts[n] === texts[i] && (isOurs(other, ledger) || reasonNotToAdopt(other.spec, have)),
+    );
   for (const [i, rule] of [...group.entries()].toReversed()) {
     if (isOurs(rule, ledger)) continue;
     const text = texts[i] as string;
@@ -83,15 +87,15 @@ function decideGroup(
     const reason =
       (desired && reasonNotToAdopt(rule.spec, have)) ??
       // A deletion without a protocol hits the first equal rule, whosever it is (rule_find, net/core/fib_rules.c).
-      (rule.spec.protocol === 0 && texts.indexOf(text) < i ? "an equal rule stands before it" : undefined) ??
-      (inTheWay && !ours.has(text)
+      (rule.spec.protocol === 0 && staysBefore(i) ? "an equal rule stands before it" : undefined) ??
+      ([...staying].some((other) => other !== text)
         ? "a foreign rule of the same priority stands behind it and would overtake it"
         : undefined);
     if (desired && reason === undefined) {
       found.theirs.set(desired.key, [rule, ...(found.theirs.get(desired.key) ?? [])]);
       continue;
     }
-    inTheWay = true;
+    staying.add(text);
     if (desired && reason !== undefined) found.refused.set(desired.key, reason);
   }
 }

@@ -104,7 +104,7 @@ function planAdoption(plan: Plan, desired: Desired, present: readonly Observed[]
   if (desired.kind === "rule") {
     const [before, ...twins] = adoptions.theirs.get(desired.key) ?? [];
     const hint = adoptions.refused.get(desired.key);
-    if (hint !== undefined) {
+    if (!before && hint !== undefined) {
       plan.blocked.push({ desired, waitsFor: `an equal ${describeObject(desired)}`, why: "foreign", hint });
       return true;
     }
