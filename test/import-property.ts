@@ -147,7 +147,10 @@ export async function checkImportProperty(open: () => Promise<Stage>, runs: numb
       const results = await host.drivers[kind].perform(undone, links);
       expect(results.filter(({ error }) => error)).toEqual([]);
     }
-    expect((await look(host)).owned, "undoing gives everything back").toEqual(before.owned);
+    const after = await look(host);
+    expect(after.plain, "undoing keeps the order").toEqual(before.plain);
+    // Rules that are equal but for whose they are may stand the other way round.
+    expect(after.owned.toSorted(), "undoing gives everything back").toEqual(before.owned.toSorted());
   });
   await fc.assert(property, { seed: 20231124, numRuns: runs });
   await fc.assert(property, { numRuns: runs });

@@ -12,6 +12,6 @@ test("importing a host and applying it changes nothing but whose things are", as
       setUp: (name, up) => host.setUp(name, up),
       [Symbol.asyncDispose]: async () => host.close(),
     };
-  }, 500);
+  }, 200);
   expect.hasAssertions();
 });

@@ -7,7 +7,8 @@ import type { OwnerMark } from "./commands/iptables.ts";
 import type { Setup } from "./setup.ts";
 import { baseName } from "./shell/items.ts";
 import { walkScript } from "./shell/walk.ts";
-import type { Argument, Run } from "./shell/walk.ts";
+import type { Argument } from "./shell/expand.ts";
+import type { Run } from "./shell/walk.ts";
 import { flow } from "./write.ts";
 
 /** Commands that leave routing alone: nobody needs to hear of them. */

@@ -1,6 +1,6 @@
 // Owns the going through the words of a command: what is a keyword of it, and what was meant by one that is none.
 import { nearest } from "../../model/nearest.ts";
-import type { Argument } from "../shell/walk.ts";
+import type { Argument } from "../shell/expand.ts";
 
 /** A command that cannot be taken as it is written, and why, for a person. */
 export class NotUnderstood extends Error {

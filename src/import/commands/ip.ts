@@ -1,7 +1,7 @@
 // Owns the words of ip(8): its options, objects and verbs.
 import type { SourceRange } from "../../model/diagnostic.ts";
 import type { Setup } from "../setup.ts";
-import type { Argument } from "../shell/walk.ts";
+import type { Argument } from "../shell/expand.ts";
 import { Cursor, keywordOf, NotUnderstood } from "./cursor.ts";
 import { readRoute } from "./ip-route.ts";
 import { readRule } from "./ip-rule.ts";

@@ -1,5 +1,5 @@
 // Owns the reading of iptables commands that mark packets by who sends them: what the role `egress` is for.
-import type { Argument } from "../shell/walk.ts";
+import type { Argument } from "../shell/expand.ts";
 
 /** A mark for the packets of a user or group. */
 export interface OwnerMark {

@@ -1,6 +1,8 @@
 // Owns the judging of conditions: which branches of a hook make routing, for which link, and which take it away.
-import type { Word } from "./words.ts";
+import { baseName } from "./items.ts";
+import type { SimpleCommand } from "./items.ts";
 import { literalText } from "./words.ts";
+import type { Word } from "./words.ts";
 
 /** What is known of a condition. `bind`, `unless`: it asks which link the hook is called for. */
 export type Verdict =
@@ -78,4 +80,21 @@ export function variableOf(word: Word): string | undefined {
   const pieces = word.pieces.filter((piece) => !("text" in piece) || piece.text !== "");
   const [only] = pieces;
   return pieces.length === 1 && only && "variable" in only ? only.variable : undefined;
+}
+
+/** How much a verdict says; of several conditions in a row the one that says most decides. */
+const WEIGHT: Record<Verdict["is"], number> = { true: 0, asking: 1, unknown: 2, unless: 3, bind: 4, false: 5 };
+
+/** Programs that only look: a condition on them asks whether something stands already. */
+const ASKING: ReadonlySet<string> = new Set("grep egrep whoami id true : command which ip iptables".split(" "));
+
+/** Whether a command only looks at what stands. */
+export function isAsking(command: SimpleCommand): boolean {
+  const first = command.words.map((word) => baseName(literalText(word) ?? "")).find((text) => text !== "sudo");
+  return ASKING.has(first ?? "");
+}
+
+/** The one of two verdicts that says more. */
+export function stronger(a: Verdict, b: Verdict): Verdict {
+  return WEIGHT[b.is] > WEIGHT[a.is] ? b : a;
 }

@@ -106,3 +106,15 @@ function beginsAnother({ words }: SimpleCommand, word: Word, name: string): bool
   const elsewhere = rest.some((one) => ["netns", "vrf", "exec"].includes(literalText(one) ?? ""));
   return ["ip", "iptables", "ip6tables"].includes(head) && !elsewhere;
 }
+
+/** Index of the keyword that ends what begins at `from`; the last item where it is missing. */
+export function matching(items: readonly Item[], from: number, opening: readonly string[], closing: string): number {
+  let depth = opening.includes((items[from] as Keyword).word) ? 0 : -1;
+  for (let i = from; i < items.length; i++) {
+    const item = items[i] as Item;
+    if (item.kind !== "keyword") continue;
+    if (opening.includes(item.word)) depth++;
+    else if (item.word === closing && --depth <= 0) return i;
+  }
+  return items.length - 1;
+}

@@ -1,18 +1,12 @@
 // Owns the way through a script: which commands it would run to set things up, with the values that can be known.
-import { isDownWord, judgeTest, variableOf } from "./conditions.ts";
+import { isAsking, isDownWord, judgeTest, stronger, variableOf } from "./conditions.ts";
 import type { Verdict } from "./conditions.ts";
-import { baseName, cutItems } from "./items.ts";
-import type { Item, Keyword, SimpleCommand } from "./items.ts";
+import { assign, expand, firstText } from "./expand.ts";
+import type { Argument } from "./expand.ts";
+import { cutItems, matching } from "./items.ts";
+import type { Item, SimpleCommand } from "./items.ts";
 import { literalText, readTokens } from "./words.ts";
 import type { Word } from "./words.ts";
-
-/** A word as it would reach a program. */
-export interface Argument {
-  text: string;
-  /** False where only a running shell knows it; the text then shows what was written. */
-  known: boolean;
-  quoted: boolean;
-}
 
 /** A command that a script would run. */
 export interface Run {
@@ -44,14 +38,8 @@ interface Frame {
   doubted: boolean;
 }
 
-/** Most commands that a script is unrolled into: loops in loops multiply. */
-const MAX_RUNS = 10_000;
-
-/** How much a verdict says; of several conditions in a row the one that says most decides. */
-const WEIGHT: Record<Verdict["is"], number> = { true: 0, asking: 1, unknown: 2, unless: 3, bind: 4, false: 5 };
-
-/** Programs that only look: a condition on them asks whether something stands already. */
-const ASKING: ReadonlySet<string> = new Set("grep egrep whoami id true : command which ip iptables".split(" "));
+/** Most steps that a script is followed for: loops in loops multiply. */
+const MAX_STEPS = 100_000;
 
 /** The commands of a script in their order, loops unrolled. `variables` are those that are set before it. */
 export function walkScript(text: string, firstLine = 1, variables: Iterable<[string, string]> = []): Run[] {
@@ -67,6 +55,7 @@ class Walk {
   readonly #functions = new Set<string>();
   /** A test in front of && or ||, which decides about the next command only. */
   #guard: { verdict: Verdict; operator: string } | undefined;
+  #steps = 0;
   #ended = false;
 
   constructor(variables: Iterable<[string, string]>) {
@@ -76,6 +65,7 @@ class Walk {
   run(items: readonly Item[]): void {
     for (let i = 0; i < items.length && !this.#ended; i++) {
       const item = items[i] as Item;
+      if (++this.#steps > MAX_STEPS) return this.#end();
       if (item.kind === "command") {
         this.#command(item);
         continue;
@@ -98,6 +88,13 @@ class Walk {
         i = end;
       } else this.#keyword(item.word, item.line);
     }
+  }
+
+  /** The rest is not followed, which has to be said. */
+  #end(): void {
+    this.#ended = true;
+    const words = [{ text: "(loops that go on for too long; what follows is not read)", known: true, quoted: true }];
+    this.runs.push({ words, redirects: [], line: this.runs.at(-1)?.line ?? 1, column: 1, endColumn: 2 });
   }
 
   #open(kind: Frame["kind"], line: number): void {
@@ -179,9 +176,10 @@ class Walk {
 
   #forLoop(header: readonly Word[], body: readonly Item[]): void {
     const name = header[0] && literalText(header[0]);
-    const values = header.slice(2).flatMap((word) => this.#expand(word));
+    const values = header.slice(2).flatMap((word) => expand(word, this.#variables));
     if (name === undefined) return;
     for (const { text, known } of values) {
+      if (this.#ended) return;
       if (known) this.#variables.set(name, text);
       else this.#variables.delete(name);
       const depth = this.#frames.length;
@@ -229,12 +227,11 @@ class Walk {
   }
 
   #emit(command: SimpleCommand): void {
-    const assigned = this.#assign(command.words);
-    const words = command.words.slice(assigned).flatMap((word) => this.#expand(word));
+    const assigned = assign(command.words, this.#variables);
+    const words = command.words.slice(assigned).flatMap((word) => expand(word, this.#variables));
     if (words.length === 0 && command.redirects.length === 0) return;
     // Where it is defined is where its commands were taken.
     if (this.#functions.has(words[0]?.text ?? "")) return;
-    if (this.runs.length >= MAX_RUNS) this.#ended = true;
     const [start, end] = [command.words[assigned], command.words.at(-1)];
     const doubted = this.#frames.find(
       (frame) => frame.verdict.is === "unknown" && !frame.inCondition && !frame.doubted,
@@ -245,7 +242,7 @@ class Walk {
         operator,
         ...(target
           ? {
-              target: this.#expand(target)
+              target: expand(target, this.#variables)
                 .map(({ text }) => text)
                 .join(" "),
             }
@@ -260,71 +257,4 @@ class Walk {
     });
     if (doubted && words[0]?.text.endsWith("ip")) doubted.doubted = true;
   }
-
-  /** Takes `NAME=value` words in front of a command; alone, or behind export and its like, they are remembered. */
-  #assign(words: readonly Word[]): number {
-    const declares = ["export", "local", "readonly", "declare", "typeset"].includes(firstText(words));
-    let at = declares ? 1 : 0;
-    const found: [string, Argument | undefined][] = [];
-    for (; at < words.length; at++) {
-      const word = words[at] as Word;
-      const [first, ...rest] = word.pieces;
-      const match = first && "text" in first ? /^([A-Za-z_]\w*)=(.*)$/s.exec(first.text) : null;
-      if (!match) break;
-      const value = { ...word, pieces: [{ text: match[2] ?? "" }, ...rest], quoted: true };
-      found.push([match[1] as string, this.#expand(value)[0]]);
-    }
-    if (at < words.length && !declares) return at;
-    for (const [name, value] of found) {
-      if (value?.known) this.#variables.set(name, value.text);
-      else this.#variables.delete(name);
-    }
-    return declares ? words.length : at;
-  }
-
-  /** A word with its variables filled in; several where an unquoted variable holds blanks. */
-  #expand(word: Word): Argument[] {
-    let text = "";
-    let known = true;
-    let splits = false;
-    for (const piece of word.pieces) {
-      if ("text" in piece) text += piece.text;
-      else if ("opaque" in piece) {
-        text += piece.opaque;
-        known = false;
-      } else {
-        const value = this.#variables.get(piece.variable);
-        text += value ?? `$${piece.variable}`;
-        if (value === undefined) known = false;
-        else splits ||= !piece.quoted;
-      }
-    }
-    const parts = splits && !word.quoted ? text.split(/\s+/).filter((part) => part !== "") : [text];
-    return parts.map((part) => ({ text: part, known, quoted: word.quoted }));
-  }
-}
-
-function firstText(words: readonly Word[]): string {
-  return (words[0] && literalText(words[0])) ?? "";
-}
-
-function isAsking(command: SimpleCommand): boolean {
-  const first = command.words.map((word) => baseName(literalText(word) ?? "")).find((text) => text !== "sudo");
-  return ASKING.has(first ?? "");
-}
-
-function stronger(a: Verdict, b: Verdict): Verdict {
-  return WEIGHT[b.is] > WEIGHT[a.is] ? b : a;
-}
-
-/** Index of the keyword that ends what begins at `from`; the last item where it is missing. */
-function matching(items: readonly Item[], from: number, opening: readonly string[], closing: string): number {
-  let depth = opening.includes((items[from] as Keyword).word) ? 0 : -1;
-  for (let i = from; i < items.length; i++) {
-    const item = items[i] as Item;
-    if (item.kind !== "keyword") continue;
-    if (opening.includes(item.word)) depth++;
-    else if (item.word === closing && --depth <= 0) return i;
-  }
-  return items.length - 1;
 }
