@@ -23,3 +23,8 @@ export function remove<K extends Kind>(kind: K, spec: Specs[K]): Step {
 export function replace<K extends Kind>(kind: K, before: Specs[K], after: Specs[K]): Step {
   return { action: "replace", before: object(kind, before) as Observed, after: object(kind, after), why: "changed" };
 }
+
+/** A step that makes another's object heddle's, or the other way round. */
+export function adopt<K extends Kind>(kind: K, before: Specs[K], after: Specs[K]): Step {
+  return { action: "adopt", before: object(kind, before) as Observed, after: object(kind, after), why: "asked" };
+}

@@ -68,6 +68,16 @@ export class Context {
     return exit;
   }
 
+  /** Remembers the text of a file that diagnostics may point to. */
+  addSource(file: string, text: string): void {
+    this.#sources.set(file, text);
+  }
+
+  /** What is said of a file that could not be read. */
+  unreadable(file: string, error: unknown, remedy: string): Diagnostic {
+    return unreadable(file, explain(error), remedy);
+  }
+
   /** Reads and checks the file. `config` is absent when the diagnostics hold errors. */
   async readConfig(): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
     const file = this.options.file;
@@ -85,8 +95,8 @@ export class Context {
   }
 }
 
-function unreadable(file: string, detail: string): Diagnostic {
-  const remedy =
+function unreadable(file: string, detail: string, remedy?: string): Diagnostic {
+  remedy ??=
     file === DEFAULT_FILE ? "Write the file there, or say where it is with -f FILE." : "Check the path after -f.";
   return { code: "file-unreadable", severity: "error", summary: `${file} cannot be read`, detail, remedy };
 }

@@ -1,5 +1,6 @@
 // Owns the command line: which commands there are, their options and help.
 import { Command, CommanderError, Option } from "commander";
+import type { ImportOptions } from "./commands/import.ts";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -14,7 +15,8 @@ Exit codes:
   0   done, and nothing is left to do
   1   failed: the file is wrong, or the kernel refused; what was done is undone
   2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings
-  3   nothing is left to do now, but something waits for a link or an address
+  3   nothing is left to do now, but something waits for a link or an address;
+      import: not all was understood
   4   another heddle is changing this host
   64  the command line is wrong`;
 
@@ -75,6 +77,17 @@ export async function runCommandLine(words: readonly string[], version: string):
     .action(async (options: { root: string }) => {
       const { doctor } = await import("./commands/doctor.ts");
       exit = await doctor(new Context(program.opts<GlobalOptions>()), options);
+    });
+
+  program
+    .command("import")
+    .description("write a heddle.yaml of what stands on this host, or of what scripts and unit files would make")
+    .argument("[file...]", "scripts, unit files, rt_tables; - is standard input; none is this host")
+    .option("-o, --output <file>", "write to a file instead of standard output")
+    .option("--force", "replace the file if it is there")
+    .action(async (files: string[], options: ImportOptions) => {
+      const { importSetup } = await import("./commands/import.ts");
+      exit = await importSetup(new Context(program.opts<GlobalOptions>()), files, options);
     });
 
   if (words.includes("lab")) {

@@ -88,6 +88,8 @@ export interface RouteSpec {
   metrics?: RouteMetrics;
   /** IPv6 only: router preference; absent means medium. */
   preference?: "low" | "high";
+  /** Names of what a foreign route has that heddle does not manage ("realms"): it equals none of heddle's. */
+  unmanaged?: string[];
   protocol: number;
 }
 
@@ -130,6 +132,8 @@ export interface RuleSpec {
   suppressPrefixLength?: number;
   /** A route out of a link of this group does not count. */
   suppressGroup?: number;
+  /** Names of what a foreign rule has that heddle does not manage ("realms"): it equals none of heddle's. */
+  unmanaged?: string[];
   protocol: number;
 }
 

@@ -10,7 +10,12 @@ export type Step =
   | { action: "create"; after: Desired; why: "new" | "missing" }
   | { action: "replace"; before: Observed; after: Desired; why: "changed" | "drift" }
   /** `restore`: the value that a sysctl had before heddle's first change, and that it gets back. */
-  | { action: "delete"; before: Observed; why: "unwanted" | "orphan"; restore?: string };
+  | { action: "delete"; before: Observed; why: "unwanted" | "orphan"; restore?: string }
+  /**
+   * `before` and `after` differ in nothing but whose they are. `beside`: ours stands already (an adoption was cut
+   * short, or somebody made an equal rule again), and only theirs is left to go.
+   */
+  | { action: "adopt"; before: Observed; after: Desired; why: "asked"; beside?: true };
 
 /** An object that cannot be made now, what it waits for, and whether that is a thing to come or somebody's object. */
 export interface Blocked {
@@ -18,6 +23,8 @@ export interface Blocked {
   /** "link ib1", "route 10.0.0.0/8 …". */
   waitsFor: string;
   why: "link-missing" | "link-down" | "address-missing" | "foreign";
+  /** How the foreign object differs, or what would let heddle take it over: a clause for a person. */
+  hint?: string;
 }
 
 export interface Plan {

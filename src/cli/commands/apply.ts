@@ -78,7 +78,8 @@ async function leftOver(config: Config, session: Session, plan: Look["plan"]): P
 function summarizeDone(plan: Look["plan"]): string {
   const count = (action: string): number => plan.steps.filter((step) => step.action === action).length;
   const waiting = plan.blocked.length > 0 ? `, ${plan.blocked.length} waiting` : "";
-  return `${count("create")} made, ${count("replace")} changed, ${count("delete")} removed${waiting}`;
+  const taken = count("adopt") > 0 ? `${count("adopt")} taken over, ` : "";
+  return `${taken}${count("create")} made, ${count("replace")} changed, ${count("delete")} removed${waiting}`;
 }
 
 const BUSY: Diagnostic = {

@@ -17,6 +17,8 @@ import type { Host, KindDriver, StepResult } from "../host.ts";
 
 const { EEXIST, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ENOENT } = constants.errno;
 
+type AdoptStep = Extract<Step, { action: "adopt" }>;
+
 /** RTPROT_KERNEL: what the kernel makes by itself. */
 const KERNEL = 2;
 
@@ -149,6 +151,7 @@ export class FakeHost implements Host {
   }
 
   #route(step: Step): void {
+    if (step.action === "adopt") return this.#adoptRoute(step);
     if (step.action !== "create") {
       if (step.before.kind !== "route") throw new Error("not a route");
       const { spec, key } = step.before;
@@ -172,6 +175,16 @@ export class FakeHost implements Host {
     this.state.routes.push(spec);
   }
 
+  /** Nothing but the protocol changes, and only of the first route under the key, which must be the planned one. */
+  #adoptRoute({ before, after }: AdoptStep): void {
+    if (before.kind !== "route" || after.kind !== "route") throw new Error("not a route");
+    const found = this.state.routes.find((route) => rulesOf("route").identify(route) === before.key);
+    if (!found) throw refusal(ENOENT, before.key);
+    if (!isSame("route", found, before.spec)) throw refusal(EEXIST, before.key);
+    this.#checkRoute(found);
+    found.protocol = after.spec.protocol;
+  }
+
   #checkRoute(spec: RouteSpec): void {
     for (const { link: name, via, onlink } of spec.hops) {
       const link = name === undefined ? undefined : this.#link(name);
@@ -188,6 +201,11 @@ export class FakeHost implements Host {
 
   #rule(step: Step): void {
     if (step.action === "replace") throw new Error("rules are not replaced");
+    if (step.action === "adopt") {
+      const { before, after } = step;
+      if (!step.beside) this.#rule({ action: "create", after, why: "new" });
+      return this.#rule({ action: "delete", before, why: "unwanted" });
+    }
     const object = step.action === "create" ? step.after : step.before;
     if (object.kind !== "rule") throw new Error("not a rule");
     const { spec, key } = object;

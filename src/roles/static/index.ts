@@ -50,7 +50,8 @@ export const staticRole: Role<Static> = {
     const wantedRules = rules.flatMap((rule, index) =>
       desireRule(section, view, rule, index, rule.priority ?? priority++, diagnostics),
     );
-    return { value: [...wantedRoutes, ...wantedRules], diagnostics };
+    const wanted = [...wantedRoutes, ...wantedRules];
+    return { value: section.value.adopt ? wanted.map((one) => ({ ...one, adopt: true })) : wanted, diagnostics };
   },
 };
 

@@ -129,6 +129,7 @@ const rule = z.strictObject({
 });
 
 export const staticSchema = z.strictObject({
+  adopt: optional("Takes equal routes and rules of others over, so that they become heddle's.", z.boolean()),
   tables: optional(
     'Names for tables: an id, or "auto" for one from the range.',
     z.record(name, z.union([wholeNumber(1, MAX_U32), z.literal("auto")])),
