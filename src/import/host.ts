@@ -91,9 +91,10 @@ function chooseRoutes(have: Snapshot, findings: Finding[]): RouteSpec[] {
     const behind = seen.has(key);
     seen.add(key);
     if (isQuietlyNotMeant(spec)) return [];
-    const reason = whyNotRoute(spec, have) ?? (behind ? "another route to the same stands before it" : undefined);
+    const keeper = whoKeeps(spec, have);
+    const reason = keeper ?? whyNotRoute(spec) ?? (behind ? "another route to the same stands before it" : undefined);
     if (reason === undefined) return [spec];
-    findings.push(leftOut(object, reason));
+    findings.push(leftOut(object, reason, keeper === undefined ? "warning" : "note"));
     return [];
   });
 }
@@ -106,11 +107,16 @@ function isQuietlyNotMeant(spec: RouteSpec): boolean {
   );
 }
 
-function whyNotRoute(spec: RouteSpec, have: Snapshot): string | undefined {
+/** Whoever makes the route and goes on doing so: nothing is lost when it is not in the file. */
+function whoKeeps(spec: RouteSpec, have: Snapshot): string | undefined {
   const made = reasonNotToAdopt(spec, have);
   if (made !== undefined) return made;
   if (isOfDaemon(spec.protocol)) return `${protocolName(spec.protocol)} keeps it`;
   if (spec.table === TABLE.main && !isWritten(spec.protocol)) return `${protocolName(spec.protocol)} is nobody's hand`;
+  return undefined;
+}
+
+function whyNotRoute(spec: RouteSpec): string | undefined {
   if (spec.unmanaged) return `the file has no word for ${spec.unmanaged.join(", ")}`;
   const strange = spec.hops.find(({ via }) => via !== undefined && spec.family === 6 && familyOf(via) === 4);
   return strange ? "the file has no IPv6 route by an IPv4 gateway" : undefined;
@@ -119,6 +125,7 @@ function whyNotRoute(spec: RouteSpec, have: Snapshot): string | undefined {
 function leftOut(
   object: { kind: "route"; spec: RouteSpec } | { kind: "rule"; spec: RuleSpec },
   reason: string,
+  severity: Finding["severity"] = "warning",
 ): Finding {
-  return { severity: "note", code: "left-out", summary: `left out: ${describeObject(object)} (${reason})` };
+  return { severity, code: "left-out", summary: `left out: ${describeObject(object)} (${reason})` };
 }

@@ -160,6 +160,13 @@ describe("a host", () => {
     expect(namespace.ip("rule")).toContain("from 10.20.3.1/16");
   });
 
+  test("with routes that others keep is all in the file", () => {
+    namespace.ip("route add 10.3.0.0/16 dev ib0 proto dhcp");
+    namespace.ip("route add 10.4.0.0/16 dev ib0 proto static");
+    expect(heddle("import", "-o", file()).code).toBe(0);
+    expect(readFileSync(file(), "utf8")).toContain("- { to: 10.4.0.0/16, link: ib0 }");
+  });
+
   test("with nothing of its own gives a file that asks for nothing", () => {
     expect(heddle("import", "-o", file()).code).toBe(0);
     expect(readFileSync(file(), "utf8")).toContain("There is nothing here");
