@@ -2,21 +2,20 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfThere } from "./ledger/files.ts";
+import { NAMES_FILE } from "./ledger/names-file.ts";
 
 /** Where iproute2 looks, later places winning: the distribution's file, the host's own (iproute2, lib/rt_names.c). */
 export const TABLE_NAME_DIRECTORIES: readonly string[] = ["/usr/share/iproute2", "/usr/lib/iproute2", "/etc/iproute2"];
 
-/** Table ids by name, from rt_tables and rt_tables.d; what cannot be read is as if it were not there. */
+/** Table ids by name, from rt_tables and rt_tables.d but for heddle's own file; what cannot be read is as if it were not there. */
 export async function readTableNames(
   directories: readonly string[] = TABLE_NAME_DIRECTORIES,
 ): Promise<Record<string, number>> {
   const names: Record<string, number> = {};
   for (const directory of directories) {
     const parts = await readdir(join(directory, "rt_tables.d")).catch(() => []);
-    const files = [
-      "rt_tables",
-      ...parts.filter((file) => file.endsWith(".conf")).map((file) => join("rt_tables.d", file)),
-    ];
+    const others = parts.filter((file) => file.endsWith(".conf") && file !== NAMES_FILE);
+    const files = ["rt_tables", ...others.map((file) => join("rt_tables.d", file))];
     for (const file of files) {
       Object.assign(names, parseTableNames((await readIfThere(join(directory, file)).catch(() => undefined)) ?? ""));
     }
