@@ -78,6 +78,18 @@ export class Context {
     return unreadable(file, explain(error), remedy);
   }
 
+  /** The text of the file that was read. */
+  get text(): string {
+    return this.#sources.get(this.options.file) ?? "";
+  }
+
+  /** Checks a text in the file's place: the one that a saved plan was made of. */
+  takeText(file: string, text: string): { config?: Config; diagnostics: Diagnostic[] } {
+    this.#sources.set(file, text);
+    const { value, diagnostics } = parseConfig(text, file, ROLES);
+    return value && !hasErrors(diagnostics) ? { config: value, diagnostics } : { diagnostics };
+  }
+
   /** Reads and checks the file. `config` is absent when the diagnostics hold errors. */
   async readConfig(): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
     const file = this.options.file;
@@ -89,9 +101,7 @@ export class Context {
     } catch (error) {
       return { diagnostics: [unreadable(file, explain(error))] };
     }
-    this.#sources.set(file, text);
-    const { value, diagnostics } = parseConfig(text, file, ROLES);
-    return value && !hasErrors(diagnostics) ? { config: value, diagnostics } : { diagnostics };
+    return this.takeText(file, text);
   }
 }
 

@@ -13,6 +13,8 @@ export const EXIT = {
   waiting: 3,
   /** Another heddle is changing this host right now. */
   busy: 4,
+  /** `apply --plan`: the host or the file is no longer as the saved plan found it. */
+  stale: 5,
   /** The command line is wrong (EX_USAGE of sysexits.h). */
   usage: 64,
 } as const;

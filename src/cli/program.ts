@@ -18,6 +18,7 @@ Exit codes:
   3   nothing is left to do now, but something waits for a link or an address;
       import: not all was understood
   4   another heddle is changing this host
+  5   apply --plan: the host has changed since the plan was made; nothing was done
   64  the command line is wrong`;
 
 /** Runs a command line (without the program's name) and gives the exit code. */
@@ -56,8 +57,22 @@ export async function runCommandLine(words: readonly string[], version: string):
     "say whether the file is right, whatever host it is for",
     async () => (await import("./commands/check.ts")).check,
   );
-  command("plan", "show what would change on this host", async () => (await import("./commands/plan.ts")).plan);
-  command("apply", "make this host as the file says", async () => (await import("./commands/apply.ts")).apply);
+  program
+    .command("plan")
+    .description("show what would change on this host")
+    .option("--out <file>", "save the plan, to apply exactly that later")
+    .action(async (options: { out?: string }) => {
+      const { plan } = await import("./commands/plan.ts");
+      exit = await plan(new Context(program.opts<GlobalOptions>()), options);
+    });
+  program
+    .command("apply")
+    .description("make this host as the file says")
+    .option("--plan <file>", "do what a saved plan says, or nothing if the host has changed since")
+    .action(async (options: { plan?: string }) => {
+      const { apply } = await import("./commands/apply.ts");
+      exit = await apply(new Context(program.opts<GlobalOptions>()), options);
+    });
   command(
     "status",
     "tell whether this host is as the file says",

@@ -11,14 +11,19 @@ import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
 import { isWaiting } from "../waiting.ts";
+import { isStale, readPlan, stalePlan } from "../saved-plan.ts";
+import type { SavedPlan } from "../saved-plan.ts";
 import { openWriter } from "../session.ts";
 import type { Session } from "../session.ts";
 
 /** Makes the kernel as the file says, shows what it did, and looks again to be sure. */
-export async function apply(context: Context): Promise<ExitCode> {
-  const { config, diagnostics } = await context.readConfig();
+export async function apply(context: Context, options: { plan?: string } = {}): Promise<ExitCode> {
+  const saved = options.plan === undefined ? undefined : await readPlan(options.plan);
+  if (saved && "code" in saved) return context.fail([saved], EXIT.failed, { applied: false });
+  const { config, diagnostics } = saved ? context.takeText(saved.file, saved.text) : await context.readConfig();
   if (!config) return context.fail(diagnostics, EXIT.failed, { applied: false });
-  return change(context, config, diagnostics, "Applied");
+  const agreed = saved && options.plan !== undefined ? { saved, path: options.plan } : undefined;
+  return change(context, config, diagnostics, "Applied", agreed);
 }
 
 /** Takes away everything that heddle made and gives sysctls their earlier values. Needs no file. */
@@ -31,6 +36,7 @@ async function change(
   config: Config,
   said: readonly Diagnostic[],
   verb: "Applied" | "Removed",
+  agreed?: { saved: SavedPlan; path: string },
 ): Promise<ExitCode> {
   await using session = await openWriter(context);
   if (!session) return context.fail([...said, BUSY], EXIT.busy, { applied: false });
@@ -40,6 +46,10 @@ async function change(
 
   context.report(diagnostics);
   const plan = before.look.plan;
+  // Asked under the lock: from here on only others can change what the plan found, and then the kernel refuses.
+  if (agreed && isStale(agreed.saved, plan)) {
+    return context.fail([...diagnostics, stalePlan(agreed.path)], EXIT.stale, { applied: false });
+  }
   if (!context.options.json) context.say(renderPlan(plan, context.paint));
   const applied = await applyPlan(before.look, session.host, session.store, session.trace);
   const failures = [...applied.failed.map(stepFailed), ...applied.notUndone.map(undoFailed)];

@@ -4,11 +4,12 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
+import { savePlan } from "../saved-plan.ts";
 import { openSession } from "../session.ts";
 import { isWaiting } from "../waiting.ts";
 
 /** Looks at this host and shows the steps from what it has to what the file says. */
-export async function plan(context: Context): Promise<ExitCode> {
+export async function plan(context: Context, { out }: { out?: string } = {}): Promise<ExitCode> {
   const { config, diagnostics } = await context.readConfig();
   if (!config) return context.fail(diagnostics);
   await using session = await openSession(context);
@@ -17,6 +18,7 @@ export async function plan(context: Context): Promise<ExitCode> {
   if (!outcome.look) return context.fail(said);
 
   const found = outcome.look.plan;
+  if (out !== undefined) await savePlan(out, context.options.file, context.text, found);
   if (context.options.json) context.sayJson({ ...planJson(found), diagnostics: said });
   context.report(said);
   if (!context.options.json) {

@@ -77,7 +77,7 @@ function line<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
 }
 
 /** The plan for a program. Objects are their specs; `text` is what a person is shown. */
-export function planJson(plan: Plan): object {
+export function planJson(plan: Plan): { steps: object[]; blocked: object[]; settled: number } {
   return {
     steps: plan.steps.map((step) => ({
       action: step.action,

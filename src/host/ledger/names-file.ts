@@ -24,7 +24,7 @@ const HEADER = `# Names of the tables that heddle drew, and the numbers that it 
 export function namesText(tables: readonly NamedTable[], numbers: Numbers): string {
   const named = tables.map(({ id, name }) => `${id}\t${name}`);
   const remembered = Object.entries(numbers).flatMap(([pool, ofPool]) =>
-    Object.entries(ofPool as Record<string, number>).map(([claim, number]) => `# ${pool} ${number} ${claim}`),
+    Object.entries(ofPool).map(([claim, number]) => `# ${pool} ${number} ${claim}`),
   );
   return `${HEADER}${[...named, ...remembered].map((line) => `${line}\n`).join("")}`;
 }
@@ -41,7 +41,11 @@ export function rememberedNumbers(text: string): Numbers {
 }
 
 /** Writes the file below iproute2's directory, or takes it away where there is nothing to name. */
-export async function writeNamesFile(directory: string, tables: readonly NamedTable[], numbers: Numbers): Promise<void> {
+export async function writeNamesFile(
+  directory: string,
+  tables: readonly NamedTable[],
+  numbers: Numbers,
+): Promise<void> {
   const path = join(directory, "rt_tables.d", NAMES_FILE);
   const nothing = tables.length === 0 && Object.values(numbers).every((ofPool) => Object.keys(ofPool).length === 0);
   const text = nothing ? undefined : namesText(tables, numbers);
