@@ -38,13 +38,15 @@ export async function lookAndPlan(
   signal?: AbortSignal,
 ): Promise<{ look?: Look; diagnostics: Diagnostic[] }> {
   const links = await host.links(signal);
-  const [addresses, routes, rules, tableNames] = await Promise.all([
+  const [addresses, neighbours, nexthops, routes, rules, tableNames] = await Promise.all([
     host.drivers.address.list(links, { sysctls: [] }, signal),
+    host.drivers.neighbour.list(links, { sysctls: [] }, signal),
+    host.drivers.nexthop.list(links, { sysctls: [] }, signal),
     host.drivers.route.list(links, { sysctls: [] }, signal),
     host.drivers.rule.list(links, { sysctls: [] }, signal),
     host.tableNames(),
   ]);
-  const observed: Observed[] = [...addresses, ...routes, ...rules];
+  const observed: Observed[] = [...addresses, ...neighbours, ...nexthops, ...routes, ...rules];
   const ledger = forgetGoneLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, tableNames);
 

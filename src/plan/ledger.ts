@@ -14,7 +14,9 @@ export function forgetGoneLinks(ledger: Ledger, links: readonly LinkFact[]): Led
       sysctls[path] = memory;
     }
   }
-  return { ...ledger, sysctls };
+  const indices = new Set(links.map((link) => link.index));
+  const addresses = Object.fromEntries(Object.entries(ledger.addresses).filter(([, { link }]) => indices.has(link)));
+  return { ...ledger, sysctls, addresses };
 }
 
 /**
@@ -23,8 +25,15 @@ export function forgetGoneLinks(ledger: Ledger, links: readonly LinkFact[]): Led
  */
 export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readonly LinkFact[]): Ledger {
   const sysctls = { ...ledger.sysctls };
+  const addresses = { ...ledger.addresses };
   for (const step of steps) {
-    if (step.action === "delete" || step.after.kind !== "sysctl") continue;
+    if (step.action === "delete") continue;
+    if (step.after.kind === "address") {
+      const { link: name } = step.after.spec;
+      const index = links.find((link) => link.name === name)?.index;
+      if (index !== undefined) addresses[step.after.key] = { link: index };
+    }
+    if (step.after.kind !== "sysctl") continue;
     const { path, value } = step.after.spec;
     const now = step.action === "replace" ? sysctlValue(step.before) : undefined;
     const known = sysctls[path];
@@ -37,7 +46,7 @@ export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readon
       : { earlier: now ?? value, set: [value] };
     sysctls[path] = index === undefined ? memory : { ...memory, link: index };
   }
-  return { ...ledger, sysctls };
+  return { ...ledger, sysctls, addresses };
 }
 
 /** The ledger to write after the steps were done: what is undone is forgotten, what is in force is remembered. */
@@ -47,12 +56,15 @@ export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan): Ledge
   const applied: Ledger["applied"] = {};
   for (const object of inForce) applied[object.key] = textOf(object);
   const sysctls: Ledger["sysctls"] = {};
+  const addresses: Ledger["addresses"] = {};
   for (const object of want.objects) {
+    const address = ledger.addresses[object.key];
+    if (object.kind === "address" && address) addresses[object.key] = address;
     if (object.kind !== "sysctl") continue;
     const memory = ledger.sysctls[object.spec.path];
     if (memory) sysctls[object.spec.path] = { ...memory, set: [object.spec.value] };
   }
-  return { sysctls, applied };
+  return { sysctls, addresses, applied };
 }
 
 function sysctlValue(observed: Observed): string | undefined {

@@ -12,8 +12,12 @@ const claim = (name: string, more: Partial<OwnedClaim> = {}): OwnedClaim => ({
   from,
   ...more,
 });
-const ranges = { tables: { first: 10, last: 19 }, priorities: { first: 100, last: 199 } };
-const nobody = { tables: [], priorities: [] };
+const ranges = {
+  tables: { first: 10, last: 19 },
+  priorities: { first: 100, last: 199 },
+  nexthops: { first: 1, last: 9 },
+};
+const nobody = { tables: [], priorities: [], nexthops: [] };
 const owners = ["multihome/ib"];
 
 describe("numbers", () => {

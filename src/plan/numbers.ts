@@ -1,4 +1,4 @@
-// Owns the drawing of table ids and rule priorities: stable over time, from ranges that the file can move, never one
+// Owns the drawing of table ids, rule priorities and nexthop ids: stable over time, from ranges that the file can move, never one
 // that somebody else uses.
 import { POOLS } from "../model/claim.ts";
 import type { Claim, Pool } from "../model/claim.ts";
@@ -10,7 +10,7 @@ export type Numbers = Record<Pool, Record<string, number>>;
 
 /** No number drawn yet. */
 export function emptyNumbers(): Numbers {
-  return { tables: {}, priorities: {} };
+  return { tables: {}, priorities: {}, nexthops: {} };
 }
 
 /** The ranges that numbers are drawn from, inclusive. */
@@ -23,6 +23,7 @@ export type Ranges = Record<Pool, NumberRange>;
 export const DEFAULT_RANGES: Ranges = {
   tables: { first: 7000, last: 7999 },
   priorities: { first: 7000, last: 7999 },
+  nexthops: { first: 7000, last: 7999 },
 };
 
 /** A claim with the one who makes it. */
@@ -93,12 +94,17 @@ function lowestFree(claim: Claim, range: NumberRange, taken: ReadonlySet<number>
   return undefined;
 }
 
+const NOUNS: Record<Pool, string> = {
+  tables: "routing table ids",
+  priorities: "rule priorities",
+  nexthops: "nexthop ids",
+};
+
 function exhausted(claim: OwnedClaim, range: NumberRange): Diagnostic {
-  const what = claim.pool === "tables" ? "routing table ids" : "rule priorities";
   return {
     code: "range-exhausted",
     severity: "error",
-    summary: `no ${what} left for ${claim.owner}`,
+    summary: `no ${NOUNS[claim.pool]} left for ${claim.owner}`,
     detail: `It needs ${claim.count ?? 1} in a row, and every one from ${range.first} to ${range.last} is in use.`,
     remedy: `Move or widen the range: ranges: { ${claim.pool}: ${range.first}-${range.last + 1000} }.`,
     range: claim.from,

@@ -3,7 +3,7 @@
 import { isOurs } from "./ownership.ts";
 import { inOrderOfCreation } from "./compose.ts";
 import { describeObject, rulesOf } from "./kinds/index.ts";
-import { parsePrefix } from "../model/ip.ts";
+import { Ground } from "./needs.ts";
 import type { Key, Kind, Specs } from "../model/kinds.ts";
 import type { Desired, DesiredState, Need, Observed, Snapshot } from "../model/objects.ts";
 import type { Blocked, Ledger, Plan, Step } from "../model/plan.ts";
@@ -16,14 +16,14 @@ import type { Blocked, Ledger, Plan, Step } from "../model/plan.ts";
 export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Plan {
   const present = groupByKey(have.observed);
   const plan: Plan = { steps: [], blocked: [], settled: [] };
-  const wanted = new Set<Key>();
+  const wanted = new Set<Key>(want.objects.map((desired) => desired.key));
+  const unwanted = have.observed.filter((observed) => !wanted.has(observed.key) && isOurs(observed, ledger));
+  const ground = new Ground(have, new Set(unwanted.map((observed) => observed.key)));
   for (const desired of want.objects) {
-    wanted.add(desired.key);
-    planDesired(plan, desired, present.get(desired.key) ?? [], have, ledger);
+    planDesired(plan, desired, present.get(desired.key) ?? [], ground, ledger);
   }
   const creations = plan.steps;
-  const removals = have.observed
-    .filter((observed) => !wanted.has(observed.key) && isOurs(observed, ledger))
+  const removals = unwanted
     .sort((a, b) => inOrderOfCreation(b, a))
     .flatMap((observed) => planRemoval(observed, ledger));
   const surplus = creations.filter((step) => step.action === "delete");
@@ -31,35 +31,52 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
   return plan;
 }
 
-function planDesired(plan: Plan, desired: Desired, present: Observed[], have: Snapshot, ledger: Ledger): void {
+/** Kinds of which an object that is as it should be serves, whoever made it; and it stays theirs. */
+const SHARED: ReadonlySet<Kind> = new Set(["sysctl", "address"]);
+
+function planDesired(plan: Plan, whole: Desired, present: Observed[], ground: Ground, ledger: Ledger): void {
+  const { desired, missing } = narrow(whole, ground);
   const ours = present.filter((observed) => isOurs(observed, ledger));
   const foreign = present.filter((observed) => !isOurs(observed, ledger));
-  const right = ours.find((observed) => isEqual(observed, desired));
+  const right = ours.find((observed) => isEqual(observed, desired ?? whole));
   if (right) {
-    plan.settled.push(desired.key);
+    plan.settled.push(whole.key);
     for (const twin of ours) if (twin !== right) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
     return;
   }
-  // A sysctl always has a value: one that somebody else set already is as good as ours and stays theirs.
-  const shared = desired.kind === "sysctl" ? foreign[0] : undefined;
-  if (shared && isEqual(shared, desired)) {
-    plan.settled.push(desired.key);
+  if (SHARED.has(whole.kind) && foreign[0] && isEqual(foreign[0], whole)) {
+    plan.settled.push(whole.key);
     return;
   }
-  const blocked = findBlock(desired, shared ? [] : foreign, have);
-  if (blocked) {
-    plan.blocked.push(blocked);
+  // A sysctl always has a value, which is no object of anybody's that could stand in the way.
+  const earlier = whole.kind === "sysctl" ? foreign[0] : undefined;
+  const blocked = findBlock(whole, desired === undefined ? missing : [], earlier ? [] : foreign, ground);
+  if (blocked || !desired) {
+    if (blocked) plan.blocked.push(blocked);
     return;
   }
-  const [before, ...twins] = shared ? [shared] : ours;
+  const [before, ...twins] = earlier ? [earlier] : ours;
   if (before) {
-    const drifted = ledger.applied[desired.key] === textOf(desired);
+    const drifted = ledger.applied[whole.key] === textOf(whole);
     plan.steps.push({ action: "replace", before, after: desired, why: drifted ? "drift" : "changed" });
     for (const twin of twins) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
   } else {
-    plan.steps.push({ action: "create", after: desired, why: desired.key in ledger.applied ? "missing" : "new" });
+    plan.steps.push({ action: "create", after: desired, why: whole.key in ledger.applied ? "missing" : "new" });
   }
+  ground.add(desired);
 }
+
+/** The object made of those that are there; absent where nothing can be made, for lack of what is missing. */
+function narrow(desired: Desired, ground: Ground): { desired?: Desired; missing: Need[] } {
+  const rules = rulesOf(desired.kind);
+  if (!rules.narrow) return { desired, missing: [] };
+  const narrowWith = rules.narrow as (spec: Specs[Kind], isThere: (need: Need) => boolean) => Narrowed;
+  const { spec, missing } = narrowWith(desired.spec, (need) => ground.lack(need) === undefined);
+  // The narrowed spec is of the same kind, which TypeScript cannot follow through the cast above.
+  return spec === undefined ? { missing } : { desired: { ...desired, spec } as Desired, missing };
+}
+
+type Narrowed = { spec?: Specs[Kind]; missing: Need[] };
 
 function planRemoval(observed: Observed, ledger: Ledger): Step[] {
   const why = observed.key in ledger.applied ? "unwanted" : "orphan";
@@ -70,26 +87,18 @@ function planRemoval(observed: Observed, ledger: Ledger): Step[] {
   return [{ action: "delete", before: observed, why, restore: memory.earlier }];
 }
 
-function findBlock(desired: Desired, foreign: Observed[], have: Snapshot): Blocked | undefined {
-  for (const need of desired.needs) {
-    const blocked = checkNeed(need, desired, have);
-    if (blocked) return blocked;
+function findBlock(
+  desired: Desired,
+  missing: readonly Need[],
+  foreign: readonly Observed[],
+  ground: Ground,
+): Blocked | undefined {
+  for (const need of [...desired.needs, ...missing]) {
+    const lack = ground.lack(need);
+    if (lack) return { desired, ...lack };
   }
   const obstacle = foreign[0];
   return obstacle && { desired, waitsFor: describeObject(obstacle), why: "foreign" };
-}
-
-function checkNeed(need: Need, desired: Desired, have: Snapshot): Blocked | undefined {
-  if ("address" in need) {
-    const found = have.links.some((link) =>
-      link.addresses.some((address) => parsePrefix(address.address)?.address === need.address),
-    );
-    return found ? undefined : { desired, waitsFor: `address ${need.address}`, why: "address-missing" };
-  }
-  const link = have.links.find((candidate) => candidate.name === need.link);
-  if (!link) return { desired, waitsFor: `link ${need.link}`, why: "link-missing" };
-  if (need.up && !link.up) return { desired, waitsFor: `link ${need.link} to be up`, why: "link-down" };
-  return undefined;
 }
 
 function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {

@@ -19,6 +19,8 @@ const ledgerFile = z.object({
     z.string(),
     z.object({ earlier: z.string(), set: z.array(z.string()), link: z.optional(z.number()) }),
   ),
+  /** Absent in files of versions that did not manage addresses. */
+  addresses: z.optional(z.record(z.string(), z.object({ link: z.number() }))),
   applied: z.record(z.string(), z.string()),
 });
 
@@ -26,6 +28,8 @@ const numbersFile = z.object({
   version: z.literal(VERSION),
   tables: z.record(z.string(), z.number()),
   priorities: z.record(z.string(), z.number()),
+  /** Absent in files from before there was this pool. */
+  nexthops: z.optional(z.record(z.string(), z.number())),
 });
 
 /** Where state lives. */
@@ -83,7 +87,9 @@ export class StateStore {
     const ledger = kept && kept.boot === this.#boot ? toLedger(kept) : emptyLedger();
     return {
       ledger,
-      numbers: numbers ? { tables: numbers.tables, priorities: numbers.priorities } : emptyNumbers(),
+      numbers: numbers
+        ? { tables: numbers.tables, priorities: numbers.priorities, nexthops: numbers.nexthops ?? {} }
+        : emptyNumbers(),
       diagnostics,
     };
   }
@@ -102,7 +108,7 @@ function toLedger(file: z.output<typeof ledgerFile>): Ledger {
   for (const [path, { link, ...memory }] of Object.entries(file.sysctls)) {
     sysctls[path] = link === undefined ? memory : { ...memory, link };
   }
-  return { sysctls, applied: file.applied };
+  return { sysctls, addresses: file.addresses ?? {}, applied: file.applied };
 }
 
 async function readChecked<T>(
