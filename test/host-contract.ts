@@ -2,39 +2,14 @@
 import { describe, expect, test } from "vitest";
 import type { Host } from "../src/host/host.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../src/model/kinds.ts";
-import type { Kind, RouteSpec, RuleSpec, Specs } from "../src/model/kinds.ts";
-import type { Desired, Observed } from "../src/model/objects.ts";
+import type { Kind, RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import type { Step } from "../src/model/plan.ts";
 import { rulesOf } from "../src/plan/kinds/index.ts";
-
-/** A host that a test can change from outside. */
-export interface Stage extends AsyncDisposable {
-  host: Host;
-  addLink(name: string, addresses: readonly string[]): void;
-  setUp(name: string, up: boolean): void;
-}
-
-/** RTPROT_STATIC: what other programs make. */
-const OTHERS = 4;
-
-function object<K extends Kind>(kind: K, spec: Specs[K]): Desired {
-  const normal = rulesOf(kind).normalize(spec);
-  return { kind, spec: normal, key: rulesOf(kind).identify(normal), needs: [], owners: [], from: [] } as Desired;
-}
-
-/** A step that makes an object. */
-export function create<K extends Kind>(kind: K, spec: Specs[K]): Step {
-  return { action: "create", after: object(kind, spec), why: "new" };
-}
-
-/** A step that takes an object away. */
-export function remove<K extends Kind>(kind: K, spec: Specs[K]): Step {
-  return { action: "delete", before: object(kind, spec) as Observed, why: "unwanted" };
-}
-
-function replace<K extends Kind>(kind: K, before: Specs[K], after: Specs[K]): Step {
-  return { action: "replace", before: object(kind, before) as Observed, after: object(kind, after), why: "changed" };
-}
+import { testAddressContract } from "./address-contract.ts";
+import { create, OTHERS, remove, replace } from "./contract-steps.ts";
+import type { Stage } from "./contract-steps.ts";
+import { testNeighbourContract } from "./neighbour-contract.ts";
+import { testNexthopContract } from "./nexthop-contract.ts";
 
 /** An IPv4 route of heddle's through ib0, unless said otherwise. */
 export function route(spec: Partial<RouteSpec> = {}): RouteSpec {
@@ -64,6 +39,9 @@ export function rule(spec: Partial<RuleSpec> = {}): RuleSpec {
 
 /** Runs the contract against hosts that `open` makes. */
 export function testHostContract(open: () => Promise<Stage>): void {
+  testNexthopContract(open);
+  testNeighbourContract(open);
+  testAddressContract(open);
   async function withStage(run: (stage: Stage) => Promise<void>): Promise<void> {
     await using stage = await open();
     stage.addLink("ib0", ["172.16.34.1/16", "fd00:16::1/64"]);

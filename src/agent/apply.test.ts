@@ -9,6 +9,10 @@ const open = async () => {
     host,
     addLink: (name: string, addresses: readonly string[]) => host.addLink(name, addresses),
     setUp: (name: string, up: boolean) => host.setUp(name, up),
+    setCarrier: (name: string, carrier: boolean) => host.setCarrier(name, carrier),
+    addAddress: (link: string, address: string) => host.addAddress(link, address),
+    // A model of stated entries has no place for what is learned.
+    learn: () => {},
     [Symbol.asyncDispose]: async () => host.close(),
   };
 };

@@ -15,14 +15,17 @@ export function expectLinks(
   wanted: readonly AddressSpec[],
   own: readonly AddressSpec[],
 ): LinkFact[] {
-  const wantedKeys = new Set(wanted.map(addressRules.identify));
-  const leaving = new Set(own.map(addressRules.identify).filter((key) => !wantedKeys.has(key)));
+  const wantedTexts = new Map(wanted.map((spec) => [addressRules.identify(spec), addressRules.compare(spec)]));
+  // Those of another length than wanted are taken off and put there anew.
+  const leaving = own
+    .filter((spec) => wantedTexts.get(addressRules.identify(spec)) !== addressRules.compare(spec))
+    .map(addressRules.identify);
   return links.map((link) => {
     let { addresses } = link;
     for (const key of leaving) addresses = withoutAddress(addresses, key);
     addresses = addresses.map((spec) => {
       const { tentative: _tentative, ...usable } = spec;
-      return wantedKeys.has(addressRules.identify(spec)) ? usable : spec;
+      return wantedTexts.has(addressRules.identify(spec)) ? usable : spec;
     });
     for (const spec of wanted.filter((one) => one.link === link.name)) addresses = withAddress(addresses, spec);
     return { ...link, addresses };

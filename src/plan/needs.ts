@@ -14,12 +14,12 @@ export class Ground {
   readonly #addresses = new Map<string, "usable" | "tentative">();
   readonly #nexthops = new Set<number>();
 
-  /** `leaving` are the keys of objects that the plan takes away: nothing can be built on those. */
-  constructor(have: Snapshot, leaving: ReadonlySet<Key>) {
+  /** `unfit` are the keys of objects that nothing can be built on: those that the plan takes away, for instance. */
+  constructor(have: Snapshot, unfit: ReadonlySet<Key>) {
     this.#links = have.links;
     for (const { kind, spec, key } of have.observed) {
-      if (kind === "nexthop" && !leaving.has(key)) this.#nexthops.add(spec.id);
-      if (kind === "address" && leaving.has(key)) continue;
+      if (kind === "nexthop" && !unfit.has(key)) this.#nexthops.add(spec.id);
+      if (kind === "address" && unfit.has(key)) continue;
       if (kind === "address") this.#addAddress(spec, spec.tentative ? "tentative" : "usable");
     }
   }

@@ -18,7 +18,10 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
   const plan: Plan = { steps: [], blocked: [], settled: [] };
   const wanted = new Set<Key>(want.objects.map((desired) => desired.key));
   const unwanted = have.observed.filter((observed) => !wanted.has(observed.key) && isOurs(observed, ledger));
-  const ground = new Ground(have, new Set(unwanted.map((observed) => observed.key)));
+  // Somebody else's nexthop under a number of ours leads where they want, so nothing of ours is built on it.
+  const taken = have.observed.filter(({ kind, key }) => kind === "nexthop" && wanted.has(key));
+  const strange = taken.filter((observed) => !isOurs(observed, ledger));
+  const ground = new Ground(have, new Set([...unwanted, ...strange].map((observed) => observed.key)));
   for (const desired of want.objects) {
     planDesired(plan, desired, present.get(desired.key) ?? [], ground, ledger);
   }

@@ -47,7 +47,9 @@ function removeAddress(state: FakeState, spec: AddressSpec, mayBeGone: boolean):
   const last = spec.family === 4 && !left.some(({ family }) => family === 4);
   state.routes = state.routes
     .filter((route) => !(last && route.family === 4 && leavesBy(route, spec.link)))
-    .filter((route) => !(route.family === 4 && route.source === host && (!elsewhere || isConnected(route, spec.link))))
+    .filter((route) => !(isConnected(route, spec.link) && route.source === host))
+    // Other tables keep such routes (fib_sync_down_addr).
+    .filter((route) => elsewhere || route.family === 6 || route.table !== TABLE.main || route.source !== host)
     .filter((route) => !isConnected(route, spec.link) || left.some((own) => route.to === networkOf(own.address)))
     .map((route) => (route.family === 6 && route.source === host && !elsewhere ? withoutSource(route) : route));
   if (link.up) connect(state, spec.link);

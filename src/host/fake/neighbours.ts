@@ -28,9 +28,9 @@ export function performNeighbour(state: FakeState, step: Step): void {
   state.neighbours = [...rest, after];
 }
 
-/** Admin down takes all entries of the link along; a carrier that is lost, those that are not permanent. */
+/** Admin down takes all entries of the link along; a carrier that is lost, all but the permanent ones, proxy entries too. */
 export function dropNeighboursOf(state: FakeState, name: string, why: "down" | "no-carrier"): void {
   state.neighbours = state.neighbours.filter(
-    ({ link, state: kept, proxy }) => link !== name || (why === "no-carrier" && (proxy || kept === "permanent")),
+    ({ link, state: kept }) => link !== name || (why === "no-carrier" && kept === "permanent"),
   );
 }
