@@ -131,6 +131,19 @@ export function testNexthopContract(open: () => Promise<Stage>): void {
         expect(await routes(host)).toEqual(["10.22.0.0/16"]);
       }));
 
+    for (const family of [4, 6] as const) {
+      test(`a route by one that drops is listed as asked for, and taken away, for IPv${family}`, () =>
+        withStage(open, async ({ host }) => {
+          await make(host, { id: 20, family, blackhole: true, protocol: HEDDLE_PROTOCOL });
+          const way = route({ family, to: family === 4 ? "10.1.0.0/16" : "fd01::/64", nexthop: 20 });
+          expect(await perform(host, "route", create("route", way))).toEqual([undefined]);
+          const own = (await listed(host, "route")).filter(({ protocol }) => protocol === HEDDLE_PROTOCOL);
+          expect(own).toEqual([way]);
+          await perform(host, "route", remove("route", way));
+          expect(await routes(host)).toEqual([]);
+        }));
+    }
+
     test("a member that is not there, a gateway that nothing reaches, a link that is not there are refused", () =>
       withStage(open, async ({ host }) => {
         const refused = [
