@@ -5,7 +5,6 @@ import { expect } from "vitest";
 import { stringify } from "yaml";
 import { applyPlan } from "../src/agent/apply.ts";
 import { lookAndPlan } from "../src/agent/look.ts";
-import type { Memory } from "../src/agent/look.ts";
 import { parseConfig } from "../src/config/config.ts";
 import type { Config } from "../src/config/config.ts";
 import type { Host } from "../src/host/host.ts";
@@ -14,9 +13,9 @@ import type { NeighbourSpec, NexthopSpec, RouteSpec, RuleSpec } from "../src/mod
 import type { Observed } from "../src/model/objects.ts";
 import { emptyLedger } from "../src/model/plan.ts";
 import { describeObject } from "../src/plan/kinds/index.ts";
-import { emptyNumbers } from "../src/plan/numbers.ts";
 import { ROLES } from "../src/roles/index.ts";
 import { create, listed, perform, until } from "./contract-steps.ts";
+import { MemoryStore } from "./memory-store.ts";
 import type { Stage } from "./contract-steps.ts";
 
 const LINKS = { ib0: "172.16.34.1", ib1: "172.16.34.2", eth0: "10.0.0.5" } as const;
@@ -234,16 +233,6 @@ async function inventory(host: Host): Promise<{ ours: string[]; foreign: string[
 function withoutPlace({ kind, key, spec }: Observed<"address">): Observed<"address"> {
   const { secondary: _secondary, ...rest } = spec;
   return { kind, key, spec: rest };
-}
-
-class MemoryStore {
-  memory: Memory = { ledger: emptyLedger(), numbers: emptyNumbers() };
-  writeLedger = async (ledger: Memory["ledger"]): Promise<void> => {
-    this.memory = { ...this.memory, ledger: structuredClone(ledger) };
-  };
-  writeNumbers = async (numbers: Memory["numbers"]): Promise<void> => {
-    this.memory = { ...this.memory, numbers: structuredClone(numbers) };
-  };
 }
 
 async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Promise<void> {
