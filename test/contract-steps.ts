@@ -8,14 +8,14 @@ import { rulesOf } from "../src/plan/kinds/index.ts";
 /** A host that a test can change from outside. */
 export interface Stage extends AsyncDisposable {
   host: Host;
-  addLink(name: string, addresses: readonly string[]): void;
-  setUp(name: string, up: boolean): void;
+  addLink: (name: string, addresses: readonly string[]) => void;
+  setUp: (name: string, up: boolean) => void;
   /** Gives the far end of a link up, and back. The kernel says so to everybody some time later. */
-  setCarrier(name: string, carrier: boolean): void;
+  setCarrier: (name: string, carrier: boolean) => void;
   /** Adds an address as somebody else would. */
-  addAddress(link: string, address: string): void;
+  addAddress: (link: string, address: string) => void;
   /** Makes the host learn a neighbour by itself. */
-  learn(link: string, address: string): void;
+  learn: (link: string, address: string) => void;
 }
 
 /** RTPROT_STATIC: what other programs make. */

@@ -63,7 +63,7 @@ export function testNexthopContract(open: () => Promise<Stage>): void {
       test(`${name}: made, listed as asked for, taken away`, () =>
         withStage(open, async ({ host }) => {
           expect(await make(host, ...specs)).toEqual(specs.map(() => undefined));
-          expect(await nexthops(host)).toEqual(specs.map(rulesOf("nexthop").normalize));
+          expect(await nexthops(host)).toEqual(specs.map((spec) => rulesOf("nexthop").normalize(spec)));
           const steps = specs.toReversed().map((spec) => remove("nexthop", spec));
           expect(await perform(host, "nexthop", ...steps)).toEqual(specs.map(() => undefined));
           expect(await nexthops(host)).toEqual([]);

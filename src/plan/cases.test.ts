@@ -23,8 +23,8 @@ function objectOf(short: ShortObject): { kind: Kind; spec: Specs[Kind] } {
 
 function observe(short: ShortObject): Observed {
   const { kind, spec: raw } = objectOf(short);
-  const spec = (rulesOf(kind).normalize as (spec: Specs[Kind]) => Specs[Kind])(raw);
-  const key = (rulesOf(kind).identify as (spec: Specs[Kind]) => string)(spec);
+  const spec = rulesOf(kind).normalize(raw);
+  const key = rulesOf(kind).identify(spec);
   return { kind, spec, key } as Observed;
 }
 

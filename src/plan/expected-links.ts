@@ -19,7 +19,7 @@ export function expectLinks(
   // Those of another length than wanted are taken off and put there anew.
   const leaving = own
     .filter((spec) => wantedTexts.get(addressRules.identify(spec)) !== addressRules.compare(spec))
-    .map(addressRules.identify);
+    .map((spec) => addressRules.identify(spec));
   return links.map((link) => {
     let { addresses } = link;
     for (const key of leaving) addresses = withoutAddress(addresses, key);

@@ -71,15 +71,19 @@ function planDesired(plan: Plan, whole: Desired, present: Observed[], ground: Gr
 
 /** The object made of those that are there; absent where nothing can be made, for lack of what is missing. */
 function narrow(desired: Desired, ground: Ground): { desired?: Desired; missing: Need[] } {
-  const rules = rulesOf(desired.kind);
-  if (!rules.narrow) return { desired, missing: [] };
-  const narrowWith = rules.narrow as (spec: Specs[Kind], isThere: (need: Need) => boolean) => Narrowed;
-  const { spec, missing } = narrowWith(desired.spec, (need) => ground.lack(need) === undefined);
-  // The narrowed spec is of the same kind, which TypeScript cannot follow through the cast above.
+  const isThere = (need: Need): boolean => ground.lack(need) === undefined;
+  const { spec, missing } = narrowSpec(desired.kind, desired.spec, isThere);
+  // The narrowed spec is of the same kind, which TypeScript cannot follow through the union.
   return spec === undefined ? { missing } : { desired: { ...desired, spec } as Desired, missing };
 }
 
-type Narrowed = { spec?: Specs[Kind]; missing: Need[] };
+function narrowSpec<K extends Kind>(
+  kind: K,
+  spec: Specs[K],
+  isThere: (need: Need) => boolean,
+): { spec?: Specs[K]; missing: Need[] } {
+  return rulesOf(kind).narrow?.(spec, isThere) ?? { spec, missing: [] };
+}
 
 function planRemoval(observed: Observed, ledger: Ledger): Step[] {
   const why = observed.key in ledger.applied ? "unwanted" : "orphan";

@@ -124,7 +124,7 @@ function readHops(
 }
 
 function readMetrics(metrics: NonNullable<StaticRoute["metrics"]>): RouteMetrics {
-  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => value !== undefined)) as RouteMetrics;
+  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => value !== undefined));
 }
 
 /** Refuses what the family's kernel code would silently ignore. */
