@@ -152,3 +152,14 @@ function sorted(text: string): string[] {
     .map((line) => line.replace(/ (linkdown|dead)\b/g, "").trim())
     .toSorted();
 }
+
+test("routes of ours stay when the last IPv4 address of their link goes", async () => {
+  const routes =
+    "static: { s: { routes: [{ to: 10.1.0.0/16, link: ib0 }, { to: 10.2.0.0/16, link: ib0, table: 9 }] } }";
+  await apply(`version: 1\nlinks: { ib0: { addresses: [172.16.34.1/16] } }\n${routes}`);
+  const rest = `version: 1\n${routes}`;
+  expect((await apply(rest)).failed).toEqual([]);
+  expect(namespace.ip("-4 addr show dev ib0")).toBe("");
+  expect(namespace.ip("route show table all")).toMatch(/10\.1\.0\.0\/16 dev ib0 .*[^]*10\.2\.0\.0\/16 dev ib0 table 9/);
+  expect(await left(rest)).toEqual(NOTHING);
+});

@@ -2,6 +2,7 @@
 // cannot be done now.
 import { isOurs } from "./ownership.ts";
 import { inOrderOfCreation } from "./compose.ts";
+import { rebuildRoutes } from "./emptied-links.ts";
 import { describeObject, rulesOf } from "./kinds/index.ts";
 import { Ground } from "./needs.ts";
 import type { Key, Kind, Specs } from "../model/kinds.ts";
@@ -31,7 +32,8 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
     .flatMap((observed) => planRemoval(observed, ledger));
   const surplus = creations.filter((step) => step.action === "delete");
   plan.steps = [...creations.filter((step) => step.action !== "delete"), ...surplus, ...removals];
-  return plan;
+  const ours = have.observed.filter((observed) => isOurs(observed, ledger));
+  return rebuildRoutes(plan, want, have.links, ours);
 }
 
 /** Kinds of which an object that is as it should be serves, whoever made it; and it stays theirs. */
