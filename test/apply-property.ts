@@ -278,9 +278,11 @@ export async function checkApplyProperty(open: () => Promise<Stage>, runs: numbe
       await applyAndCheck(host, store, parsed as Config);
       if (i === 0 && flap !== undefined) {
         const set = how === "admin" ? stage.setUp : stage.setCarrier;
-        set(flap, false);
         // The kernel takes away what hangs on the carrier when it tells everybody, which is some time later.
-        await until(async () => !(await listed(host, "nexthop")).some((spec) => spec.link === flap));
+        const marker: NexthopSpec = { id: 9999, family: 4, link: flap, protocol: 4 };
+        expect(await perform(host, "nexthop", create("nexthop", marker))).toEqual([undefined]);
+        set(flap, false);
+        await until(async () => !(await listed(host, "nexthop")).some(({ id }) => id === marker.id));
         await applyAndCheck(host, store, parsed as Config);
         set(flap, true);
         await applyAndCheck(host, store, parsed as Config);

@@ -174,7 +174,7 @@ export interface NeighbourSpec {
 /** A nexthop object that takes part in a group. */
 export interface NexthopMember {
   id: number;
-  /** Share among the members, 1–65536 (kernels before 6.12: 1–256); absent means 1. */
+  /** Share among the members, 1–65535 (kernels before 6.12: 1–256); absent means 1. */
   weight?: number;
 }
 

@@ -6,7 +6,7 @@ import { eachAttribute, MalformedMessage, type Packet, type UnknownAttribute } f
 /** A member of a group. */
 export interface MemberMessage {
   id: number;
-  /** 1–65536; kernels before 6.12 refuse more than 256. */
+  /** 1–65535; kernels before 6.12 refuse more than 256. */
   weight: number;
 }
 
@@ -22,6 +22,9 @@ export interface ResilienceMessage {
 const UPPER_HALF_SAID = 0x80000000;
 
 const MEMBER_LENGTH = 8;
+
+/** One less than the field could say: the kernel counts in 16 bits from 1 (nh_check_attr_group). */
+const MOST_WEIGHT = 65535;
 
 // NHA_RES_GROUP_* (linux/nexthop.h).
 const BUCKETS = 1;
@@ -41,11 +44,12 @@ export function decodeMembers(packet: Packet, at: number, length: number, answer
   return members;
 }
 
-/** Appends NHA_GROUP. RangeError for a weight outside 1–65536. */
+/** Appends NHA_GROUP. RangeError for a weight outside 1–65535. */
 export function encodeMembers(encoder: Encoder, type: number, members: readonly MemberMessage[]): void {
   let at = encoder.attribute(type, members.length * MEMBER_LENGTH);
   for (const { id, weight } of members) {
     encoder.setU32(at, id);
+    if (weight > MOST_WEIGHT) throw new RangeError(`${weight} is too large a weight`);
     // Checked as a whole, then split: the kernel has the upper byte where it used to have padding.
     encoder.setU16(at + 4, weight - 1);
     at += MEMBER_LENGTH;

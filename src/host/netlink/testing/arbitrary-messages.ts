@@ -267,7 +267,7 @@ export const nexthop: fc.Arbitrary<NexthopMessage> = fc
           gateway: address(family ?? 4),
           blackhole: yes,
           fdb: yes,
-          members: fc.array(fc.record({ id: u32, weight: fc.integer({ min: 1, max: 65536 }) }), { maxLength: 4 }),
+          members: fc.array(fc.record({ id: u32, weight: fc.integer({ min: 1, max: 65535 }) }), { maxLength: 4 }),
           groupType: u16,
           resilience: fc.record({ buckets: u16, idleTimer: u32, unbalancedTimer: u32 }, { requiredKeys: [] }),
           master: u32,
