@@ -12,6 +12,7 @@ import { HEDDLE_PROTOCOL } from "../src/model/kinds.ts";
 import type { NeighbourSpec, NexthopSpec, RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import type { Observed } from "../src/model/objects.ts";
 import { emptyLedger } from "../src/model/plan.ts";
+import type { Step } from "../src/model/plan.ts";
 import { describeObject } from "../src/plan/kinds/index.ts";
 import { ROLES } from "../src/roles/index.ts";
 import { create, listed, perform, until } from "./contract-steps.ts";
@@ -235,6 +236,8 @@ function withoutPlace({ kind, key, spec }: Observed<"address">): Observed<"addre
   return { kind, key, spec: rest };
 }
 
+const keyOf = (step: Step): string => (step.action === "delete" ? step.before.key : step.after.key);
+
 async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Promise<void> {
   const before = await inventory(host);
   const first = await lookAndPlan(wanted, host, store.memory);
@@ -248,10 +251,12 @@ async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Pr
     expect(after.ours.toSorted(), "a failed apply changes nothing").toEqual(before.ours.toSorted());
     return;
   }
+  // An IPv6 address may be usable at once, without a probe, and then what waited for it need not.
+  const waited = new Set(first.look.plan.blocked.map(({ desired }) => desired.key));
   const second = await lookAndPlan(wanted, host, store.memory);
   expect(
-    second.look?.plan.steps.map((step) => JSON.stringify(step)),
-    "the second plan is empty",
+    second.look?.plan.steps.filter((step) => !waited.has(keyOf(step))).map((step) => JSON.stringify(step)),
+    "the second plan is empty, but for what waited",
   ).toEqual([]);
 }
 

@@ -42,7 +42,7 @@ async function change(
   if (!context.options.json) context.say(renderPlan(plan, context.paint));
   const applied = await applyPlan(before.look, session.host, session.store);
   const failures = [...applied.failed.map(stepFailed), ...applied.notUndone.map(undoFailed)];
-  const left = failures.length > 0 ? [] : await leftOver(config, session);
+  const left = failures.length > 0 ? [] : await leftOver(config, session, plan);
   const findings = [...failures, ...left];
   context.report(findings);
 
@@ -56,10 +56,15 @@ async function change(
 }
 
 /** After an apply nothing may be left to do; what is, somebody else changed meanwhile or the kernel did not keep. */
-async function leftOver(config: Config, session: Session): Promise<Diagnostic[]> {
+async function leftOver(config: Config, session: Session, plan: Look["plan"]): Promise<Diagnostic[]> {
   const { ledger, numbers } = await session.store.read();
   const after = await lookAndPlan(config, session.host, { ledger, numbers });
-  return (after.look?.plan.steps ?? []).map((step) => ({
+  // What waited, and has become possible meanwhile, is for the next apply: the exit code says that something waits.
+  const waited = new Set(plan.blocked.map(({ desired }) => desired.key));
+  const steps = (after.look?.plan.steps ?? []).filter(
+    (step) => step.action === "delete" || !waited.has(step.after.key),
+  );
+  return steps.map((step) => ({
     code: "not-kept",
     severity: "error",
     summary: `the kernel does not have this as it was asked: ${describeStep(step)}`,
