@@ -14,6 +14,7 @@ import type { Observed } from "../src/model/objects.ts";
 import { emptyLedger } from "../src/model/plan.ts";
 import type { Step } from "../src/model/plan.ts";
 import { describeObject } from "../src/plan/kinds/index.ts";
+import { textOf } from "../src/plan/plan.ts";
 import { ROLES } from "../src/roles/index.ts";
 import { create, listed, perform, until } from "./contract-steps.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -111,14 +112,16 @@ const config = fc
       maxLength: 6,
     }),
     rules: fc.array(staticRule, { maxLength: 6 }),
+    adopt: fc.boolean(),
   })
-  .map(({ links, nexthops, neighbours, multihome, routes, rules }) => {
+  .map(({ links, nexthops, neighbours, multihome, routes, rules, adopt }) => {
     const named = new Set<unknown>(Object.keys(nexthops ?? {}));
     // Names that are nobody's are refused with the file, which the role's cases show.
     const known = routes.filter(
       (route) => !("nexthop" in route && typeof route.nexthop === "string") || named.has(route.nexthop),
     );
-    const section = { ...(nexthops ? { nexthops: withKnownMembers(nexthops) } : {}), neighbours, routes: known, rules };
+    const objects = nexthops ? { nexthops: withKnownMembers(nexthops) } : {};
+    const section = { ...objects, neighbours, routes: known, rules, adopt };
     return stringify({
       version: 1,
       links,
@@ -240,17 +243,28 @@ const keyOf = (step: Step): string => (step.action === "delete" ? step.before.ke
 
 async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Promise<void> {
   const before = await inventory(host);
+  const memory = structuredClone(store.memory.ledger);
   const first = await lookAndPlan(wanted, host, store.memory);
   // A file that contradicts itself is refused before anything is done.
   if (!first.look) return;
   const applied = await applyPlan(first.look, host, store);
   const after = await inventory(host);
-  expect(after.foreign, "what is not ours stays as it was").toEqual(before.foreign);
   if (applied.failed.length > 0) {
     expect(applied.notUndone).toEqual([]);
+    expect(after.foreign, "a failed apply changes nothing of others").toEqual(before.foreign);
     expect(after.ours.toSorted(), "a failed apply changes nothing").toEqual(before.ours.toSorted());
+    expect(store.memory.ledger.sysctls, "and remembers what was remembered").toEqual(memory.sysctls);
     return;
   }
+  const adopted = first.look.plan.steps.filter((step) => step.action === "adopt");
+  for (const step of adopted) {
+    expect(textOf(step.after), "what is taken over is equal").toBe(textOf(step.before));
+    expect(first.look.want.objects.find(({ key }) => key === step.after.key)?.adopt, "and was asked for").toBe(true);
+  }
+  const taken = adopted.map(({ before }) => JSON.stringify(before));
+  expect(after.foreign, "what is not ours stays as it was").toEqual(
+    before.foreign.filter((one) => !taken.includes(one)),
+  );
   // An IPv6 address may be usable at once, without a probe, and then what waited for it need not.
   const waited = new Set(first.look.plan.blocked.map(({ desired }) => desired.key));
   const second = await lookAndPlan(wanted, host, store.memory);
@@ -296,7 +310,11 @@ export async function checkApplyProperty(open: () => Promise<Stage>, runs: numbe
     await applyAndCheck(host, store, { file: "", ranges: {}, sections: [] });
     const left = await inventory(host);
     expect(left.ours.toSorted(), "remove leaves no trace").toEqual(untouched.ours.toSorted());
-    if (flap === undefined) expect(left.foreign).toEqual(untouched.foreign);
+    // What was taken over is heddle's, and goes with what is heddle's.
+    const stayed = untouched.foreign.filter((one) => left.foreign.includes(one));
+    if (flap === undefined) expect(left.foreign, "nothing is added").toEqual(stayed);
+    const asked = configs.some((text) => text.includes("adopt: true"));
+    if (flap === undefined && !asked) expect(left.foreign).toEqual(untouched.foreign);
     expect(store.memory.ledger).toEqual(emptyLedger());
   });
   // One seed that is always the same, and one that never is; fast-check prints the replay line of a failure.

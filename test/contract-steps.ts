@@ -41,6 +41,11 @@ export function replace<K extends Kind>(kind: K, before: Specs[K], after: Specs[
   return { action: "replace", before: object(kind, before) as Observed, after: object(kind, after), why: "changed" };
 }
 
+/** A step that makes another's object heddle's, or the other way round. */
+export function adopt<K extends Kind>(kind: K, before: Specs[K], after: Specs[K]): Step {
+  return { action: "adopt", before: object(kind, before) as Observed, after: object(kind, after), why: "asked" };
+}
+
 /** The result of each step: the name of its errno, or undefined when it was done. */
 export async function perform(host: Host, kind: Kind, ...steps: Step[]): Promise<(string | undefined)[]> {
   const results = await host.drivers[kind].perform(steps, await host.links());

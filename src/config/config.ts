@@ -51,8 +51,9 @@ export function parseConfig(text: string, file: string, roles: readonly Role[]):
   return hasErrors(diagnostics) ? { diagnostics } : { value: { file, ranges: { ...ranges }, sections }, diagnostics };
 }
 
-/** A key that is only misspelled is not missing as well. */
-function withoutEchoes(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+/** Nothing is said twice, and a key that is only misspelled is not missing as well. */
+function withoutEchoes(all: readonly Diagnostic[]): Diagnostic[] {
+  const diagnostics = [...new Map(all.map((diagnostic) => [JSON.stringify(diagnostic), diagnostic])).values()];
   const misspelled = diagnostics.filter(({ code }) => code === "unknown-key").map(({ detail }) => detail ?? "");
   return diagnostics.filter(({ code, summary }) => {
     const missing = code === "missing-key" ? /lacks ("[^"]*")$/.exec(summary)?.[1] : undefined;

@@ -10,7 +10,12 @@ export type Step =
   | { action: "create"; after: Desired; why: "new" | "missing" }
   | { action: "replace"; before: Observed; after: Desired; why: "changed" | "drift" }
   /** `restore`: the value that a sysctl had before heddle's first change, and that it gets back. */
-  | { action: "delete"; before: Observed; why: "unwanted" | "orphan"; restore?: string };
+  | { action: "delete"; before: Observed; why: "unwanted" | "orphan"; restore?: string }
+  /**
+   * `before` and `after` differ in nothing but whose they are. `beside`: ours stands already (an adoption was cut
+   * short, or somebody made an equal rule again), and only theirs is left to go.
+   */
+  | { action: "adopt"; before: Observed; after: Desired; why: "asked"; beside?: true };
 
 /** An object that cannot be made now, what it waits for, and whether that is a thing to come or somebody's object. */
 export interface Blocked {
@@ -25,6 +30,8 @@ export interface Blocked {
     | "address-tentative"
     | "nexthop-missing"
     | "foreign";
+  /** How the foreign object differs, or what would let heddle take it over: a clause for a person. */
+  hint?: string;
 }
 
 export interface Plan {
@@ -43,6 +50,11 @@ export interface Ledger {
   addresses: Record<Key, { link: number }>;
   /** By key: the object as it was last applied, as text. Absent keys were never applied on this boot. */
   applied: Record<Key, string>;
+  /**
+   * By key: what the kernel made of the object in `applied`, as text, for kinds that the kernel gives back in other
+   * words than they were asked for (nftTable). While both texts are met, the object is as it should be.
+   */
+  made: Record<Key, string>;
 }
 
 /** What heddle remembers of one sysctl that it changed. */
@@ -57,5 +69,5 @@ export interface SysctlMemory {
 
 /** A ledger that remembers nothing. */
 export function emptyLedger(): Ledger {
-  return { sysctls: {}, addresses: {}, applied: {} };
+  return { sysctls: {}, addresses: {}, applied: {}, made: {} };
 }

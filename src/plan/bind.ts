@@ -1,7 +1,7 @@
 // Owns the step from the file to this host: which links there are, which numbers each section gets.
 import type { Config } from "../config/config.ts";
 import { POOLS } from "../model/claim.ts";
-import type { Pool } from "../model/claim.ts";
+import type { ExclusiveClaim, Pool } from "../model/claim.ts";
 import type { Diagnostic, Outcome } from "../model/diagnostic.ts";
 import { hasErrors, inOrderOfLines } from "../model/diagnostic.ts";
 import type { Facts } from "../model/facts.ts";
@@ -33,6 +33,7 @@ export interface Intent {
 /** Binds a file to a host. `earlier` are the numbers drawn before, which are kept where they can be. */
 export function bindIntent(config: Config, facts: Facts, earlier: Numbers, roles: readonly Role[]): Outcome<Intent> {
   const claims: OwnedClaim[] = [];
+  const exclusives: (ExclusiveClaim & { owner: string })[] = [];
   const roleOf = config.sections.map((section) => {
     const role = roles.find((candidate) => candidate.name === section.role);
     if (!role) throw new Error(`no role is called ${section.role}`);
@@ -43,20 +44,30 @@ export function bindIntent(config: Config, facts: Facts, earlier: Numbers, roles
   const links = expectLinks(facts.links, wanted, facts.own.addresses);
   const bound = roleOf.map(({ role, section, owner }) => {
     const own = role.claims(section, links);
-    claims.push(...own.map((claim) => ({ ...claim, owner })));
+    for (const claim of own) {
+      if ("pool" in claim) claims.push({ ...claim, owner });
+      else exclusives.push({ ...claim, owner });
+    }
     return { role, section, owner, own };
   });
-  const { numbers, diagnostics } = drawNumbers(
+  const { numbers, diagnostics: exhausted } = drawNumbers(
     claims,
     { ...DEFAULT_RANGES, ...present(config.ranges) },
     { ...facts.inUse, nexthops: takenNexthops(claims, facts, earlier) },
     earlier,
     bound.map(({ owner }) => owner),
   );
+  const diagnostics = [...exhausted, ...claimedTwice(exclusives)];
   if (hasErrors(diagnostics)) return { diagnostics };
   const sections = bound.map(({ role, section, owner, own }): BoundSection => {
-    const drawn: Record<Pool, Record<string, number>> = { tables: {}, priorities: {}, nexthops: {} };
+    // Names come from links and from the file, so they are looked up where nothing is inherited.
+    const drawn: Record<Pool, Record<string, number>> = {
+      tables: Object.create(null) as Record<string, number>,
+      priorities: Object.create(null) as Record<string, number>,
+      nexthops: Object.create(null) as Record<string, number>,
+    };
     for (const claim of own) {
+      if (!("pool" in claim)) continue;
       const number = claim.fixed ?? numbers[claim.pool][claimId({ owner, name: claim.name })];
       if (number !== undefined) drawn[claim.pool][claim.name] = number;
     }
@@ -78,6 +89,26 @@ function present(ranges: Config["ranges"]): Partial<Record<Pool, NumberRange>> {
 function takenNexthops(claims: readonly OwnedClaim[], facts: Facts, earlier: Numbers): number[] {
   const kept = new Set(claims.map((claim) => earlier.nexthops[claimId(claim)]));
   return [...facts.inUse.nexthops, ...facts.own.nexthops.filter((id) => !kept.has(id))];
+}
+
+/** What more than one section wants for itself. */
+function claimedTwice(claims: readonly (ExclusiveClaim & { owner: string })[]): Diagnostic[] {
+  const first = new Map<string, ExclusiveClaim & { owner: string }>();
+  return claims.flatMap((claim): Diagnostic[] => {
+    const earlier = first.get(claim.exclusive);
+    if (!earlier) first.set(claim.exclusive, claim);
+    if (!earlier || earlier.owner === claim.owner) return [];
+    return [
+      {
+        code: "claimed-twice",
+        severity: "error",
+        summary: `${claim.owner} and ${earlier.owner} both want ${claim.exclusive}`,
+        detail: `${earlier.owner} asks for it at ${earlier.from.file}:${earlier.from.start.line}.`,
+        remedy: "Leave it to one of them.",
+        range: claim.from,
+      },
+    ];
+  });
 }
 
 /** Asks every role what its section means on this host, and puts the answers together. */

@@ -12,10 +12,10 @@ import { undoSteps } from "./undo.ts";
 
 const NOWHERE = { file: "", start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
 
-type ShortObject = Partial<Specs>;
+type ShortObject = Partial<Specs> & { adopt?: true };
 
 /** One object from `{ route: {…} }`. */
-function objectOf(short: ShortObject): { kind: Kind; spec: Specs[Kind] } {
+function objectOf({ adopt: _asked, ...short }: ShortObject): { kind: Kind; spec: Specs[Kind] } {
   const [entry] = Object.entries(short);
   if (!entry) throw new Error("an object of a case has no kind");
   return { kind: entry[0] as Kind, spec: entry[1] };
@@ -30,7 +30,11 @@ function observe(short: ShortObject): Observed {
 
 const line = (step: Step): string => {
   const restore = step.action === "delete" && step.restore !== undefined ? ` back to ${step.restore}` : "";
-  return `${step.action} (${step.why}) ${describeStep(step)}${restore}`;
+  const hands =
+    step.action === "adopt" && "protocol" in step.before.spec && "protocol" in step.after.spec
+      ? ` from ${step.before.spec.protocol} to ${step.after.spec.protocol}${step.beside ? ", which stands already" : ""}`
+      : "";
+  return `${step.action} (${step.why}) ${describeStep(step)}${restore}${hands}`;
 };
 
 testCases(join(import.meta.dirname, "cases"), "plan.yaml", (one) => {
@@ -44,14 +48,20 @@ testCases(join(import.meta.dirname, "cases"), "plan.yaml", (one) => {
     objects?: ShortObject[];
     ledger?: Partial<Ledger>;
   };
-  const wanted = desired.map((short) => ({ ...objectOf(short), from: NOWHERE }) as Wanted);
+  const wanted = desired.map(
+    (short) => ({ ...objectOf(short), from: NOWHERE, ...(short.adopt ? { adopt: true } : {}) }) as Wanted,
+  );
   const want = composeDesired([{ owner: "role/case", wanted }]).value ?? { objects: [] };
   const snapshot = { links: linksFrom(links), observed: objects.map(observe) };
   const plan = makePlan(want, snapshot, { ...emptyLedger(), ...ledger });
   return {
     steps: plan.steps.map(line),
     ...(plan.blocked.length > 0
-      ? { blocked: plan.blocked.map((row) => `${describeObject(row.desired)}: ${row.why}, ${row.waitsFor}`) }
+      ? {
+          blocked: plan.blocked.map(
+            (row) => `${describeObject(row.desired)}: ${row.why}, ${row.waitsFor}${row.hint ? ` (${row.hint})` : ""}`,
+          ),
+        }
       : {}),
     settled: plan.settled,
     undo: undoSteps(plan.steps).map(line),

@@ -4,6 +4,7 @@ import type { LinkFact } from "../model/facts.ts";
 import type { Key } from "../model/kinds.ts";
 import type { Desired, DesiredState, Observed } from "../model/objects.ts";
 import type { Plan, Step } from "../model/plan.ts";
+import { asObserved } from "./undo.ts";
 import { addressRules } from "./kinds/address.ts";
 
 /**
@@ -21,11 +22,15 @@ export function rebuildRoutes(
   const affected = want.objects.filter((object) => leavesBy(object, emptied) && !blocked.has(object.key));
   if (affected.length === 0) return plan;
   const keys = new Set<Key>(affected.map(({ key }) => key));
-  const deletions = ours
+  const keyOf = (step: Step): Key => (step.action === "delete" ? step.before.key : step.after.key);
+  // What is taken over is ours by then; it stays taken over, so that the way back gives it back.
+  const adoptions = plan.steps.filter((step) => step.action === "adopt" && keys.has(keyOf(step)));
+  const adopted = adoptions.flatMap((step) => (step.action === "adopt" ? [asObserved(step.after)] : []));
+  const deletions = [...ours, ...adopted]
     .filter(({ kind, key }) => kind === "route" && keys.has(key))
     .map((before): Step => ({ action: "delete", before, why: "unwanted" }));
   const creations = affected.map((after): Step => ({ action: "create", after, why: "missing" }));
-  const others = plan.steps.filter((step) => !keys.has(step.action === "delete" ? step.before.key : step.after.key));
+  const others = plan.steps.filter((step) => step.action === "adopt" || !keys.has(keyOf(step)));
   const at = others.findIndex((step) => step.action === "delete" && step.before.kind === "address");
   const steps = [...others.slice(0, at), ...deletions, ...others.slice(at), ...creations];
   return { ...plan, steps, settled: plan.settled.filter((key) => !keys.has(key)) };

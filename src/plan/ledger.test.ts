@@ -1,35 +1,113 @@
-// Owns the proof that the ledger remembers the addresses that heddle put on links, as long as those links are there.
-import { expect, test } from "vitest";
+// Owns the proof that heddle remembers the right values and addresses of the right links.
+import { describe, expect, test } from "vitest";
 import { linksFrom } from "../../test/cases.ts";
 import { emptyLedger } from "../model/plan.ts";
 import type { Ledger, Step } from "../model/plan.ts";
 import { composeDesired } from "./compose.ts";
-import { forgetGoneLinks, noteAfter, noteBefore } from "./ledger.ts";
+import { followLinks, noteAfter, noteBefore } from "./ledger.ts";
 
-const from = { file: "", start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
-const want = composeDesired([
-  {
-    owner: "links/ib0",
-    wanted: [
-      { kind: "address", spec: { family: 4, link: "ib0", address: "172.16.34.1/16", scope: "global" }, from },
-      { kind: "address", spec: { family: 4, link: "ib0", address: "172.16.34.2/16", scope: "global" }, from },
-    ],
-  },
-]).value ?? { objects: [] };
-const links = linksFrom({ ib0: { index: 7 } });
-const steps = want.objects.slice(0, 1).map((after): Step => ({ action: "create", after, why: "new" }));
-const plan = { steps, blocked: [], settled: [] };
-const KEY = "address ib0 172.16.34.1/16";
+const PATH = "net/ipv4/conf/ib0/rp_filter";
+const memory = { earlier: "0", set: ["2"], link: 2 };
+const ledger: Ledger = { ...emptyLedger(), sysctls: { [PATH]: memory } };
 
-test("an address is noted before it is made, and kept while it is wanted; one that was there is not", () => {
-  const before = noteBefore(emptyLedger(), steps, links);
-  expect(before.addresses).toEqual({ [KEY]: { link: 7 } });
-  expect(noteAfter(before, want, plan).addresses).toEqual({ [KEY]: { link: 7 } });
-  expect(noteAfter(before, { objects: [] }, { ...plan, steps: [] }).addresses).toEqual({});
+/** A step that sets a value where another one stood. */
+function set(before: string, after: string): Step {
+  const object = (value: string) => ({ kind: "sysctl" as const, key: `sysctl ${PATH}`, spec: { path: PATH, value } });
+  return {
+    action: "replace",
+    before: object(before),
+    after: { ...object(after), needs: [], owners: [], from: [] },
+    why: "changed",
+  };
+}
+
+describe("links that change", () => {
+  test("a renamed one keeps its memory under its new name", () => {
+    const links = linksFrom({ ibx: { index: 2 } });
+    expect(followLinks(ledger, links).sysctls).toEqual({ "net/ipv4/conf/ibx/rp_filter": memory });
+  });
+
+  test("two that swap their names swap their memory", () => {
+    const both: Ledger = {
+      ...emptyLedger(),
+      sysctls: { [PATH]: memory, "net/ipv4/conf/ib1/rp_filter": { ...memory, link: 3, earlier: "1" } },
+    };
+    const links = linksFrom({ ib1: { index: 2 }, ib0: { index: 3 } });
+    expect(followLinks(both, links).sysctls).toEqual({
+      "net/ipv4/conf/ib1/rp_filter": memory,
+      [PATH]: { ...memory, link: 3, earlier: "1" },
+    });
+  });
+
+  test("one that was made anew under the same name has no memory", () => {
+    expect(followLinks(ledger, linksFrom({ ib0: { index: 9 } })).sysctls).toEqual({});
+  });
+
+  test("switches of the whole host are nobody's", () => {
+    const host: Ledger = { ...emptyLedger(), sysctls: { "net/ipv4/ip_forward": { earlier: "0", set: ["1"] } } };
+    expect(followLinks(host, [])).toEqual(host);
+  });
 });
 
-test("addresses of a link that was made anew are forgotten", () => {
-  const ledger: Ledger = { ...emptyLedger(), addresses: { [KEY]: { link: 7 } } };
-  expect(forgetGoneLinks(ledger, links).addresses).toEqual({ [KEY]: { link: 7 } });
-  expect(forgetGoneLinks(ledger, linksFrom({ ib0: { index: 9 } })).addresses).toEqual({});
+describe("values before a change", () => {
+  const links = linksFrom({ ib0: { index: 2 } });
+  test("the first one is kept through later changes of ours", () => {
+    expect(noteBefore(ledger, [set("2", "1")], links).sysctls[PATH]).toEqual({
+      earlier: "0",
+      set: ["2", "1"],
+      link: 2,
+    });
+  });
+
+  test("one that somebody else set meanwhile is what it gets back", () => {
+    expect(noteBefore(ledger, [set("8", "2")], links).sysctls[PATH]).toEqual({ earlier: "8", set: ["2"], link: 2 });
+  });
+});
+
+describe("addresses", () => {
+  const from = { file: "", start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
+  const want = composeDesired([
+    {
+      owner: "links/ib0",
+      wanted: [
+        { kind: "address", spec: { family: 4, link: "ib0", address: "172.16.34.1/16", scope: "global" }, from },
+        { kind: "address", spec: { family: 4, link: "ib0", address: "172.16.34.2/16", scope: "global" }, from },
+      ],
+    },
+  ]).value ?? { objects: [] };
+  const links = linksFrom({ ib0: { index: 7 } });
+  const steps = want.objects.slice(0, 1).map((after): Step => ({ action: "create", after, why: "new" }));
+  const plan = { steps, blocked: [], settled: [] };
+  const KEY = "address ib0 172.16.34.1/16";
+  const remembering: Ledger = { ...emptyLedger(), addresses: { [KEY]: { link: 7 } } };
+
+  test("are noted before they are made, and kept while they are wanted; one that was there is not", () => {
+    const before = noteBefore(emptyLedger(), steps, links);
+    expect(before.addresses).toEqual({ [KEY]: { link: 7 } });
+    expect(noteAfter(before, want, plan).addresses).toEqual({ [KEY]: { link: 7 } });
+    expect(noteAfter(before, { objects: [] }, { ...plan, steps: [] }).addresses).toEqual({});
+  });
+
+  test("of a link that was made anew are forgotten", () => {
+    expect(followLinks(remembering, links).addresses).toEqual({ [KEY]: { link: 7 } });
+    expect(followLinks(remembering, linksFrom({ ib0: { index: 9 } })).addresses).toEqual({});
+  });
+
+  test("of links that swap their names go along, with subnets of far ends and IPv6", () => {
+    const both: Ledger = {
+      ...emptyLedger(),
+      addresses: {
+        [KEY]: { link: 7 },
+        "address ib0 10.0.0.1/32 to 10.0.0.2/32": { link: 7 },
+        "address ib1 172.16.34.1/16": { link: 8 },
+        "address ib1 fd00::1": { link: 8 },
+      },
+    };
+    expect(followLinks(both, linksFrom({ ib1: { index: 7 }, ib0: { index: 8 } })).addresses).toEqual({
+      "address ib1 172.16.34.1/16": { link: 7 },
+      "address ib1 10.0.0.1/32 to 10.0.0.2/32": { link: 7 },
+      [KEY]: { link: 8 },
+      "address ib0 fd00::1": { link: 8 },
+    });
+  });
 });

@@ -2,20 +2,27 @@
 import type { LinkFact } from "../model/facts.ts";
 import type { DesiredState, Observed } from "../model/objects.ts";
 import type { Ledger, Plan, Step, SysctlMemory } from "../model/plan.ts";
+import { addressKeyOn } from "./kinds/address.ts";
 import { linkOfSysctl } from "./kinds/sysctl.ts";
 import { textOf } from "./plan.ts";
 
-/** The ledger without what it remembers of links that are gone or were made anew: theirs are other switches. */
-export function forgetGoneLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
+/**
+ * The ledger as it is true of the links that are there: a link that was renamed took its switches and addresses along,
+ * and one that is gone, or was made anew under the same name, has others than those that heddle set.
+ */
+export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
   const sysctls: Ledger["sysctls"] = {};
   for (const [path, memory] of Object.entries(ledger.sysctls)) {
     const name = linkOfSysctl(path);
-    if (name === undefined || links.some((link) => link.name === name && link.index === memory.link)) {
-      sysctls[path] = memory;
-    }
+    const now = name === undefined ? undefined : links.find((link) => link.index === memory.link)?.name;
+    if (name === undefined) sysctls[path] = memory;
+    else if (now !== undefined) sysctls[path.replace(`/${name}/`, () => `/${now}/`)] = memory;
   }
-  const indices = new Set(links.map((link) => link.index));
-  const addresses = Object.fromEntries(Object.entries(ledger.addresses).filter(([, { link }]) => indices.has(link)));
+  const addresses: Ledger["addresses"] = {};
+  for (const [key, memory] of Object.entries(ledger.addresses)) {
+    const now = links.find((link) => link.index === memory.link)?.name;
+    if (now !== undefined) addresses[addressKeyOn(key, now)] = memory;
+  }
   return { ...ledger, sysctls, addresses };
 }
 
@@ -49,12 +56,21 @@ export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readon
   return { ...ledger, sysctls, addresses };
 }
 
-/** The ledger to write after the steps were done: what is undone is forgotten, what is in force is remembered. */
-export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan): Ledger {
+/**
+ * The ledger to write after the steps were done: what is undone is forgotten, what is in force is remembered. `made` is
+ * what the kernel made of the objects of this plan, for kinds whose drivers tell.
+ */
+export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan, made: readonly Observed[] = []): Ledger {
   const blocked = new Set(plan.blocked.map(({ desired }) => desired.key));
   const inForce = want.objects.filter((object) => !blocked.has(object.key));
   const applied: Ledger["applied"] = {};
   for (const object of inForce) applied[object.key] = textOf(object);
+  const settled = new Set(plan.settled);
+  const words: Ledger["made"] = {};
+  for (const [key, text] of Object.entries(ledger.made)) {
+    if (settled.has(key) && applied[key] === ledger.applied[key]) words[key] = text;
+  }
+  for (const object of made) if (object.key in applied) words[object.key] = textOf(object);
   const sysctls: Ledger["sysctls"] = {};
   const addresses: Ledger["addresses"] = {};
   for (const object of want.objects) {
@@ -64,7 +80,7 @@ export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan): Ledge
     const memory = ledger.sysctls[object.spec.path];
     if (memory) sysctls[object.spec.path] = { ...memory, set: [object.spec.value] };
   }
-  return { sysctls, addresses, applied };
+  return { sysctls, addresses, applied, made: words };
 }
 
 function sysctlValue(observed: Observed): string | undefined {

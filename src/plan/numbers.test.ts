@@ -19,6 +19,7 @@ const ranges = {
 };
 const nobody = { tables: [], priorities: [], nexthops: [] };
 const owners = ["multihome/ib"];
+const NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
 describe("numbers", () => {
   test("are the lowest free ones, in the order of the claims", () => {
@@ -46,13 +47,28 @@ describe("numbers", () => {
     expect(gone.tables).toEqual({ "static/a/x": 10 });
   });
 
-  test("move when somebody else took theirs, or when the range moved", () => {
+  test("stay when somebody else begins to use them, and move when the range or a stated number says so", () => {
     const first = drawNumbers([claim("a")], ranges, nobody, emptyNumbers(), owners).numbers;
-    expect(drawNumbers([claim("a")], ranges, { ...nobody, tables: [10] }, first, owners).numbers.tables).toEqual({
-      "multihome/ib/a": 11,
-    });
+    const beside = drawNumbers(
+      [claim("a"), claim("b")],
+      ranges,
+      { ...nobody, tables: [10, 11] },
+      first,
+      owners,
+    ).numbers;
+    expect(beside.tables).toEqual({ "multihome/ib/a": 10, "multihome/ib/b": 12 });
     const moved = { ...ranges, tables: { first: 50, last: 51 } };
     expect(drawNumbers([claim("a")], moved, nobody, first, owners).numbers.tables).toEqual({ "multihome/ib/a": 50 });
+    const stated = drawNumbers([claim("a"), claim("c", { fixed: 10 })], ranges, nobody, first, owners).numbers;
+    expect(stated.tables).toEqual({ "multihome/ib/a": 11 });
+  });
+
+  test("of nexthops move when somebody else has the object", () => {
+    const hop = claim("a", { pool: "nexthops" });
+    const first = drawNumbers([hop], ranges, nobody, emptyNumbers(), owners).numbers;
+    expect(first.nexthops).toEqual({ "multihome/ib/a": 1 });
+    const taken = drawNumbers([hop], ranges, { ...nobody, nexthops: [1] }, first, owners).numbers;
+    expect(taken.nexthops).toEqual({ "multihome/ib/a": 2 });
   });
 
   test("that do not suffice are said, with the range to widen", () => {
@@ -62,16 +78,13 @@ describe("numbers", () => {
 
   test("never overlap and never leave the range, whatever was drawn before", () => {
     const claims = fc.uniqueArray(
-      fc.record({
-        name: fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h"),
-        count: fc.integer({ min: 1, max: 3 }),
-      }),
+      fc.record({ name: fc.constantFrom(...NAMES), count: fc.integer({ min: 1, max: 3 }) }),
       {
         selector: (one) => one.name,
       },
     );
     const earlier = fc.dictionary(
-      fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h").map((name) => `multihome/ib/${name}`),
+      fc.constantFrom(...NAMES).map((name) => `multihome/ib/${name}`),
       fc.integer({ min: 5, max: 25 }),
     );
     fc.assert(
@@ -96,7 +109,13 @@ describe("numbers", () => {
           const drawn = spans.filter((number) => number >= 10 && number <= 19);
           expect(new Set(spans).size).toBe(spans.length);
           expect(drawn).toEqual(spans);
-          expect(spans.filter((number) => inUse.includes(number))).toEqual([]);
+          for (const { name, count = 1 } of wanted) {
+            const id = `multihome/ib/${name}`;
+            const first = numbers.tables[id];
+            if (first === undefined || first === tables[id]) continue;
+            // What is drawn anew is nobody's.
+            expect(inUse.filter((number) => number >= first && number < first + count)).toEqual([]);
+          }
         },
       ),
     );

@@ -1,5 +1,7 @@
 // Owns the comparison of what the host shall have with what the kernel has: which steps, in which order, and what
 // cannot be done now.
+import { findRuleAdoptions, reasonNotToAdoptRoute } from "./adopt.ts";
+import type { RuleAdoptions } from "./adopt.ts";
 import { isOurs } from "./ownership.ts";
 import { inOrderOfCreation } from "./compose.ts";
 import { rebuildRoutes } from "./emptied-links.ts";
@@ -7,12 +9,12 @@ import { describeObject, rulesOf } from "./kinds/index.ts";
 import { Ground } from "./needs.ts";
 import type { Key, Kind, Specs } from "../model/kinds.ts";
 import type { Desired, DesiredState, Need, Observed, Snapshot } from "../model/objects.ts";
-import type { Blocked, Ledger, Plan, Step } from "../model/plan.ts";
+import type { Ledger, Plan, Step } from "../model/plan.ts";
 
 /**
  * The steps that lead from `have` to `want`, in the order in which they are safe: new objects before old ones go
  * (make before break), a table filled before the rule that points to it, and the other way round for removal.
- * Objects that are not ours never appear in a step; where one stands in the way, the plan says so.
+ * Objects that are not ours appear in no step but one that adopts them; where one stands in the way, the plan says so.
  */
 export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Plan {
   const present = groupByKey(have.observed);
@@ -23,10 +25,9 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
   const taken = have.observed.filter(({ kind, key }) => kind === "nexthop" && wanted.has(key));
   const strange = taken.filter((observed) => !isOurs(observed, ledger));
   const ground = new Ground(have, new Set([...unwanted, ...strange].map((observed) => observed.key)));
-  for (const desired of want.objects) {
-    planDesired(plan, desired, present.get(desired.key) ?? [], ground, ledger);
-  }
-  const creations = plan.steps;
+  const known: Known = { have, ledger, adoptions: findRuleAdoptions(want, have, ledger), ground };
+  for (const desired of want.objects) planDesired(plan, desired, present.get(desired.key) ?? [], known);
+  const creations = adoptionsFirst(plan.steps, have);
   const removals = unwanted
     .sort((a, b) => inOrderOfCreation(b, a))
     .flatMap((observed) => planRemoval(observed, ledger));
@@ -36,16 +37,44 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
   return rebuildRoutes(plan, want, have.links, ours);
 }
 
+/** Among rules, those that are taken over come first and in the kernel's order, which decides among one priority. */
+function adoptionsFirst(steps: readonly Step[], have: Snapshot): Step[] {
+  const isRule = (step: Step): boolean => step.action !== "delete" && step.after.kind === "rule";
+  const rules = steps.filter(isRule);
+  const adopted = rules.filter((step) => step.action === "adopt");
+  if (adopted.length === 0) return [...steps];
+  const places = new Map(have.observed.map((object, i) => [object, i]));
+  const place = (step: Step): number => (step.action === "adopt" ? (places.get(step.before) ?? 0) : 0);
+  const inOrder = [
+    ...adopted.sort((a, b) => place(a) - place(b)),
+    ...rules.filter((step) => step.action !== "adopt"),
+  ].values();
+  // Steps of other kinds stay where the order of kinds has them.
+  return steps.map((step) => (isRule(step) ? (inOrder.next().value ?? step) : step));
+}
+
+/** What is known while a plan is made. */
+interface Known {
+  have: Snapshot;
+  ledger: Ledger;
+  adoptions: RuleAdoptions;
+  /** What the plan can build on, which grows with it. */
+  ground: Ground;
+}
+
 /** Kinds of which an object that is as it should be serves, whoever made it; and it stays theirs. */
 const SHARED: ReadonlySet<Kind> = new Set(["sysctl", "address"]);
 
-function planDesired(plan: Plan, whole: Desired, present: Observed[], ground: Ground, ledger: Ledger): void {
+function planDesired(plan: Plan, whole: Desired, present: Observed[], known: Known): void {
+  const { ledger, adoptions, ground } = known;
   const { desired, missing } = narrow(whole, ground);
   const ours = present.filter((observed) => isOurs(observed, ledger));
   const foreign = present.filter((observed) => !isOurs(observed, ledger));
-  const right = ours.find((observed) => isEqual(observed, desired ?? whole));
+  const right = ours.find((observed) => isRight(observed, desired ?? whole, ledger));
+  const theirs = adoptions.theirs.get(whole.key) ?? [];
   if (right) {
-    plan.settled.push(whole.key);
+    if (theirs.length === 0) plan.settled.push(whole.key);
+    for (const before of theirs) plan.steps.push({ action: "adopt", before, after: whole, why: "asked", beside: true });
     for (const twin of ours) if (twin !== right) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
     return;
   }
@@ -53,13 +82,12 @@ function planDesired(plan: Plan, whole: Desired, present: Observed[], ground: Gr
     plan.settled.push(whole.key);
     return;
   }
+  const lacking = [...whole.needs, ...(desired === undefined ? missing : [])];
+  const lack = lacking.map((need) => ground.lack(need)).find((one) => one !== undefined);
+  if (lack) plan.blocked.push({ desired: whole, ...lack });
+  if (lack || !desired || planAdoption(plan, desired, present, known)) return;
   // A sysctl always has a value, which is no object of anybody's that could stand in the way.
   const earlier = whole.kind === "sysctl" ? foreign[0] : undefined;
-  const blocked = findBlock(whole, desired === undefined ? missing : [], earlier ? [] : foreign, ground);
-  if (blocked || !desired) {
-    if (blocked) plan.blocked.push(blocked);
-    return;
-  }
   const [before, ...twins] = earlier ? [earlier] : ours;
   if (before) {
     const drifted = ledger.applied[whole.key] === textOf(whole);
@@ -96,18 +124,38 @@ function planRemoval(observed: Observed, ledger: Ledger): Step[] {
   return [{ action: "delete", before: observed, why, restore: memory.earlier }];
 }
 
-function findBlock(
-  desired: Desired,
-  missing: readonly Need[],
-  foreign: readonly Observed[],
-  ground: Ground,
-): Blocked | undefined {
-  for (const need of [...desired.needs, ...missing]) {
-    const lack = ground.lack(need);
-    if (lack) return { desired, ...lack };
+/** Takes over what stands under the key and is equal, or says that it stands in the way. Whether there was anything. */
+function planAdoption(plan: Plan, desired: Desired, present: readonly Observed[], known: Known): boolean {
+  const { have, ledger, adoptions } = known;
+  if (desired.kind === "rule") {
+    const [before, ...twins] = adoptions.theirs.get(desired.key) ?? [];
+    const hint = adoptions.refused.get(desired.key);
+    if (!before && hint !== undefined) {
+      plan.blocked.push({ desired, waitsFor: `an equal ${describeObject(desired)}`, why: "foreign", hint });
+      return true;
+    }
+    if (!before) return false;
+    plan.steps.push({ action: "adopt", before, after: desired, why: "asked" });
+    for (const twin of twins)
+      plan.steps.push({ action: "adopt", before: twin, after: desired, why: "asked", beside: true });
+    return true;
   }
+  const foreign = present.filter((observed) => !isOurs(observed, ledger));
   const obstacle = foreign[0];
-  return obstacle && { desired, waitsFor: describeObject(obstacle), why: "foreign" };
+  if (!obstacle || desired.kind === "sysctl") return false;
+  const hint = reasonNotToAdoptRoute(desired, present, have);
+  // Where one of ours stands under the key as well, taking theirs over would make two of them.
+  if (hint === undefined && desired.kind === "route" && desired.adopt && foreign.length === present.length) {
+    plan.steps.push({ action: "adopt", before: obstacle, after: desired, why: "asked" });
+    return true;
+  }
+  plan.blocked.push({
+    desired,
+    waitsFor: describeObject(obstacle),
+    why: "foreign",
+    ...(hint === undefined ? {} : { hint }),
+  });
+  return true;
 }
 
 function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {
@@ -118,6 +166,12 @@ function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {
     else groups.set(object.key, [object]);
   }
   return groups;
+}
+
+/** Whether one of ours is as it should be: in the words it was asked for, or in those the kernel has for them. */
+function isRight(observed: Observed, desired: Desired, ledger: Ledger): boolean {
+  if (isEqual(observed, desired)) return true;
+  return ledger.applied[desired.key] === textOf(desired) && ledger.made[desired.key] === textOf(observed);
 }
 
 function isEqual(observed: Observed, desired: Desired): boolean {

@@ -2,6 +2,7 @@
 import { constants } from "node:os";
 import type { LinkFact } from "../../model/facts.ts";
 import type { NeighbourSpec, NexthopSpec, RouteSpec, RuleSpec } from "../../model/kinds.ts";
+import type { NftTableSpec } from "../../model/nft.ts";
 import { HostError } from "../error.ts";
 
 /** RTPROT_KERNEL: what the kernel makes by itself. */
@@ -15,6 +16,7 @@ export interface FakeState {
   nexthops: NexthopSpec[];
   neighbours: NeighbourSpec[];
   sysctls: Map<string, string>;
+  nftTables: NftTableSpec[];
 }
 
 /** The link of the name; refuses with ENODEV where there is none. */

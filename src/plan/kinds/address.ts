@@ -1,6 +1,6 @@
 // Owns the rules of the kind "address": which two the kernel takes for one, and in which order they are put on a link.
 import { networkOf, parsePrefix } from "../../model/ip.ts";
-import type { AddressSpec } from "../../model/kinds.ts";
+import type { AddressSpec, Key } from "../../model/kinds.ts";
 import { canonicalText } from "./canonical.ts";
 import type { KindRules } from "./kind-rules.ts";
 
@@ -15,6 +15,12 @@ export const addressRules: KindRules<"address"> = {
   rank: (spec) => spec.order ?? 0,
   compare: ({ address, peer }) => canonicalText({ address, peer }),
 };
+
+/** The key of the same address after its link was renamed. Names of links have no spaces (dev_valid_name). */
+export function addressKeyOn(key: Key, link: string): Key {
+  const [kind, , ...rest] = key.split(" ");
+  return [kind, link, ...rest].join(" ");
+}
 
 /**
  * An IPv6 link has an address once, whatever its length (ipv6_add_addr_hash); an IPv4 link has it once for each length

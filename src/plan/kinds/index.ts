@@ -5,6 +5,7 @@ import { addressRules } from "./address.ts";
 import type { KindRules } from "./kind-rules.ts";
 import { neighbourRules } from "./neighbour.ts";
 import { nexthopRules } from "./nexthop.ts";
+import { nftTableRules } from "./nft-table.ts";
 import { routeRules } from "./route.ts";
 import { ruleRules } from "./rule.ts";
 import { sysctlRules } from "./sysctl.ts";
@@ -17,6 +18,7 @@ export const KIND_RULES: { [K in Kind]: KindRules<K> } = {
   route: routeRules,
   rule: ruleRules,
   sysctl: sysctlRules,
+  nftTable: nftTableRules,
 };
 
 /** The rules of one kind, with its type kept. */
