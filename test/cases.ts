@@ -58,13 +58,20 @@ interface ShortFacts {
   links: Record<string, ShortLink>;
   tables?: number[];
   priorities?: number[];
+  nexthops?: number[];
+  own?: Partial<Facts["own"]>;
   tableNames?: Record<string, number>;
 }
 
 /** Facts from their short form: links by name, with what differs from an ordinary Ethernet link that is up. */
 export function factsFrom(value: unknown): Facts {
-  const { links, tables = [], priorities = [], tableNames = {} } = value as ShortFacts;
-  return { links: linksFrom(links), inUse: { tables, priorities }, tableNames };
+  const { links, tables = [], priorities = [], nexthops = [], own = {}, tableNames = {} } = value as ShortFacts;
+  return {
+    links: linksFrom(links),
+    inUse: { tables, priorities, nexthops },
+    own: { addresses: [], nexthops: [], ...own },
+    tableNames,
+  };
 }
 
 /** Links from their short form. */

@@ -5,20 +5,12 @@ import { HEDDLE_PROTOCOL, TABLE } from "../src/model/kinds.ts";
 import type { Kind, RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import type { Step } from "../src/model/plan.ts";
 import { rulesOf } from "../src/plan/kinds/index.ts";
+import { testAddressContract } from "./address-contract.ts";
+import { adopt, create, OTHERS, remove, replace } from "./contract-steps.ts";
+import type { Stage } from "./contract-steps.ts";
+import { testNeighbourContract } from "./neighbour-contract.ts";
+import { testNexthopContract } from "./nexthop-contract.ts";
 import { testNftTables } from "./nft-contract.ts";
-import { adopt, create, remove, replace } from "./steps.ts";
-
-export { create, remove } from "./steps.ts";
-
-/** A host that a test can change from outside. */
-export interface Stage extends AsyncDisposable {
-  host: Host;
-  addLink: (name: string, addresses: readonly string[]) => void;
-  setUp: (name: string, up: boolean) => void;
-}
-
-/** RTPROT_STATIC: what other programs make. */
-const OTHERS = 4;
 
 /** An IPv4 route of heddle's through ib0, unless said otherwise. */
 export function route(spec: Partial<RouteSpec> = {}): RouteSpec {
@@ -48,6 +40,9 @@ export function rule(spec: Partial<RuleSpec> = {}): RuleSpec {
 
 /** Runs the contract against hosts that `open` makes. */
 export function testHostContract(open: () => Promise<Stage>): void {
+  testNexthopContract(open);
+  testNeighbourContract(open);
+  testAddressContract(open);
   async function withStage(run: (stage: Stage) => Promise<void>): Promise<void> {
     await using stage = await open();
     stage.addLink("ib0", ["172.16.34.1/16", "fd00:16::1/64"]);

@@ -18,8 +18,8 @@ import { canonicalText } from "../src/plan/kinds/canonical.ts";
 import { emptyNumbers } from "../src/plan/numbers.ts";
 import { undoSteps } from "../src/plan/undo.ts";
 import { ROLES } from "../src/roles/index.ts";
-import { create } from "./host-contract.ts";
-import type { Stage } from "./host-contract.ts";
+import { create } from "./contract-steps.ts";
+import type { Stage } from "./contract-steps.ts";
 
 const protocol = fc.constantFrom(0, 2, 3, 4, 12, 16, HEDDLE_PROTOCOL, 200);
 const table = fc.constantFrom(5, 201, 254, 4_000_000_000);
@@ -90,8 +90,11 @@ async function look(host: Host): Promise<{ observed: Observed[]; plain: string[]
   };
 }
 
+/** A host that a test can add links to. */
+type ImportStage = Pick<Stage, "host" | "addLink"> & AsyncDisposable;
+
 /** Runs the property: `open` makes a fresh host for each world. */
-export async function checkImportProperty(open: () => Promise<Stage>, runs: number): Promise<void> {
+export async function checkImportProperty(open: () => Promise<ImportStage>, runs: number): Promise<void> {
   const world = fc.record({
     routes: fc.array(route, { maxLength: 8 }),
     rules: fc.array(rule, { maxLength: 8 }),

@@ -31,15 +31,32 @@ export class TestNamespace implements Disposable {
     this.ip(`link add ${name} type veth peer name ${far}`);
     this.ip(`link set ${far} up`);
     this.ip(`link set ${name} up`);
-    for (const address of addresses) {
-      this.ip(`addr add ${address} dev ${name}${address.includes(":") ? " nodad" : ""}`);
-    }
+    for (const address of addresses) this.addAddress(name, address);
   }
 
-  /** All that the kernel has there, as text, to compare before and after. Links that are said to change are left out. */
+  /** Adds an address that is usable at once. */
+  addAddress(link: string, address: string): void {
+    this.ip(`addr add ${address} dev ${link}${address.includes(":") ? " nodad" : ""}`);
+  }
+
+  /** Takes the far end of a link down, or brings it back. */
+  setCarrier(name: string, carrier: boolean): void {
+    this.ip(`link set ${`far-${name}`.slice(0, 15)} ${carrier ? "up" : "down"}`);
+  }
+
+  /** Puts an entry into a neighbour table as a resolution would. */
+  learn(link: string, address: string): void {
+    this.ip(`neigh replace ${address} lladdr 02:00:00:00:00:77 dev ${link} nud reachable`);
+  }
+
+  /**
+   * All that the kernel has there, as text, to compare before and after; without what it makes for link-local addresses
+   * and multicast, some time after a link came up.
+   */
   everything(): string {
     const dumps = ["rule", "-6 rule", "route show table all", "-6 route show table all", "addr", "-d nexthop"];
-    return dumps.map((words) => this.ip(words)).join("\n");
+    const lines = dumps.flatMap((words) => this.ip(words).split("\n"));
+    return lines.filter((line) => !/fe80::|ff00::|valid_lft/.test(line)).join("\n");
   }
 
   [Symbol.dispose](): void {

@@ -2,11 +2,11 @@
 import { expect, test } from "vitest";
 import type { Host } from "../src/host/host.ts";
 import { nftTableRules } from "../src/plan/kinds/nft-table.ts";
-import type { Stage } from "./host-contract.ts";
+import type { Stage } from "./contract-steps.ts";
 import type { Step } from "../src/model/plan.ts";
 import type { NftTableSpec } from "../src/model/nft.ts";
 import { marking, nftTable, refusedObjects } from "./nft-objects.ts";
-import { create, remove, replace } from "./steps.ts";
+import { create, remove, replace } from "./contract-steps.ts";
 
 /** Runs the tests; `withStage` gives each a host with the links ib0 and ib1. */
 export function testNftTables(withStage: (run: (stage: Stage) => Promise<void>) => Promise<void>): void {

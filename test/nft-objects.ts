@@ -69,7 +69,8 @@ export class Applier {
     const observed = await this.host.drivers.nftTable.list(links, { sysctls: [], nftTables: true });
     const snapshot = { links, observed };
     const plan = makePlan(want, snapshot, this.ledger);
-    const facts = { links, inUse: { tables: [], priorities: [] }, tableNames: {} };
+    const inUse = { tables: [], priorities: [], nexthops: [] };
+    const facts = { links, inUse, own: { addresses: [], nexthops: [] }, tableNames: {} };
     const intent = { sections: [], numbers: emptyNumbers() };
     return { snapshot, facts, ledger: this.ledger, earlier: emptyNumbers(), intent, want, plan };
   }

@@ -5,8 +5,8 @@ import { expect } from "vitest";
 import { nftTableRules } from "../src/plan/kinds/nft-table.ts";
 import { NFT_IDIOMS } from "./nft-idioms.ts";
 import { Applier, linesOf, marking, nftTable, refusedObjects } from "./nft-objects.ts";
-import { create, replace } from "./steps.ts";
-import type { Stage } from "./host-contract.ts";
+import { create, replace } from "./contract-steps.ts";
+import type { Stage } from "./contract-steps.ts";
 import type { NftTableSpec } from "../src/model/nft.ts";
 
 const family = fc.constantFrom("inet" as const, "ip" as const);
@@ -90,7 +90,7 @@ export async function checkNftProperty(open: () => Promise<Stage>, runs: number)
     }
     await applyAndCheck(stage, applier, []);
     expect(await inventory(stage), "remove leaves no trace").toEqual(untouched);
-    expect(applier.ledger).toEqual({ sysctls: {}, applied: {}, made: {} });
+    expect(applier.ledger).toEqual({ sysctls: {}, addresses: {}, applied: {}, made: {} });
   });
   // One seed that is always the same, and one that never is; fast-check prints the replay line of a failure.
   await fc.assert(property, { seed: 20231124, numRuns: runs });

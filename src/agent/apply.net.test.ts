@@ -12,6 +12,9 @@ const open = async () => {
     host,
     addLink: (name: string, addresses: readonly string[]) => namespace.addLink(name, addresses),
     setUp: (name: string, up: boolean) => void namespace.ip(`link set ${name} ${up ? "up" : "down"}`),
+    setCarrier: (name: string, carrier: boolean) => namespace.setCarrier(name, carrier),
+    addAddress: (link: string, address: string) => namespace.addAddress(link, address),
+    learn: (link: string, address: string) => namespace.learn(link, address),
     async [Symbol.asyncDispose]() {
       host.close();
       namespace[Symbol.dispose]();

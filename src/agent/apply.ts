@@ -101,8 +101,10 @@ async function takeBack(look: Look, done: readonly Step[], host: Host, trace: Tr
   // What the drivers say of it is not asked: the kernel is, which knows what it really has.
   const sysctls = done.flatMap((step) => (objectOf(step).kind === "sysctl" ? [sysctlPath(step)] : []));
   const now = new Map<Kind, Observed[]>();
+  // The links as they are now: they bring their addresses along.
+  const present = await host.links();
   for (const kind of new Set(done.map(kindOf))) {
-    now.set(kind, await host.drivers[kind].list(links, { sysctls, nftTables: true }));
+    now.set(kind, await host.drivers[kind].list(present, { sysctls, nftTables: true }));
   }
   return done
     .filter((step) => {

@@ -43,13 +43,15 @@ export async function lookAndPlan(
 ): Promise<{ look?: Look; diagnostics: Diagnostic[] }> {
   const count = (list: unknown[]): { count: number } => ({ count: list.length });
   const links = await timed(trace, "links listed", () => host.links(), count);
-  const [addresses, routes, rules, tableNames] = await Promise.all([
+  const [addresses, neighbours, nexthops, routes, rules, tableNames] = await Promise.all([
     host.drivers.address.list(links, { sysctls: [] }),
+    timed(trace, "neighbours listed", () => host.drivers.neighbour.list(links, { sysctls: [] }), count),
+    timed(trace, "nexthops listed", () => host.drivers.nexthop.list(links, { sysctls: [] }), count),
     timed(trace, "routes listed", () => host.drivers.route.list(links, { sysctls: [] }), count),
     timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
-  const observed: Observed[] = [...addresses, ...routes, ...rules];
+  const observed: Observed[] = [...addresses, ...neighbours, ...nexthops, ...routes, ...rules];
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, tableNames);
 

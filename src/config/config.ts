@@ -1,4 +1,5 @@
 // Owns the reading of heddle.yaml: text in, checked sections with their places out.
+import type { Pool } from "../model/claim.ts";
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
 import { hasErrors, inOrderOfLines } from "../model/diagnostic.ts";
 import type { NumberRange } from "../model/kinds.ts";
@@ -12,7 +13,7 @@ import type { YamlText } from "./yaml.ts";
 export interface Config {
   file: string;
   /** Ranges that the file moves; absent ones are left where they are. */
-  ranges: { tables?: NumberRange | undefined; priorities?: NumberRange | undefined };
+  ranges: { [pool in Pool]?: NumberRange | undefined };
   sections: Section[];
 }
 
@@ -47,9 +48,7 @@ export function parseConfig(text: string, file: string, roles: readonly Role[]):
     })),
   );
   const diagnostics = sections.length === 0 ? [nothingAsked(start)] : [];
-  return hasErrors(diagnostics)
-    ? { diagnostics }
-    : { value: { file, ranges: { tables: ranges?.tables, priorities: ranges?.priorities }, sections }, diagnostics };
+  return hasErrors(diagnostics) ? { diagnostics } : { value: { file, ranges: { ...ranges }, sections }, diagnostics };
 }
 
 /** Nothing is said twice, and a key that is only misspelled is not missing as well. */

@@ -149,7 +149,7 @@ function nounOf(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "a mapping";
   if (typeof value === "string") return `the text ${JSON.stringify(value)}`;
-  return typeof value === "number" ? String(value) : JSON.stringify(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : "what it is";
 }
 
 function typeNoun(expected: string): string {

@@ -13,12 +13,13 @@ const ranges = z.strictObject({
     "Rule priorities, 7000-7999 unless you say otherwise; below 32766, main's own.",
     numberRange(1, LAST_PRIORITY_BEFORE_MAIN),
   ),
+  nexthops: optional("Ids of nexthop objects, 7000-7999 unless you say otherwise.", numberRange(1, 0x7fffffff)),
 });
 
 /** The schema of a file that these roles are written in. */
 export function fileSchema(roles: readonly Role[]) {
   const sections: Record<string, z.ZodMiniType> = {};
-  for (const role of roles) sections[role.name] = optional(role.about, z.record(name, role.schema));
+  for (const role of roles) sections[role.name] = optional(role.about, z.record(role.sectionName ?? name, role.schema));
   return z.strictObject({
     version: described("Version of the file's language: 1.", z.literal(1)),
     ranges: optional("Where the numbers come from that heddle draws.", ranges),

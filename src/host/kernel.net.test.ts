@@ -10,6 +10,9 @@ testHostContract(async () => {
     host,
     addLink: (name, addresses) => namespace.addLink(name, addresses),
     setUp: (name, up) => void namespace.ip(`link set ${name} ${up ? "up" : "down"}`),
+    setCarrier: (name, carrier) => namespace.setCarrier(name, carrier),
+    addAddress: (link, address) => namespace.addAddress(link, address),
+    learn: (link, address) => namespace.learn(link, address),
     async [Symbol.asyncDispose]() {
       host.close();
       namespace[Symbol.dispose]();

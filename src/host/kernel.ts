@@ -1,8 +1,11 @@
 // Owns the real host: this kernel, in the process's network namespace or in another one.
 import type { LinkFact } from "../model/facts.ts";
 import type { Host } from "./host.ts";
+import { addressDriver } from "./kinds/address-driver.ts";
 import { linkFromMessage } from "./kinds/facts-message.ts";
-import { addressDriver, routeDriver, ruleDriver } from "./kinds/netlink-drivers.ts";
+import { neighbourDriver } from "./kinds/neighbour-driver.ts";
+import { routeDriver, ruleDriver } from "./kinds/netlink-drivers.ts";
+import { nexthopDriver } from "./kinds/nexthop-driver.ts";
 import { sysctlDriver } from "./kinds/sysctl-driver.ts";
 import { driverNames, OWN_NAMESPACE } from "./native.ts";
 import type { NamespaceFd } from "./native.ts";
@@ -21,7 +24,9 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
     tableNames: () => readTableNames(),
     drivers: {
       sysctl: sysctlDriver(namespace),
-      address: addressDriver,
+      address: addressDriver(socket, namespace),
+      neighbour: neighbourDriver(socket),
+      nexthop: nexthopDriver(socket),
       route: routeDriver(socket),
       rule: ruleDriver(socket),
       nftTable,

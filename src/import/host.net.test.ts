@@ -11,7 +11,6 @@ test("importing a host and applying it changes nothing but whose things are", { 
     return {
       host,
       addLink: (name, addresses) => namespace.addLink(name, addresses),
-      setUp: (name, up) => void namespace.ip(`link set ${name} ${up ? "up" : "down"}`),
       async [Symbol.asyncDispose]() {
         host.close();
         namespace[Symbol.dispose]();

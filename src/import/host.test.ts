@@ -9,7 +9,6 @@ test("importing a host and applying it changes nothing but whose things are", as
     return {
       host,
       addLink: (name, addresses) => host.addLink(name, addresses),
-      setUp: (name, up) => host.setUp(name, up),
       [Symbol.asyncDispose]: async () => host.close(),
     };
   }, 200);

@@ -16,6 +16,7 @@ export function draftFromHost(have: Snapshot, tableNames: Readonly<Record<string
   const findings: Finding[] = [];
   const rules = chooseRules(have, findings);
   const routes = chooseRoutes(have, findings);
+  findings.push(...leftToOthers(have));
   const tables = nameTables([...rules, ...routes], tableNames);
   const draft: Draft = {
     from: "this host",
@@ -120,6 +121,29 @@ function whyNotRoute(spec: RouteSpec): string | undefined {
   if (spec.unmanaged) return `the file has no word for ${spec.unmanaged.join(", ")}`;
   const strange = spec.hops.find(({ via }) => via !== undefined && spec.family === 6 && familyOf(via) === 4);
   return strange ? "the file has no IPv6 route by an IPv4 gateway" : undefined;
+}
+
+/** How many of a kind are named. */
+const SHOWN = 8;
+
+/** Objects of kinds that an import does not take: they stay as they are, with whoever makes them. */
+function leftToOthers(have: Snapshot): Finding[] {
+  return (["nexthop", "neighbour"] as const).flatMap((kind): Finding[] => {
+    const theirs = have.observed.flatMap((object) =>
+      object.kind === kind && object.spec.protocol !== HEDDLE_PROTOCOL ? [describeObject(object)] : [],
+    );
+    if (theirs.length === 0) return [];
+    const noun = kind === "nexthop" ? "nexthop object" : "neighbour";
+    const shown = [...theirs.slice(0, SHOWN), ...(theirs.length > SHOWN ? ["…"] : [])].join("; ");
+    return [
+      {
+        severity: "note",
+        code: "left-to-others",
+        summary: `left to others: ${theirs.length} ${noun}${theirs.length === 1 ? "" : "s"} that somebody stated`,
+        detail: `They stay as they are, and nothing takes them over: ${shown}.`,
+      },
+    ];
+  });
 }
 
 function leftOut(

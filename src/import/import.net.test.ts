@@ -112,6 +112,7 @@ describe("a host", () => {
       "route add 10.9.0.0/16 dev ib0 proto static",
       "nexthop add id 10 via 172.16.0.9 dev ib0",
       "route add 10.5.0.0/16 nhid 10 table 5",
+      "neigh add 172.16.0.77 lladdr 02:00:00:00:00:77 dev ib0",
       "-6 route add fd09::/32 table 5 metric 7 mtu 1400 nexthop via fd00:17::9 dev ib1 weight 2 nexthop via fd00:16::9 dev ib0",
       "-6 route add fd0a::/32 dev ib1 table 5 pref high",
       "-6 route add default via fd00:16::9 dev ib0 proto static",
@@ -124,7 +125,10 @@ describe("a host", () => {
     ]) {
       namespace.ip(words);
     }
-    takeOver();
+    const written = takeOver();
+    expect(written).toContain("nexthop: 10");
+    expect(written).toMatch(/left to others: 1 nexthop object\b/);
+    expect(written).toMatch(/left to others: 1 neighbour\b/);
   });
 
   test("leaves out, with a word, what is not to be taken over, and does not touch it", () => {

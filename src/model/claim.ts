@@ -1,10 +1,10 @@
-// Owns what it means to need a number of the kernel's: a table id, a rule priority.
+// Owns what it means to need a number of the kernel's: a table id, a rule priority, a nexthop id.
 import type { SourceRange } from "./diagnostic.ts";
 
 /** What numbers are drawn for. */
-export type Pool = "tables" | "priorities";
+export type Pool = "tables" | "priorities" | "nexthops";
 
-export const POOLS = ["tables", "priorities"] as const satisfies readonly Pool[];
+export const POOLS = ["tables", "priorities", "nexthops"] as const satisfies readonly Pool[];
 
 /** What a role instance needs of the host beyond objects. */
 export type Claim = NumberClaim | ExclusiveClaim;

@@ -1,4 +1,5 @@
 // Owns what heddle knows of a host before it decides anything: links with their addresses, and the numbers in use.
+import type { Pool } from "./claim.ts";
 import type { AddressSpec } from "./kinds.ts";
 
 /** One network interface. */
@@ -27,7 +28,9 @@ export interface LinkFact {
 export interface Facts {
   links: LinkFact[];
   /** Numbers that others use, which heddle therefore does not draw. */
-  inUse: { tables: number[]; priorities: number[] };
+  inUse: Record<Pool, number[]>;
+  /** What heddle made before: addresses that it put on links, ids of its nexthop objects. */
+  own: { addresses: AddressSpec[]; nexthops: number[] };
   /** Names of tables from rt_tables and rt_tables.d. */
   tableNames: Record<string, number>;
 }

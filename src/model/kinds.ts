@@ -7,8 +7,8 @@ import type { Family } from "./ip.ts";
 import type { NftTableSpec } from "./nft.ts";
 
 /**
- * heddle's routing protocol number: the tag by which routes and rules are known to be ours (rtm_protocol,
- * FRA_PROTOCOL). 72 is in none of iproute2's rt_protos lists up to 6.15.
+ * heddle's routing protocol number: the tag by which routes, rules, nexthops, neighbours and addresses are known to be
+ * ours (rtm_protocol, FRA_PROTOCOL, nh_protocol, NDA_PROTOCOL, IFA_PROTO). 72 is in none of iproute2's rt_protos lists up to 6.15.
  */
 export const HEDDLE_PROTOCOL = 72;
 
@@ -149,6 +149,67 @@ export interface AddressSpec {
   secondary?: true;
   /** Duplicate address detection is running or has failed: not usable (yet). */
   tentative?: true;
+  /** Who put it there (IFA_PROTO); absent where nobody says, and on kernels before 5.18, which forget it. */
+  protocol?: number;
+  /** Place among the addresses that the file lists for the link: lower is put there first. Not the kernel's. */
+  order?: number;
+}
+
+/** What a neighbour entry that stays until somebody takes it away is: checked by nobody, or not even asked for. */
+export type NeighbourState = "permanent" | "noarp";
+
+/** An entry of a neighbour table that somebody stated. What the kernel learns by itself is none. */
+export interface NeighbourSpec {
+  family: Family;
+  /** Absent for a foreign proxy entry of every link. */
+  link?: string;
+  /** IP address, without a length. */
+  address: string;
+  /** The host answers for the address, which belongs to somebody behind it. */
+  proxy?: true;
+  /** Lower-case hexadecimal bytes with colons: 6 for Ethernet, 20 for InfiniBand. Absent for a proxy entry. */
+  hardwareAddress?: string;
+  /** Absent for a proxy entry. */
+  state?: NeighbourState;
+  /** IPv6 only: the neighbour is a router. */
+  router?: true;
+  protocol: number;
+}
+
+/** A nexthop object that takes part in a group. */
+export interface NexthopMember {
+  id: number;
+  /** Share among the members, 1–65535 (kernels before 6.12: 1–256); absent means 1. */
+  weight?: number;
+}
+
+/** What makes a group resilient: flows keep to their bucket, and a bucket changes its member only when it is idle. */
+export interface Resilience {
+  /** Number of buckets, 1–65535; it cannot be changed. */
+  buckets: number;
+  /** Seconds without a packet after which a bucket may change its member, in steps of 0.01. */
+  idle: number;
+  /** Seconds after which an uneven group is evened though its buckets are busy; 0 means never. */
+  unbalanced: number;
+}
+
+/** A nexthop object: one way to go, or a group of such. */
+export interface NexthopSpec {
+  /** 1–4294967295. */
+  id: number;
+  /** Absent for a group. */
+  family?: Family;
+  link?: string;
+  via?: string;
+  /** The gateway is reachable on the link though no route says so. */
+  onlink?: true;
+  /** Packets are dropped. */
+  blackhole?: true;
+  /** For a group, at least one; by rising id. */
+  members?: NexthopMember[];
+  /** For a group whose flows shall keep their member; absent means that shares are exact instead. */
+  resilient?: Resilience;
+  protocol: number;
 }
 
 export interface SysctlSpec {
@@ -161,6 +222,8 @@ export interface SysctlSpec {
 /** One line for each managed kind. */
 export interface Specs {
   address: AddressSpec;
+  neighbour: NeighbourSpec;
+  nexthop: NexthopSpec;
   route: RouteSpec;
   rule: RuleSpec;
   sysctl: SysctlSpec;
@@ -173,7 +236,15 @@ export type Kind = keyof Specs;
  * Every kind, in the order in which new objects are made: what others need comes first. A mark that an nftables table
  * sets finds the rule that looks for it, and the fail-closed route behind that, in place; they go after it, too.
  */
-export const KINDS = ["sysctl", "address", "route", "rule", "nftTable"] as const satisfies readonly Kind[];
+export const KINDS = [
+  "sysctl",
+  "address",
+  "neighbour",
+  "nexthop",
+  "route",
+  "rule",
+  "nftTable",
+] as const satisfies readonly Kind[];
 
 /** Text that names one object among all of its kind on a host. */
 export type Key = string;

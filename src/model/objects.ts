@@ -21,7 +21,19 @@ export type Desired<K extends Kind = Kind> = K extends Kind
 export type Observed<K extends Kind = Kind> = K extends Kind ? { kind: K; spec: Specs[K]; key: Key } : never;
 
 /** What must be there before an object can be made. */
-export type Need = { link: string; up: boolean } | { address: string; link?: string };
+export type Need =
+  | {
+      link: string;
+      up: boolean;
+      /** The far end answers as well. */
+      carrier?: true;
+    }
+  | {
+      /** Usable, not still being probed for duplicates. */
+      address: string;
+      link?: string;
+    }
+  | { nexthop: number };
 
 /** One look at the kernel: everything of the managed kinds that heddle asked for, and the links. */
 export interface Snapshot {

@@ -22,7 +22,14 @@ export interface Blocked {
   desired: Desired;
   /** "link ib1", "route 10.0.0.0/8 …". */
   waitsFor: string;
-  why: "link-missing" | "link-down" | "address-missing" | "foreign";
+  why:
+    | "link-missing"
+    | "link-down"
+    | "no-carrier"
+    | "address-missing"
+    | "address-tentative"
+    | "nexthop-missing"
+    | "foreign";
   /** How the foreign object differs, or what would let heddle take it over: a clause for a person. */
   hint?: string;
 }
@@ -39,6 +46,8 @@ export interface Plan {
 export interface Ledger {
   /** By path. */
   sysctls: Record<string, SysctlMemory>;
+  /** By key: addresses that heddle put on links, with the index of the link. */
+  addresses: Record<Key, { link: number }>;
   /** By key: the object as it was last applied, as text. Absent keys were never applied on this boot. */
   applied: Record<Key, string>;
   /**
@@ -60,5 +69,5 @@ export interface SysctlMemory {
 
 /** A ledger that remembers nothing. */
 export function emptyLedger(): Ledger {
-  return { sysctls: {}, applied: {}, made: {} };
+  return { sysctls: {}, addresses: {}, applied: {}, made: {} };
 }

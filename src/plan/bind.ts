@@ -1,10 +1,13 @@
 // Owns the step from the file to this host: which links there are, which numbers each section gets.
 import type { Config } from "../config/config.ts";
+import { POOLS } from "../model/claim.ts";
 import type { ExclusiveClaim, Pool } from "../model/claim.ts";
 import type { Diagnostic, Outcome } from "../model/diagnostic.ts";
 import { hasErrors, inOrderOfLines } from "../model/diagnostic.ts";
 import type { Facts } from "../model/facts.ts";
+import type { NumberRange } from "../model/kinds.ts";
 import type { Role, Section, View } from "../roles/role.ts";
+import { expectLinks } from "./expected-links.ts";
 import { claimId, DEFAULT_RANGES, drawNumbers } from "./numbers.ts";
 import type { Numbers, OwnedClaim } from "./numbers.ts";
 import { composeDesired } from "./compose.ts";
@@ -31,45 +34,61 @@ export interface Intent {
 export function bindIntent(config: Config, facts: Facts, earlier: Numbers, roles: readonly Role[]): Outcome<Intent> {
   const claims: OwnedClaim[] = [];
   const exclusives: (ExclusiveClaim & { owner: string })[] = [];
-  const bound = config.sections.map((section) => {
+  const roleOf = config.sections.map((section) => {
     const role = roles.find((candidate) => candidate.name === section.role);
     if (!role) throw new Error(`no role is called ${section.role}`);
     const owner = `${section.role}/${section.name}`;
-    const own = role.claims(section, facts.links);
+    return { role, section, owner };
+  });
+  const wanted = roleOf.flatMap(({ role, section }) => role.addresses?.(section) ?? []);
+  const links = expectLinks(facts.links, wanted, facts.own.addresses);
+  const bound = roleOf.map(({ role, section, owner }) => {
+    const own = role.claims(section, links);
     for (const claim of own) {
       if ("pool" in claim) claims.push({ ...claim, owner });
       else exclusives.push({ ...claim, owner });
     }
     return { role, section, owner, own };
   });
-  const ranges = {
-    tables: config.ranges.tables ?? DEFAULT_RANGES.tables,
-    priorities: config.ranges.priorities ?? DEFAULT_RANGES.priorities,
-  };
   const { numbers, diagnostics: exhausted } = drawNumbers(
     claims,
-    ranges,
-    facts.inUse,
+    { ...DEFAULT_RANGES, ...present(config.ranges) },
+    { ...facts.inUse, nexthops: takenNexthops(claims, facts, earlier) },
     earlier,
     bound.map(({ owner }) => owner),
   );
   const diagnostics = [...exhausted, ...claimedTwice(exclusives)];
   if (hasErrors(diagnostics)) return { diagnostics };
   const sections = bound.map(({ role, section, owner, own }): BoundSection => {
-    const view: View = { links: facts.links, tables: {}, priorities: {}, tableNames: facts.tableNames };
     // Names come from links and from the file, so they are looked up where nothing is inherited.
     const drawn: Record<Pool, Record<string, number>> = {
       tables: Object.create(null) as Record<string, number>,
       priorities: Object.create(null) as Record<string, number>,
+      nexthops: Object.create(null) as Record<string, number>,
     };
     for (const claim of own) {
       if (!("pool" in claim)) continue;
       const number = claim.fixed ?? numbers[claim.pool][claimId({ owner, name: claim.name })];
       if (number !== undefined) drawn[claim.pool][claim.name] = number;
     }
-    return { role, section, owner, view: { ...view, ...drawn } };
+    return { role, section, owner, view: { links, ...drawn, tableNames: facts.tableNames } };
   });
   return { value: { sections, numbers }, diagnostics };
+}
+
+/** The ranges that the file states. */
+function present(ranges: Config["ranges"]): Partial<Record<Pool, NumberRange>> {
+  return Object.fromEntries(POOLS.filter((pool) => ranges[pool]).map((pool) => [pool, ranges[pool]]));
+}
+
+/**
+ * Nexthop ids that cannot be drawn: those of others, and those of heddle's own objects that no claim of the file keeps.
+ * What is left over from another file may be a group where a single nexthop is wanted now, and the kernel lets neither
+ * take the other's place; under a number of its own the new one is made before the old one goes.
+ */
+function takenNexthops(claims: readonly OwnedClaim[], facts: Facts, earlier: Numbers): number[] {
+  const kept = new Set(claims.map((claim) => earlier.nexthops[claimId(claim)]));
+  return [...facts.inUse.nexthops, ...facts.own.nexthops.filter((id) => !kept.has(id))];
 }
 
 /** What more than one section wants for itself. */

@@ -1,22 +1,38 @@
 // Owns what a look at the kernel tells the roles: links, and the numbers that others use.
 import type { Facts } from "../model/facts.ts";
+import type { AddressSpec } from "../model/kinds.ts";
 import { TABLE } from "../model/kinds.ts";
 import type { Snapshot } from "../model/objects.ts";
 import type { Ledger } from "../model/plan.ts";
 import { isOurs } from "./ownership.ts";
 
-/** The facts in a snapshot. A table or priority counts as used by others when an object of theirs names it. */
+/** The facts in a snapshot. A number counts as used by others when an object of theirs names it. */
 export function factsOf(snapshot: Snapshot, ledger: Ledger, tableNames: Record<string, number>): Facts {
   const tables = new Set<number>([...Object.values(TABLE), ...Object.values(tableNames)]);
   const priorities = new Set<number>();
+  const nexthops = new Set<number>();
+  const own: { addresses: AddressSpec[]; nexthops: number[] } = { addresses: [], nexthops: [] };
   for (const object of snapshot.observed) {
-    if (isOurs(object, ledger)) continue;
-    if (object.kind === "route") tables.add(object.spec.table);
+    if (isOurs(object, ledger)) {
+      if (object.kind === "address") own.addresses.push(object.spec);
+      if (object.kind === "nexthop") own.nexthops.push(object.spec.id);
+      continue;
+    }
+    if (object.kind === "route") {
+      tables.add(object.spec.table);
+      // An object that is gone for a moment, as with its link, comes back under the number that the route waits for.
+      if (object.spec.nexthop !== undefined) nexthops.add(object.spec.nexthop);
+    }
+    if (object.kind === "nexthop") {
+      nexthops.add(object.spec.id);
+      for (const { id } of object.spec.members ?? []) nexthops.add(id);
+    }
     if (object.kind === "rule") {
       priorities.add(object.spec.priority);
       if (object.spec.table !== undefined) tables.add(object.spec.table);
       if (object.spec.goto !== undefined) priorities.add(object.spec.goto);
     }
   }
-  return { links: snapshot.links, inUse: { tables: [...tables], priorities: [...priorities] }, tableNames };
+  const inUse = { tables: [...tables], priorities: [...priorities], nexthops: [...nexthops] };
+  return { links: snapshot.links, inUse, own, tableNames };
 }

@@ -1,9 +1,10 @@
-// Owns the proof that heddle remembers the right values of the right links.
+// Owns the proof that heddle remembers the right values and addresses of the right links.
 import { describe, expect, test } from "vitest";
 import { linksFrom } from "../../test/cases.ts";
 import { emptyLedger } from "../model/plan.ts";
 import type { Ledger, Step } from "../model/plan.ts";
-import { followLinks, noteBefore } from "./ledger.ts";
+import { composeDesired } from "./compose.ts";
+import { followLinks, noteAfter, noteBefore } from "./ledger.ts";
 
 const PATH = "net/ipv4/conf/ib0/rp_filter";
 const memory = { earlier: "0", set: ["2"], link: 2 };
@@ -60,5 +61,53 @@ describe("values before a change", () => {
 
   test("one that somebody else set meanwhile is what it gets back", () => {
     expect(noteBefore(ledger, [set("8", "2")], links).sysctls[PATH]).toEqual({ earlier: "8", set: ["2"], link: 2 });
+  });
+});
+
+describe("addresses", () => {
+  const from = { file: "", start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
+  const want = composeDesired([
+    {
+      owner: "links/ib0",
+      wanted: [
+        { kind: "address", spec: { family: 4, link: "ib0", address: "172.16.34.1/16", scope: "global" }, from },
+        { kind: "address", spec: { family: 4, link: "ib0", address: "172.16.34.2/16", scope: "global" }, from },
+      ],
+    },
+  ]).value ?? { objects: [] };
+  const links = linksFrom({ ib0: { index: 7 } });
+  const steps = want.objects.slice(0, 1).map((after): Step => ({ action: "create", after, why: "new" }));
+  const plan = { steps, blocked: [], settled: [] };
+  const KEY = "address ib0 172.16.34.1/16";
+  const remembering: Ledger = { ...emptyLedger(), addresses: { [KEY]: { link: 7 } } };
+
+  test("are noted before they are made, and kept while they are wanted; one that was there is not", () => {
+    const before = noteBefore(emptyLedger(), steps, links);
+    expect(before.addresses).toEqual({ [KEY]: { link: 7 } });
+    expect(noteAfter(before, want, plan).addresses).toEqual({ [KEY]: { link: 7 } });
+    expect(noteAfter(before, { objects: [] }, { ...plan, steps: [] }).addresses).toEqual({});
+  });
+
+  test("of a link that was made anew are forgotten", () => {
+    expect(followLinks(remembering, links).addresses).toEqual({ [KEY]: { link: 7 } });
+    expect(followLinks(remembering, linksFrom({ ib0: { index: 9 } })).addresses).toEqual({});
+  });
+
+  test("of links that swap their names go along, with subnets of far ends and IPv6", () => {
+    const both: Ledger = {
+      ...emptyLedger(),
+      addresses: {
+        [KEY]: { link: 7 },
+        "address ib0 10.0.0.1/32 to 10.0.0.2/32": { link: 7 },
+        "address ib1 172.16.34.1/16": { link: 8 },
+        "address ib1 fd00::1": { link: 8 },
+      },
+    };
+    expect(followLinks(both, linksFrom({ ib1: { index: 7 }, ib0: { index: 8 } })).addresses).toEqual({
+      "address ib1 172.16.34.1/16": { link: 7 },
+      "address ib1 10.0.0.1/32 to 10.0.0.2/32": { link: 7 },
+      [KEY]: { link: 8 },
+      "address ib0 fd00::1": { link: 8 },
+    });
   });
 });

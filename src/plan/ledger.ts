@@ -2,12 +2,13 @@
 import type { LinkFact } from "../model/facts.ts";
 import type { DesiredState, Observed } from "../model/objects.ts";
 import type { Ledger, Plan, Step, SysctlMemory } from "../model/plan.ts";
+import { addressKeyOn } from "./kinds/address.ts";
 import { linkOfSysctl } from "./kinds/sysctl.ts";
 import { textOf } from "./plan.ts";
 
 /**
- * The ledger as it is true of the links that are there: a link that was renamed took its switches along, and one that
- * is gone, or was made anew under the same name, has others than those that heddle set.
+ * The ledger as it is true of the links that are there: a link that was renamed took its switches and addresses along,
+ * and one that is gone, or was made anew under the same name, has others than those that heddle set.
  */
 export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
   const sysctls: Ledger["sysctls"] = {};
@@ -17,7 +18,12 @@ export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger 
     if (name === undefined) sysctls[path] = memory;
     else if (now !== undefined) sysctls[path.replace(`/${name}/`, () => `/${now}/`)] = memory;
   }
-  return { ...ledger, sysctls };
+  const addresses: Ledger["addresses"] = {};
+  for (const [key, memory] of Object.entries(ledger.addresses)) {
+    const now = links.find((link) => link.index === memory.link)?.name;
+    if (now !== undefined) addresses[addressKeyOn(key, now)] = memory;
+  }
+  return { ...ledger, sysctls, addresses };
 }
 
 /**
@@ -26,8 +32,15 @@ export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger 
  */
 export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readonly LinkFact[]): Ledger {
   const sysctls = { ...ledger.sysctls };
+  const addresses = { ...ledger.addresses };
   for (const step of steps) {
-    if (step.action === "delete" || step.after.kind !== "sysctl") continue;
+    if (step.action === "delete") continue;
+    if (step.after.kind === "address") {
+      const { link: name } = step.after.spec;
+      const index = links.find((link) => link.name === name)?.index;
+      if (index !== undefined) addresses[step.after.key] = { link: index };
+    }
+    if (step.after.kind !== "sysctl") continue;
     const { path, value } = step.after.spec;
     const now = step.action === "replace" ? sysctlValue(step.before) : undefined;
     const known = sysctls[path];
@@ -40,7 +53,7 @@ export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readon
       : { earlier: now ?? value, set: [value] };
     sysctls[path] = index === undefined ? memory : { ...memory, link: index };
   }
-  return { ...ledger, sysctls };
+  return { ...ledger, sysctls, addresses };
 }
 
 /**
@@ -59,12 +72,15 @@ export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan, made: 
   }
   for (const object of made) if (object.key in applied) words[object.key] = textOf(object);
   const sysctls: Ledger["sysctls"] = {};
+  const addresses: Ledger["addresses"] = {};
   for (const object of want.objects) {
+    const address = ledger.addresses[object.key];
+    if (object.kind === "address" && address) addresses[object.key] = address;
     if (object.kind !== "sysctl") continue;
     const memory = ledger.sysctls[object.spec.path];
     if (memory) sysctls[object.spec.path] = { ...memory, set: [object.spec.value] };
   }
-  return { sysctls, applied, made: words };
+  return { sysctls, addresses, applied, made: words };
 }
 
 function sysctlValue(observed: Observed): string | undefined {

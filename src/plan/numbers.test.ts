@@ -12,8 +12,12 @@ const claim = (name: string, more: Partial<OwnedClaim> = {}): OwnedClaim => ({
   from,
   ...more,
 });
-const ranges = { tables: { first: 10, last: 19 }, priorities: { first: 100, last: 199 } };
-const nobody = { tables: [], priorities: [] };
+const ranges = {
+  tables: { first: 10, last: 19 },
+  priorities: { first: 100, last: 199 },
+  nexthops: { first: 1, last: 9 },
+};
+const nobody = { tables: [], priorities: [], nexthops: [] };
 const owners = ["multihome/ib"];
 const NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
@@ -57,6 +61,14 @@ describe("numbers", () => {
     expect(drawNumbers([claim("a")], moved, nobody, first, owners).numbers.tables).toEqual({ "multihome/ib/a": 50 });
     const stated = drawNumbers([claim("a"), claim("c", { fixed: 10 })], ranges, nobody, first, owners).numbers;
     expect(stated.tables).toEqual({ "multihome/ib/a": 11 });
+  });
+
+  test("of nexthops move when somebody else has the object", () => {
+    const hop = claim("a", { pool: "nexthops" });
+    const first = drawNumbers([hop], ranges, nobody, emptyNumbers(), owners).numbers;
+    expect(first.nexthops).toEqual({ "multihome/ib/a": 1 });
+    const taken = drawNumbers([hop], ranges, { ...nobody, nexthops: [1] }, first, owners).numbers;
+    expect(taken.nexthops).toEqual({ "multihome/ib/a": 2 });
   });
 
   test("that do not suffice are said, with the range to widen", () => {

@@ -1,4 +1,4 @@
-// Owns the drawing of table ids and rule priorities: stable over time, from ranges that the file can move, never one
+// Owns the drawing of table ids, rule priorities and nexthop ids: stable over time, from ranges that the file can move, never one
 // that somebody else uses.
 import { POOLS } from "../model/claim.ts";
 import type { NumberClaim, Pool } from "../model/claim.ts";
@@ -10,7 +10,7 @@ export type Numbers = Record<Pool, Record<string, number>>;
 
 /** No number drawn yet. */
 export function emptyNumbers(): Numbers {
-  return { tables: {}, priorities: {} };
+  return { tables: {}, priorities: {}, nexthops: {} };
 }
 
 /** The ranges that numbers are drawn from, inclusive. */
@@ -23,6 +23,7 @@ export type Ranges = Record<Pool, NumberRange>;
 export const DEFAULT_RANGES: Ranges = {
   tables: { first: 7000, last: 7999 },
   priorities: { first: 7000, last: 7999 },
+  nexthops: { first: 7000, last: 7999 },
 };
 
 /** A claim with the one who makes it. */
@@ -55,8 +56,9 @@ export function drawNumbers(
     for (const claim of ofPool) if (claim.fixed !== undefined) taken.add(claim.fixed);
     const drawn = ofPool.filter((claim) => claim.fixed === undefined);
     // Those that keep their numbers go before those that need new ones. What others use keeps nobody from what is
-    // already theirs: somebody who names heddle's table, or puts a rule beside heddle's, must not make it move.
-    const given = new Set(ofPool.flatMap(({ fixed }) => fixed ?? []));
+    // already theirs: somebody who names heddle's table, or puts a rule beside heddle's, must not make it move. A nexthop
+    // id is one object, though: whose it is now, nobody else can have it.
+    const given = new Set([...ofPool.flatMap(({ fixed }) => fixed ?? []), ...(pool === "nexthops" ? inUse[pool] : [])]);
     for (const claim of drawn) {
       const first = earlier[pool][claimId(claim)];
       if (first === undefined || !isFree(claim, first, range, given)) continue;
@@ -97,12 +99,17 @@ function lowestFree(claim: NumberClaim, range: NumberRange, taken: ReadonlySet<n
   return undefined;
 }
 
+const NOUNS: Record<Pool, string> = {
+  tables: "routing table ids",
+  priorities: "rule priorities",
+  nexthops: "nexthop ids",
+};
+
 function exhausted(claim: OwnedClaim, range: NumberRange): Diagnostic {
-  const what = claim.pool === "tables" ? "routing table ids" : "rule priorities";
   return {
     code: "range-exhausted",
     severity: "error",
-    summary: `no ${what} left for ${claim.owner}`,
+    summary: `no ${NOUNS[claim.pool]} left for ${claim.owner}`,
     detail: `It needs ${claim.count ?? 1} in a row, and every one from ${range.first} to ${range.last} is in use.`,
     remedy: `Move or widen it with \`ranges\`, or state numbers in the file.`,
     range: claim.from,

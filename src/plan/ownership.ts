@@ -5,19 +5,24 @@ import type { Observed } from "../model/objects.ts";
 import type { Ledger } from "../model/plan.ts";
 
 /**
- * Whether heddle made the object: by the protocol number that routes and rules carry, by name and tag for nftables
- * tables, by the ledger for sysctls. Addresses are never ours.
+ * Whether heddle made the object: by the protocol number that it carries, by name and tag for nftables tables, by the
+ * ledger for sysctls. Addresses carry a number as well, but kernels before 5.18 forget it, so the ledger knows them too.
  */
 export function isOurs(observed: Observed, ledger: Ledger): boolean {
   switch (observed.kind) {
     case "route":
     case "rule":
+    case "nexthop":
+    case "neighbour":
       return observed.spec.protocol === HEDDLE_PROTOCOL;
     case "nftTable":
       return observed.spec.owner === "heddle" && observed.spec.name.startsWith(NFT_PREFIX);
     case "sysctl":
       return observed.spec.path in ledger.sysctls;
     case "address":
-      return false;
+      return (
+        observed.spec.protocol === HEDDLE_PROTOCOL ||
+        (observed.spec.protocol === undefined && observed.key in ledger.addresses)
+      );
   }
 }

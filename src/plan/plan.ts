@@ -4,11 +4,12 @@ import { findRuleAdoptions, reasonNotToAdoptRoute } from "./adopt.ts";
 import type { RuleAdoptions } from "./adopt.ts";
 import { isOurs } from "./ownership.ts";
 import { inOrderOfCreation } from "./compose.ts";
+import { rebuildRoutes } from "./emptied-links.ts";
 import { describeObject, rulesOf } from "./kinds/index.ts";
-import { parsePrefix } from "../model/ip.ts";
+import { Ground } from "./needs.ts";
 import type { Key, Kind, Specs } from "../model/kinds.ts";
 import type { Desired, DesiredState, Need, Observed, Snapshot } from "../model/objects.ts";
-import type { Blocked, Ledger, Plan, Step } from "../model/plan.ts";
+import type { Ledger, Plan, Step } from "../model/plan.ts";
 
 /**
  * The steps that lead from `have` to `want`, in the order in which they are safe: new objects before old ones go
@@ -18,20 +19,22 @@ import type { Blocked, Ledger, Plan, Step } from "../model/plan.ts";
 export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Plan {
   const present = groupByKey(have.observed);
   const plan: Plan = { steps: [], blocked: [], settled: [] };
-  const wanted = new Set<Key>();
-  const adoptions = findRuleAdoptions(want, have, ledger);
-  for (const desired of want.objects) {
-    wanted.add(desired.key);
-    planDesired(plan, desired, present.get(desired.key) ?? [], { have, ledger, adoptions });
-  }
+  const wanted = new Set<Key>(want.objects.map((desired) => desired.key));
+  const unwanted = have.observed.filter((observed) => !wanted.has(observed.key) && isOurs(observed, ledger));
+  // Somebody else's nexthop under a number of ours leads where they want, so nothing of ours is built on it.
+  const taken = have.observed.filter(({ kind, key }) => kind === "nexthop" && wanted.has(key));
+  const strange = taken.filter((observed) => !isOurs(observed, ledger));
+  const ground = new Ground(have, new Set([...unwanted, ...strange].map((observed) => observed.key)));
+  const known: Known = { have, ledger, adoptions: findRuleAdoptions(want, have, ledger), ground };
+  for (const desired of want.objects) planDesired(plan, desired, present.get(desired.key) ?? [], known);
   const creations = adoptionsFirst(plan.steps, have);
-  const removals = have.observed
-    .filter((observed) => !wanted.has(observed.key) && isOurs(observed, ledger))
+  const removals = unwanted
     .sort((a, b) => inOrderOfCreation(b, a))
     .flatMap((observed) => planRemoval(observed, ledger));
   const surplus = creations.filter((step) => step.action === "delete");
   plan.steps = [...creations.filter((step) => step.action !== "delete"), ...surplus, ...removals];
-  return plan;
+  const ours = have.observed.filter((observed) => isOurs(observed, ledger));
+  return rebuildRoutes(plan, want, have.links, ours);
 }
 
 /** Among rules, those that are taken over come first and in the kernel's order, which decides among one priority. */
@@ -55,41 +58,61 @@ interface Known {
   have: Snapshot;
   ledger: Ledger;
   adoptions: RuleAdoptions;
+  /** What the plan can build on, which grows with it. */
+  ground: Ground;
 }
 
-function planDesired(plan: Plan, desired: Desired, present: Observed[], known: Known): void {
-  const { have, ledger, adoptions } = known;
+/** Kinds of which an object that is as it should be serves, whoever made it; and it stays theirs. */
+const SHARED: ReadonlySet<Kind> = new Set(["sysctl", "address"]);
+
+function planDesired(plan: Plan, whole: Desired, present: Observed[], known: Known): void {
+  const { ledger, adoptions, ground } = known;
+  const { desired, missing } = narrow(whole, ground);
   const ours = present.filter((observed) => isOurs(observed, ledger));
   const foreign = present.filter((observed) => !isOurs(observed, ledger));
-  const right = ours.find((observed) => isRight(observed, desired, ledger));
-  const theirs = adoptions.theirs.get(desired.key) ?? [];
+  const right = ours.find((observed) => isRight(observed, desired ?? whole, ledger));
+  const theirs = adoptions.theirs.get(whole.key) ?? [];
   if (right) {
-    if (theirs.length === 0) plan.settled.push(desired.key);
-    for (const before of theirs)
-      plan.steps.push({ action: "adopt", before, after: desired, why: "asked", beside: true });
+    if (theirs.length === 0) plan.settled.push(whole.key);
+    for (const before of theirs) plan.steps.push({ action: "adopt", before, after: whole, why: "asked", beside: true });
     for (const twin of ours) if (twin !== right) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
     return;
   }
-  // A sysctl always has a value: one that somebody else set already is as good as ours and stays theirs.
-  const shared = desired.kind === "sysctl" ? foreign[0] : undefined;
-  if (shared && isEqual(shared, desired)) {
-    plan.settled.push(desired.key);
+  if (SHARED.has(whole.kind) && foreign[0] && isEqual(foreign[0], whole)) {
+    plan.settled.push(whole.key);
     return;
   }
-  const unmet = desired.needs.map((need) => checkNeed(need, desired, have)).find((blocked) => blocked !== undefined);
-  if (unmet) {
-    plan.blocked.push(unmet);
-    return;
-  }
-  if (planAdoption(plan, desired, present, known)) return;
-  const [before, ...twins] = shared ? [shared] : ours;
+  const lacking = [...whole.needs, ...(desired === undefined ? missing : [])];
+  const lack = lacking.map((need) => ground.lack(need)).find((one) => one !== undefined);
+  if (lack) plan.blocked.push({ desired: whole, ...lack });
+  if (lack || !desired || planAdoption(plan, desired, present, known)) return;
+  // A sysctl always has a value, which is no object of anybody's that could stand in the way.
+  const earlier = whole.kind === "sysctl" ? foreign[0] : undefined;
+  const [before, ...twins] = earlier ? [earlier] : ours;
   if (before) {
-    const drifted = ledger.applied[desired.key] === textOf(desired);
+    const drifted = ledger.applied[whole.key] === textOf(whole);
     plan.steps.push({ action: "replace", before, after: desired, why: drifted ? "drift" : "changed" });
     for (const twin of twins) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
   } else {
-    plan.steps.push({ action: "create", after: desired, why: desired.key in ledger.applied ? "missing" : "new" });
+    plan.steps.push({ action: "create", after: desired, why: whole.key in ledger.applied ? "missing" : "new" });
   }
+  ground.add(desired);
+}
+
+/** The object made of those that are there; absent where nothing can be made, for lack of what is missing. */
+function narrow(desired: Desired, ground: Ground): { desired?: Desired; missing: Need[] } {
+  const isThere = (need: Need): boolean => ground.lack(need) === undefined;
+  const { spec, missing } = narrowSpec(desired.kind, desired.spec, isThere);
+  // The narrowed spec is of the same kind, which TypeScript cannot follow through the union.
+  return spec === undefined ? { missing } : { desired: { ...desired, spec } as Desired, missing };
+}
+
+function narrowSpec<K extends Kind>(
+  kind: K,
+  spec: Specs[K],
+  isThere: (need: Need) => boolean,
+): { spec?: Specs[K]; missing: Need[] } {
+  return rulesOf(kind).narrow?.(spec, isThere) ?? { spec, missing: [] };
 }
 
 function planRemoval(observed: Observed, ledger: Ledger): Step[] {
@@ -122,7 +145,7 @@ function planAdoption(plan: Plan, desired: Desired, present: readonly Observed[]
   if (!obstacle || desired.kind === "sysctl") return false;
   const hint = reasonNotToAdoptRoute(desired, present, have);
   // Where one of ours stands under the key as well, taking theirs over would make two of them.
-  if (hint === undefined && desired.adopt && foreign.length === present.length) {
+  if (hint === undefined && desired.kind === "route" && desired.adopt && foreign.length === present.length) {
     plan.steps.push({ action: "adopt", before: obstacle, after: desired, why: "asked" });
     return true;
   }
@@ -133,19 +156,6 @@ function planAdoption(plan: Plan, desired: Desired, present: readonly Observed[]
     ...(hint === undefined ? {} : { hint }),
   });
   return true;
-}
-
-function checkNeed(need: Need, desired: Desired, have: Snapshot): Blocked | undefined {
-  if ("address" in need) {
-    const found = have.links.some((link) =>
-      link.addresses.some((address) => parsePrefix(address.address)?.address === need.address),
-    );
-    return found ? undefined : { desired, waitsFor: `address ${need.address}`, why: "address-missing" };
-  }
-  const link = have.links.find((candidate) => candidate.name === need.link);
-  if (!link) return { desired, waitsFor: `link ${need.link}`, why: "link-missing" };
-  if (need.up && !link.up) return { desired, waitsFor: `link ${need.link} to be up`, why: "link-down" };
-  return undefined;
 }
 
 function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {

@@ -45,7 +45,8 @@ function invert(step: Step): Step {
   }
 }
 
-function asObserved(desired: Desired): Observed {
+/** An object as it will be observed once it is made. */
+export function asObserved(desired: Desired): Observed {
   return { kind: desired.kind, spec: desired.spec, key: desired.key } as Observed;
 }
 

@@ -22,7 +22,13 @@ for (const entry of readdirSync(here, { withFileTypes: true })) {
       const composed = composeIntent(bound.value);
       const diagnostics = [...config.diagnostics, ...bound.diagnostics, ...composed.diagnostics];
       return {
-        ...(composed.value ? { desired: composed.value.objects.map(describeObject) } : {}),
+        ...(composed.value
+          ? {
+              desired: composed.value.objects.map(
+                (object) => `${describeObject(object)}${object.adopt ? ", adopt" : ""}`,
+              ),
+            }
+          : {}),
         ...(diagnostics.length > 0 ? { diagnostics: diagnostics.map(diagnosticLine) } : {}),
       };
     });

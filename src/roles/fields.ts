@@ -46,6 +46,33 @@ export const address = text("an IP address", (input) => {
   return new Refusal(`"${input}" is not an IP address`, "Write it like 172.16.34.1 or fd00:16::1.");
 });
 
+/** An address of a link, with the length of its subnet, made canonical: "172.16.34.1/16". */
+export const interfaceAddress = text("an address with the length of its subnet", (input) => {
+  const parts = parsePrefix(input);
+  if (!parts) return new Refusal(`"${input}" is not an IP address with a length`, "Write it like 172.16.34.1/16.");
+  if (!input.includes("/")) {
+    return new Refusal(
+      `"${input}" does not say how long its subnet is`,
+      `Write it like ${input}/${parts.family === 4 ? 16 : 64}.`,
+    );
+  }
+  const whole = `${parts.address}/${parts.length}`;
+  if (parts.family === 4 && parts.length < 31 && networkOf(whole) === whole) {
+    return new Refusal(`"${input}" is a network, not an address in it`, "Write the address of this host in it.");
+  }
+  return whole;
+});
+
+/** A hardware address of 6 bytes (Ethernet) or 20 (InfiniBand), in lower case with colons. */
+export const hardwareAddress = text("a hardware address", (input) => {
+  const lower = input.toLowerCase().replaceAll("-", ":");
+  if (/^[0-9a-f]{2}(:[0-9a-f]{2})*$/.test(lower) && [6, 20].includes(lower.split(":").length)) return lower;
+  return new Refusal(
+    `"${input}" is not a hardware address`,
+    "Write 6 bytes (20 for InfiniBand) like 02:00:00:00:00:01.",
+  );
+});
+
 /** A prefix without host bits, made canonical; an address alone is a host prefix. */
 export const prefix = text("an IP prefix", readPrefix);
 

@@ -1,7 +1,8 @@
 // Owns the only list of roles.
+import { links } from "./links/index.ts";
 import { multihome } from "./multihome/index.ts";
 import type { Role } from "./role.ts";
 import { staticRole } from "./static/index.ts";
 
 /** Every role, in the order in which the manual tells of them. */
-export const ROLES: readonly Role[] = [multihome, staticRole];
+export const ROLES: readonly Role[] = [links, multihome, staticRole];

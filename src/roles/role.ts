@@ -3,6 +3,7 @@ import type { ZodMiniType } from "zod/mini";
 import type { Claim } from "../model/claim.ts";
 import type { Outcome, SourceRange } from "../model/diagnostic.ts";
 import type { LinkFact } from "../model/facts.ts";
+import type { AddressSpec } from "../model/kinds.ts";
 import type { Wanted } from "../model/objects.ts";
 
 /** One section of the file, with the places of everything in it. */
@@ -18,10 +19,12 @@ export interface Section<Value = unknown> {
 
 /** What a role sees of the host when it decides. Plain and serialisable. */
 export interface View {
+  /** With the addresses that the file puts on them, and without those that it no longer does. */
   links: readonly LinkFact[];
   /** By claim name, the drawn (first) number. */
   tables: Readonly<Record<string, number>>;
   priorities: Readonly<Record<string, number>>;
+  nexthops: Readonly<Record<string, number>>;
   /** Names that rt_tables gives to tables. */
   tableNames: Readonly<Record<string, number>>;
 }
@@ -32,6 +35,10 @@ export interface Role<Value = unknown> {
   /** One sentence for `heddle schema` and the manual. */
   about: string;
   schema: ZodMiniType<Value>;
+  /** What its sections may be called; absent means any name. */
+  sectionName?: ZodMiniType<string, string>;
+  /** The addresses that the section puts on links, in their order: every role sees the links with them. */
+  addresses?(section: Section<Value>): AddressSpec[];
   /** The numbers that it draws, given the links that are there. */
   claims(section: Section<Value>, links: readonly LinkFact[]): Claim[];
   /** The kernel objects that the section asks for. */

@@ -5,6 +5,8 @@ import type { Look } from "../../agent/look.ts";
 import type { Config } from "../../config/config.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import type { StepResult } from "../../host/host.ts";
+import type { Key } from "../../model/kinds.ts";
+import type { Step } from "../../model/plan.ts";
 import { describeStep } from "../../plan/kinds/index.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -71,10 +73,13 @@ async function change(
 async function leftOver(config: Config, session: Session, plan: Look["plan"]): Promise<Diagnostic[]> {
   const { ledger, numbers } = await session.store.read();
   const after = await lookAndPlan(config, session.host, { ledger, numbers }, session.trace);
+  const objectOf = (step: Step): { key: Key } => (step.action === "delete" ? step.before : step.after);
   // What became possible only now (an address that is usable at last) is no failure of this apply.
-  const tried = new Set(plan.steps.map((step) => (step.action === "delete" ? step.before : step.after).key));
-  const steps = (after.look?.plan.steps ?? []).filter((step) =>
-    tried.has((step.action === "delete" ? step.before : step.after).key),
+  const tried = new Set(plan.steps.map((step) => objectOf(step).key));
+  // What waited, and has become possible meanwhile, is for the next apply: the exit code says that something waits.
+  const waited = new Set(plan.blocked.map(({ desired }) => desired.key));
+  const steps = (after.look?.plan.steps ?? []).filter(
+    (step) => tried.has(objectOf(step).key) && (step.action === "delete" || !waited.has(step.after.key)),
   );
   return steps.map((step) => ({
     code: "not-kept",

@@ -64,11 +64,13 @@ async function readHost(): Promise<Draft> {
 
 async function look(host: Host): Promise<Snapshot> {
   const links = await host.links();
-  const [routes, rules] = await Promise.all([
+  const [neighbours, nexthops, routes, rules] = await Promise.all([
+    host.drivers.neighbour.list(links, { sysctls: [] }),
+    host.drivers.nexthop.list(links, { sysctls: [] }),
     host.drivers.route.list(links, { sysctls: [] }),
     host.drivers.rule.list(links, { sysctls: [] }),
   ]);
-  const observed: Observed[] = [...routes, ...rules];
+  const observed: Observed[] = [...neighbours, ...nexthops, ...routes, ...rules];
   return { links, observed };
 }
 

@@ -6,31 +6,27 @@ import { constants } from "node:os";
 import type { LinkFact } from "../../model/facts.ts";
 import { networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
 import { TABLE } from "../../model/kinds.ts";
-import type { NftTableSpec } from "../../model/nft.ts";
-import type { AddressSpec, Kind, RouteSpec, RuleSpec, Specs } from "../../model/kinds.ts";
+import type { Kind, RouteSpec, RuleSpec, Specs } from "../../model/kinds.ts";
 import type { Observed } from "../../model/objects.ts";
 import type { Step } from "../../model/plan.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import { HostError } from "../error.ts";
 import { performOnTables } from "./fake-tables.ts";
 import type { Host, KindDriver, StepResult } from "../host.ts";
+import { observe } from "../kinds/perform-steps.ts";
+import { addAddress, connect, disconnect, performAddress } from "./addresses.ts";
+import { dropNeighboursOf, performNeighbour } from "./neighbours.ts";
+import { checkNexthopOf, dropNexthopsOf, performNexthop } from "./nexthops.ts";
+import { KERNEL, linkOf, refusal } from "./state.ts";
+import type { FakeState } from "./state.ts";
 
-const { EEXIST, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ENOENT } = constants.errno;
+const { EEXIST, EINVAL, ENETDOWN, ENETUNREACH, ENOENT } = constants.errno;
 
 type AdoptStep = Extract<Step, { action: "adopt" }>;
 
-/** RTPROT_KERNEL: what the kernel makes by itself. */
-const KERNEL = 2;
-
 /** A host in memory. Its tables are open to tests, which play the part of other programs. */
 export class FakeHost implements Host {
-  readonly state: {
-    links: LinkFact[];
-    routes: RouteSpec[];
-    rules: RuleSpec[];
-    sysctls: Map<string, string>;
-    nftTables: NftTableSpec[];
-  };
+  readonly state: FakeState;
   /** How many steps have been asked for: a no-op apply asks for none. */
   performed = 0;
 
@@ -42,7 +38,7 @@ export class FakeHost implements Host {
         ? [{ family, priority: 32767, action: "table", table: TABLE.default, protocol: KERNEL } as const]
         : []),
     ]);
-    this.state = { links: [], routes: [], rules, sysctls: new Map(), nftTables: [] };
+    this.state = { links: [], routes: [], rules, nexthops: [], neighbours: [], sysctls: new Map(), nftTables: [] };
   }
 
   readonly drivers: Host["drivers"] = {
@@ -55,15 +51,24 @@ export class FakeHost implements Host {
       perform: (steps) => this.#perform(steps, (step) => this.#sysctl(step)),
     },
     address: {
-      list: async (links) => links.flatMap((link) => link.addresses.map((spec) => observe("address", spec))),
-      perform: () => Promise.reject(new Error("addresses are observed, never changed")),
+      list: async (links) =>
+        links.flatMap((link) => link.addresses.map((spec) => observe("address", structuredClone(spec)))),
+      perform: (steps) => this.#perform(steps, (step) => performAddress(this.state, step)),
+    },
+    neighbour: {
+      list: async () => this.state.neighbours.map((spec) => observe("neighbour", structuredClone(spec))),
+      perform: (steps) => this.#perform(steps, (step) => performNeighbour(this.state, step)),
+    },
+    nexthop: {
+      list: async () => this.state.nexthops.map((spec) => observe("nexthop", structuredClone(spec))),
+      perform: (steps) => this.#perform(steps, (step) => performNexthop(this.state, step)),
     },
     route: {
-      list: async () => this.state.routes.map((spec) => observe("route", spec)),
+      list: async () => this.state.routes.map((spec) => observe("route", structuredClone(spec))),
       perform: (steps) => this.#perform(steps, (step) => this.#route(step)),
     },
     rule: {
-      list: async () => this.state.rules.map((spec) => observe("rule", spec)),
+      list: async () => this.state.rules.map((spec) => observe("rule", structuredClone(spec))),
       perform: (steps) => this.#perform(steps, (step) => this.#rule(step)),
     },
     nftTable: {
@@ -84,48 +89,37 @@ export class FakeHost implements Host {
 
   /** Adds a link that is up, with its switches, addresses and connected routes. */
   addLink(name: string, addresses: readonly string[]): void {
-    const specs = addresses.map((address): AddressSpec => {
-      const family = parsePrefix(address)?.family ?? 4;
-      return { family, link: name, address, scope: "global" };
-    });
     const index = this.state.links.length + 2;
-    this.state.links.push({ name, index, type: "ether", up: true, carrier: true, mtu: 1500, addresses: specs });
+    this.state.links.push({ name, index, type: "ether", up: true, carrier: true, mtu: 1500, addresses: [] });
     for (const [key, value] of Object.entries({ arp_ignore: "0", arp_announce: "0", rp_filter: "0" })) {
       this.state.sysctls.set(`net/ipv4/conf/${name}/${key}`, value);
     }
-    this.#connect(name);
+    for (const address of addresses) this.addAddress(name, address);
   }
 
-  /** Admin down takes the routes through the link away; up brings only the connected ones back. */
+  /** Adds an address as somebody else would. */
+  addAddress(link: string, address: string): void {
+    addAddress(this.state, { family: parsePrefix(address)?.family ?? 4, link, address, scope: "global" });
+  }
+
+  /** Admin down takes along what hangs on the link; up brings only the connected routes back. */
   setUp(name: string, up: boolean): void {
-    const link = this.#link(name);
+    const link = linkOf(this.state, name);
     if (link.up === up) return;
     link.up = up;
     link.carrier = up;
-    if (up) this.#connect(name);
-    else this.state.routes = this.state.routes.filter((route) => !route.hops.some((hop) => hop.link === name));
+    if (up) return connect(this.state, name);
+    disconnect(this.state, name);
+    dropNexthopsOf(this.state, name);
+    dropNeighboursOf(this.state, name, "down");
   }
 
-  #connect(name: string): void {
-    for (const { family, address } of this.#link(name).addresses) {
-      const source = family === 4 ? { source: parsePrefix(address)?.address ?? "" } : { metric: 256 };
-      const to = networkOf(address);
-      const spec = {
-        family,
-        table: TABLE.main,
-        to,
-        type: "unicast",
-        hops: [{ link: name }],
-        protocol: KERNEL,
-      } as const;
-      this.state.routes.push(rulesOf("route").normalize({ ...spec, hops: [...spec.hops], ...source }));
-    }
-  }
-
-  #link(name: string): LinkFact {
-    const link = this.state.links.find((candidate) => candidate.name === name);
-    if (!link) throw refusal(ENODEV, `link ${name}`);
-    return link;
+  /** A carrier that is lost takes nexthop objects along, which do not come back with it; routes stay. */
+  setCarrier(name: string, carrier: boolean): void {
+    linkOf(this.state, name).carrier = carrier;
+    if (carrier) return;
+    dropNexthopsOf(this.state, name);
+    dropNeighboursOf(this.state, name, "no-carrier");
   }
 
   async #perform(steps: readonly Step[], run: (step: Step) => Observed | undefined | void): Promise<StepResult[]> {
@@ -156,7 +150,9 @@ export class FakeHost implements Host {
       if (step.before.kind !== "route") throw new Error("not a route");
       const { spec, key } = step.before;
       const at = this.state.routes.findIndex((route) =>
-        step.action === "delete" ? isSame("route", route, spec) : rulesOf("route").identify(route) === key,
+        step.action === "delete"
+          ? isSame("route", withoutSource6(route), withoutSource6(spec))
+          : rulesOf("route").identify(route) === key,
       );
       if (step.action === "delete") {
         if (at >= 0) this.state.routes.splice(at, 1);
@@ -186,8 +182,9 @@ export class FakeHost implements Host {
   }
 
   #checkRoute(spec: RouteSpec): void {
+    checkNexthopOf(this.state, spec);
     for (const { link: name, via, onlink } of spec.hops) {
-      const link = name === undefined ? undefined : this.#link(name);
+      const link = name === undefined ? undefined : linkOf(this.state, name);
       if (link && !link.up) throw refusal(ENETDOWN, spec.to);
       const near = link?.addresses.some((own) => via !== undefined && prefixContains(networkOf(own.address), via));
       if (via !== undefined && !onlink && !near) throw refusal(spec.family === 4 ? ENETUNREACH : EINVAL, spec.to);
@@ -220,16 +217,14 @@ export class FakeHost implements Host {
   }
 }
 
-function observe<K extends Kind>(kind: K, spec: Specs[K]): Observed<K> {
-  return { kind, spec: structuredClone(spec), key: rulesOf(kind).identify(spec) } as Observed<K>;
+/** IPv6 does not ask for the source when a route is to go (ip6_route_del). */
+function withoutSource6(route: RouteSpec): RouteSpec {
+  const { source: _source, ...rest } = route;
+  return route.family === 6 ? rest : route;
 }
 
 /** The same object of the same owner: what a delete that names everything hits. */
 function isSame<K extends "route" | "rule">(kind: K, a: Specs[K], b: Specs[K]): boolean {
   const rules = rulesOf(kind);
   return rules.identify(a) === rules.identify(b) && rules.compare(a) === rules.compare(b) && a.protocol === b.protocol;
-}
-
-function refusal(errno: number, object: string): HostError {
-  return new HostError({ errno, object });
 }

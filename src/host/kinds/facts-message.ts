@@ -39,7 +39,7 @@ export function linkFromMessage(
 }
 
 function addressFromMessage(message: AddressMessage, link: string): AddressSpec {
-  const { family, address, prefixLength, peer, scope, flags } = message;
+  const { family, address, prefixLength, peer, scope, flags, protocol } = message;
   return {
     family,
     link,
@@ -48,5 +48,6 @@ function addressFromMessage(message: AddressMessage, link: string): AddressSpec 
     ...(peer === undefined ? {} : { peer }),
     ...(family === 4 && (flags & ADDRESS_FLAG.secondary) !== 0 ? { secondary: true } : {}),
     ...((flags & (ADDRESS_FLAG.tentative | ADDRESS_FLAG.dadFailed)) !== 0 ? { tentative: true } : {}),
+    ...(protocol === undefined ? {} : { protocol }),
   };
 }

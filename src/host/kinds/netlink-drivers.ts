@@ -1,10 +1,5 @@
-// Owns the kinds that live in the kernel's routing tables: routes, rules and (to look at) addresses, over netlink.
-import { constants } from "node:os";
-import type { Specs } from "../../model/kinds.ts";
-import type { Observed } from "../../model/objects.ts";
+// Owns the kinds "route" and "rule" on a real host, over netlink.
 import type { Step } from "../../model/plan.ts";
-import { rulesOf } from "../../plan/kinds/index.ts";
-import { HostError } from "../error.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { AdoptStep } from "./adopt.ts";
 import type { RouteSocket } from "../netlink/client.ts";
@@ -12,18 +7,9 @@ import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
 import { LinkNames } from "./link-names.ts";
 import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
+import { observe, performSteps, specsOf } from "./perform-steps.ts";
 import { routeFromMessage, routeToMessage } from "./route-message.ts";
 import { ruleFromMessage, ruleToMessage } from "./rule-message.ts";
-
-const { ESRCH, ENOENT, ENODEV } = constants.errno;
-
-/** Addresses, as the links of the look already hold them. */
-export const addressDriver: KindDriver<"address"> = {
-  list: async (links) => links.flatMap((link) => link.addresses.map((spec) => observe("address", spec))),
-  perform: async () => {
-    throw new Error("addresses are observed, never changed");
-  },
-};
 
 /** Routes of both families in all tables. */
 export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
@@ -78,71 +64,23 @@ function isAdoption(step: Step): step is AdoptStep {
   return step.action === "adopt";
 }
 
-function observe<K extends "address" | "route" | "rule">(kind: K, spec: Specs[K]): Observed<K> {
-  // The kind and its spec belong together, which TypeScript cannot follow through the union.
-  return { kind, spec, key: rulesOf(kind).identify(spec) } as Observed<K>;
-}
-
 function routeRequests(step: Step, links: LinkNames): Request[] {
-  if (step.action === "delete") {
-    if (step.before.kind !== "route") throw wrongKind(step);
-    // Metrics tell no two routes apart, and the kernel clamps them: a delete that named what was asked for could miss.
-    const { metrics: _, ...spec } = step.before.spec;
-    return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(spec, links) }];
+  const { before, after } = specsOf("route", step);
+  if (after) {
+    // Replacing without creating: what was seen to be ours and is gone meanwhile is not made over somebody else's.
+    const flags = before ? VERB.change : VERB.create;
+    return [{ object: "route", type: "new", flags, message: routeToMessage(after, links) }];
   }
-  if (step.after.kind !== "route") throw wrongKind(step);
-  // Replacing without creating: what was seen to be ours and is gone meanwhile is not made over somebody else's.
-  const flags = step.action === "create" ? VERB.create : VERB.change;
-  return [{ object: "route", type: "new", flags, message: routeToMessage(step.after.spec, links) }];
+  if (!before) return [];
+  // Metrics tell no two routes apart, and the kernel clamps them: a delete that named what was asked for could miss.
+  const { metrics: _, ...spec } = before;
+  return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(spec, links) }];
 }
 
 function ruleRequests(step: Step): Request[] {
+  const { before, after } = specsOf("rule", step);
   const requests: Request[] = [];
-  if (step.action !== "delete") {
-    if (step.after.kind !== "rule") throw wrongKind(step);
-    requests.push({ object: "rule", type: "new", flags: VERB.create, message: ruleToMessage(step.after.spec) });
-  }
-  if (step.action !== "create") {
-    if (step.before.kind !== "rule") throw wrongKind(step);
-    requests.push({ object: "rule", type: "delete", flags: 0, message: ruleToMessage(step.before.spec) });
-  }
+  if (after) requests.push({ object: "rule", type: "new", flags: VERB.create, message: ruleToMessage(after) });
+  if (before) requests.push({ object: "rule", type: "delete", flags: 0, message: ruleToMessage(before) });
   return requests;
-}
-
-/** Sends the requests of all steps at once. A step fails with the first of its requests that failed. */
-async function performSteps(
-  socket: RouteSocket,
-  steps: readonly Step[],
-  requestsOf: (step: Step) => Request[],
-): Promise<StepResult[]> {
-  const planned = steps.map((step) => requestsOrError(step, requestsOf));
-  const answers = await socket.perform(planned.flatMap(({ requests }) => requests));
-  let at = 0;
-  return planned.map(({ step, requests, error }) => {
-    const own = answers.slice(at, (at += requests.length));
-    const refused = error ?? own.find((answer) => answer !== undefined && !isAlreadyGone(step, answer));
-    return refused === undefined ? { step } : { step, error: refused };
-  });
-}
-
-/** A link that went away since the look fails its own step only. */
-function requestsOrError(
-  step: Step,
-  requestsOf: (step: Step) => Request[],
-): { step: Step; requests: Request[]; error?: HostError } {
-  try {
-    return { step, requests: requestsOf(step) };
-  } catch (error) {
-    if (!(error instanceof HostError)) throw error;
-    return isAlreadyGone(step, error) ? { step, requests: [] } : { step, requests: [], error };
-  }
-}
-
-/** Deleting what is not there is no error: ESRCH for routes, ENOENT for rules, ENODEV with its link. */
-function isAlreadyGone(step: Step, error: HostError): boolean {
-  return step.action === "delete" && [ESRCH, ENOENT, ENODEV].includes(error.errno);
-}
-
-function wrongKind(step: Step): Error {
-  return new Error(`a step of another kind was given to a driver: ${step.action}`);
 }

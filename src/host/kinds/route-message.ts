@@ -117,7 +117,7 @@ export function routeToMessage(spec: RouteSpec, links: LinkNames): RouteMessage 
     type,
     protocol,
     tos,
-    scope: family === 4 ? scopeNumber(spec) : 0,
+    scope: family === 4 ? scopeNumber(spec.scope ?? impliedScope(spec)) : 0,
     flags: 0,
     ...(from === undefined ? {} : { from }),
     // IPv6 takes a message without a metric for one about any metric (ip6_route_del). IPv4 takes 0 for that too, and
@@ -132,8 +132,8 @@ export function routeToMessage(spec: RouteSpec, links: LinkNames): RouteMessage 
   };
 }
 
-function scopeNumber(spec: RouteSpec): number {
-  const scope = spec.scope ?? impliedScope(spec);
+/** The number of a scope. */
+export function scopeNumber(scope: RouteScope): number {
   return typeof scope === "number" ? scope : (SCOPES.get(scope) as number);
 }
 

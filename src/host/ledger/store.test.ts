@@ -1,5 +1,5 @@
 // Owns the proof that what is remembered is read back, also from a file of an earlier heddle.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -14,20 +14,35 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
-test("a ledger is read as it was written", async () => {
+test("what is remembered is read as it was written", async () => {
   const store = await StateStore.open(statePaths(directory));
   const sysctls = { "net/ipv4/ip_forward": { earlier: "0", set: ["1"] } };
-  const ledger = { sysctls, applied: { "nftTable inet a": "asked" }, made: { "nftTable inet a": "listed" } };
+  const addresses = { "address ib0 172.16.34.1/16": { link: 3 } };
+  const ledger = { sysctls, addresses, applied: { "nftTable inet a": "asked" }, made: { "nftTable inet a": "listed" } };
+  const numbers = { tables: { "static/s/a": 7000 }, priorities: {}, nexthops: { "static/s/b": 7001 } };
   await store.writeLedger(ledger);
-  expect((await store.read()).ledger).toEqual(ledger);
+  await store.writeNumbers(numbers);
+  expect(await store.read()).toEqual({ ledger, numbers, diagnostics: [] });
 });
 
-test("a ledger that knows nothing of the kernel's own words is read all the same", async () => {
+test("a ledger that knows nothing of addresses and the kernel's own words is read all the same", async () => {
   const store = await StateStore.open(statePaths(directory));
   await store.writeLedger({ ...emptyLedger(), applied: { a: "asked" } });
   const file = join(directory, "run", readdirSync(join(directory, "run"))[0] ?? "");
-  const { made: _made, ...earlier } = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  const {
+    made: _made,
+    addresses: _addresses,
+    ...earlier
+  } = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
   writeFileSync(file, JSON.stringify(earlier));
   const { ledger, diagnostics } = await store.read();
-  expect([ledger, diagnostics]).toEqual([{ sysctls: {}, applied: { a: "asked" }, made: {} }, []]);
+  expect([ledger, diagnostics]).toEqual([{ ...emptyLedger(), applied: { a: "asked" } }, []]);
+});
+
+test("numbers from before there were nexthops are read", async () => {
+  const store = await StateStore.open(statePaths(directory));
+  mkdirSync(join(directory, "lib"));
+  writeFileSync(join(directory, "lib/numbers.json"), '{"version":1,"tables":{"static/s/a":7000},"priorities":{}}');
+  const { numbers, diagnostics } = await store.read();
+  expect([numbers, diagnostics]).toEqual([{ tables: { "static/s/a": 7000 }, priorities: {}, nexthops: {} }, []]);
 });

@@ -21,6 +21,8 @@ const ledgerFile = z.object({
     z.string().check(z.regex(/^net\/(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]{1,200}$/)),
     z.object({ earlier: z.string(), set: z.array(z.string()), link: z.optional(z.number()) }),
   ),
+  /** Absent in files of versions that did not manage addresses. */
+  addresses: z.optional(z.record(z.string(), z.object({ link: z.number() }))),
   applied: z.record(z.string(), z.string()),
   made: z.optional(z.record(z.string(), z.string())),
 });
@@ -29,11 +31,13 @@ const numbersFile = z.object({
   version: z.literal(VERSION),
   tables: z.record(z.string(), z.number()),
   priorities: z.record(z.string(), z.number()),
+  /** Absent in files from before there was this pool. */
+  nexthops: z.optional(z.record(z.string(), z.number())),
 });
 
 const LOST_LEDGER =
   "The sysctls that heddle changed on this boot keep their present values: `remove` no longer knows the earlier ones.";
-const LOST_NUMBERS = "Tables and priorities may be drawn anew.";
+const LOST_NUMBERS = "Tables, priorities and nexthop ids may be drawn anew.";
 
 /** Where state lives. */
 export interface StatePaths {
@@ -91,7 +95,9 @@ export class StateStore {
     const ledger = kept && kept.boot === this.#boot ? toLedger(kept) : emptyLedger();
     return {
       ledger,
-      numbers: numbers ? { tables: numbers.tables, priorities: numbers.priorities } : emptyNumbers(),
+      numbers: numbers
+        ? { tables: numbers.tables, priorities: numbers.priorities, nexthops: numbers.nexthops ?? {} }
+        : emptyNumbers(),
       diagnostics,
     };
   }
@@ -110,7 +116,7 @@ function toLedger(file: z.output<typeof ledgerFile>): Ledger {
   for (const [path, { link, ...memory }] of Object.entries(file.sysctls)) {
     sysctls[path] = link === undefined ? memory : { ...memory, link };
   }
-  return { sysctls, applied: file.applied, made: file.made ?? {} };
+  return { sysctls, addresses: file.addresses ?? {}, applied: file.applied, made: file.made ?? {} };
 }
 
 async function readChecked<T>(

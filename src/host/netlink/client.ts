@@ -10,6 +10,7 @@ import { Line } from "./line.ts";
 import { decodeLink, type LinkMessage } from "./link.ts";
 import { lookUp, type Question } from "./lookup.ts";
 import { decodeNeighbour, PROXY, type NeighbourMessage } from "./neighbour.ts";
+import { decodeNexthop, type NexthopMessage } from "./nexthop.ts";
 import type { Request } from "./requests.ts";
 import { decodeRoute, type RouteMessage } from "./route.ts";
 import { decodeRule, type RuleMessage } from "./rule.ts";
@@ -46,6 +47,8 @@ export interface RouteSocket {
   listLinks(signal?: AbortSignal): Promise<LinkMessage[]>;
   listAddresses(filter?: AddressFilter, signal?: AbortSignal): Promise<AddressMessage[]>;
   listNeighbours(filter?: NeighbourFilter, signal?: AbortSignal): Promise<NeighbourMessage[]>;
+  /** By rising id, groups among them. None on a kernel without nexthop objects (before 5.3). */
+  listNexthops(signal?: AbortSignal): Promise<NexthopMessage[]>;
   /** IPv4 first. A table that is not there has no routes. */
   listRoutes(filter?: RouteFilter, signal?: AbortSignal): Promise<RouteMessage[]>;
   /** In the kernel's order, IPv4 first. */
@@ -83,6 +86,7 @@ export function routeSocket(transport: Transport): RouteSocket {
     listAddresses: (filter = {}, signal) => eachFamily(filter, (family) => listAddresses(line, family, filter, signal)),
     listNeighbours: (filter = {}, signal) =>
       eachFamily(filter, (family) => listNeighbours(line, family, filter, signal)),
+    listNexthops: (signal) => listNexthops(line, signal),
     listRoutes: (filter = {}, signal) => eachFamily(filter, (family) => listRoutes(line, family, filter, signal)),
     listRules: (filter = {}, signal) => eachFamily(filter, (family) => listRules(line, family, signal)),
     lookUp: (question) => lookUp(line, question),
@@ -169,6 +173,22 @@ async function listNeighbours(
           decodeNeighbour(packet, at, end),
           (neighbour) => (neighbour.proxy === true) === proxy && (index === undefined || neighbour.index === index),
         ),
+    },
+    signal,
+  );
+}
+
+async function listNexthops(line: Line, signal?: AbortSignal): Promise<NexthopMessage[]> {
+  return dump(
+    line,
+    {
+      object: "nexthops",
+      type: RTM.nexthop,
+      encode(encoder, flags, sequence) {
+        encoder.finish(encoder.message(RTM.nexthop + 2, flags, sequence, 8));
+      },
+      decode: decodeNexthop,
+      none: [constants.errno.EOPNOTSUPP],
     },
     signal,
   );

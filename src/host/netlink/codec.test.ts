@@ -5,6 +5,7 @@ import { decodeAddress, encodeAddress } from "./address.ts";
 import { Encoder } from "./encoder.ts";
 import { decodeLink, encodeLink } from "./link.ts";
 import { decodeNeighbour, encodeNeighbour } from "./neighbour.ts";
+import { decodeNexthop, encodeNexthop } from "./nexthop.ts";
 import { MalformedMessage, Packet } from "./packet.ts";
 import { decodeRoute, encodeRoute } from "./route.ts";
 import { decodeRule, encodeRule } from "./rule.ts";
@@ -55,6 +56,7 @@ const CODECS = [
   codec({ name: "rules", messages: arbitrary.rule, encode: encodeRule, decode: decodeRule }),
   codec({ name: "addresses", messages: arbitrary.linkAddress, encode: encodeAddress, decode: decodeAddress }),
   codec({ name: "neighbours", messages: arbitrary.neighbour, encode: encodeNeighbour, decode: decodeNeighbour }),
+  codec({ name: "nexthops", messages: arbitrary.nexthop, encode: encodeNexthop, decode: decodeNexthop }),
   codec({ name: "links", messages: arbitrary.link, encode: encodeLink, decode: decodeLink }),
 ];
 

@@ -6,6 +6,7 @@ import { AF, RTM } from "./constants.ts";
 import { Encoder } from "./encoder.ts";
 import { decodeLink, encodeLink } from "./link.ts";
 import { decodeNeighbour, encodeNeighbour } from "./neighbour.ts";
+import { decodeNexthop, encodeNexthop } from "./nexthop.ts";
 import { eachAttribute, MalformedMessage, Packet } from "./packet.ts";
 import { decodeRoute, encodeRoute } from "./route.ts";
 import { decodeRule, encodeRule } from "./rule.ts";
@@ -27,6 +28,9 @@ beforeAll(() => {
     "addr add fd00:8::1 peer fd00:8::2/64 dev v1 nodad",
     "neigh add 10.9.0.78 lladdr 02:00:00:00:00:01 dev v0 protocol 72 nud permanent router",
     "neigh add fd00::78 lladdr 02:00:00:00:00:01 dev v0 nud permanent",
+    "nexthop add id 30 blackhole proto 72",
+    "nexthop add id 31 via 192.0.2.1 dev v2 onlink",
+    "nexthop add id 32 group 10,200/11 type resilient buckets 32 idle_timer 7 unbalanced_timer 9",
     "route add 10.1.0.0/16 via 10.9.0.2 realms 3/4 mtu lock 1400 congctl cubic table 70000",
     "route add 10.2.0.0/16 nexthop via 10.9.0.2 weight 3 nexthop via inet6 fd00:1::2 dev v1 nexthop via 192.0.2.1 dev v2 onlink",
     "route add 10.3.0.0/16 nhid 12",
@@ -107,6 +111,7 @@ const KINDS = [
   kind({ name: "links", type: RTM.link, headerLength: 16, families: [0], leftOut: [7, 23] }, decodeLink, encodeLink),
   kind({ name: "addresses", type: RTM.address, headerLength: 8, families: both }, decodeAddress, encodeAddress),
   kind({ name: "neighbours", type: RTM.neighbour, headerLength: 12, families: both }, decodeNeighbour, encodeNeighbour),
+  kind({ name: "nexthops", type: RTM.nexthop, headerLength: 8, families: [0] }, decodeNexthop, encodeNexthop),
   kind({ name: "routes", type: RTM.route, headerLength: 12, families: both }, decodeRoute, encodeRoute),
   kind({ name: "rules", type: RTM.rule, headerLength: 12, families: both, leftOut: [14] }, decodeRule, encodeRule),
 ];

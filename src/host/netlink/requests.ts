@@ -4,6 +4,7 @@ import { NLM_F, RTM } from "./constants.ts";
 import type { Encoder } from "./encoder.ts";
 import { encodeLink, type LinkMessage } from "./link.ts";
 import { encodeNeighbour, type NeighbourMessage } from "./neighbour.ts";
+import { encodeNexthop, encodeNexthopId, type NexthopMessage } from "./nexthop.ts";
 import { encodeRoute, type RouteMessage } from "./route.ts";
 import { encodeRule, type RuleMessage } from "./rule.ts";
 
@@ -35,13 +36,15 @@ export type RouteRequest = Change<"route", RouteMessage>;
 export type RuleRequest = Change<"rule", RuleMessage>;
 export type AddressRequest = Change<"address", AddressMessage>;
 export type NeighbourRequest = Change<"neighbour", NeighbourMessage>;
+/** To delete one, the id of the message counts. */
+export type NexthopRequest = Change<"nexthop", NexthopMessage>;
 export interface LinkRequest extends Change<"link", LinkMessage> {
   /** Which bits of the message's flags count; absent means none. */
   change?: number;
 }
 
 /** One change to ask the kernel for. */
-export type Request = RouteRequest | RuleRequest | AddressRequest | NeighbourRequest | LinkRequest;
+export type Request = RouteRequest | RuleRequest | AddressRequest | NeighbourRequest | NexthopRequest | LinkRequest;
 
 /** Appends the request as a message. Throws RangeError for a value that its field cannot hold. */
 export function encodeRequest(encoder: Encoder, request: Request, sequence: number): void {
@@ -56,6 +59,10 @@ export function encodeRequest(encoder: Encoder, request: Request, sequence: numb
       return encodeAddress(encoder, type, flags, sequence, request.message);
     case "neighbour":
       return encodeNeighbour(encoder, type, flags, sequence, request.message);
+    case "nexthop":
+      return request.type === "new"
+        ? encodeNexthop(encoder, type, flags, sequence, request.message)
+        : encodeNexthopId(encoder, type, flags, sequence, request.message.id);
     case "link":
       return encodeLink(encoder, type, flags, sequence, request.message, request.change);
   }
@@ -78,6 +85,8 @@ export function describeRequest(request: Request): string {
       const { proxy, destination, index } = request.message;
       return `${proxy === true ? "proxy " : ""}neighbour ${destination} on link ${index}`;
     }
+    case "nexthop":
+      return `nexthop ${request.message.id}`;
     case "link":
       return `link ${request.message.name ?? request.message.index}`;
   }

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
 import { Encoder } from "./encoder.ts";
 import { encodeLink } from "./link.ts";
+import { encodeNexthop } from "./nexthop.ts";
 import { encodeRoute } from "./route.ts";
 import { ScriptedTransport } from "./testing/scripted-transport.ts";
 import { watchTransport } from "./watch.ts";
@@ -78,11 +79,13 @@ describe("a watcher", () => {
     encodeLink(encoder, 17, 0, 0, { index: 3, type: 1, flags: 0 });
     const ofBridge = encoder.written().slice();
     ofBridge[16] = 7;
-    const nexthop = new Uint8Array([24, 0, 0, 0, 104, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
-    transport.arrive(ofBridge, encoder.written(), nexthop);
+    const object = new Encoder();
+    const nexthop = { id: 7, family: 4, scope: 0, protocol: 72, flags: 0, gateway: "10.9.0.9" } as const;
+    encodeNexthop(object, 104, 0, 0, nexthop);
+    transport.arrive(ofBridge, encoder.written(), object.written());
     expect(await take(events, 2)).toMatchObject([
       { type: "del", object: "link", message: { index: 3 } },
-      { type: "new", object: "nexthop", message: nexthop.subarray(16) },
+      { type: "new", object: "nexthop", message: nexthop },
     ]);
     await events.return?.();
   });

@@ -4,6 +4,7 @@ import { decodeAddress, type AddressMessage } from "./address.ts";
 import { HEADER_LENGTH, RTM } from "./constants.ts";
 import { decodeLink, type LinkMessage } from "./link.ts";
 import { decodeNeighbour, type NeighbourMessage } from "./neighbour.ts";
+import { decodeNexthop, type NexthopMessage } from "./nexthop.ts";
 import type { Packet } from "./packet.ts";
 import { decodeRoute, type RouteMessage } from "./route.ts";
 import { decodeRule, type RuleMessage } from "./rule.ts";
@@ -16,8 +17,7 @@ interface Changed<Object extends string, Message> {
 }
 
 /**
- * An event. After "lost-sync" anything may have changed: look at everything again. A nexthop's message is the bytes
- * after the netlink header (struct nhmsg and its attributes).
+ * An event. After "lost-sync" anything may have changed: look at everything again.
  */
 export type NetlinkEvent =
   | Changed<"link", LinkMessage>
@@ -25,7 +25,7 @@ export type NetlinkEvent =
   | Changed<"neighbour", NeighbourMessage>
   | Changed<"route", RouteMessage>
   | Changed<"rule", RuleMessage>
-  | Changed<"nexthop", Uint8Array>
+  | Changed<"nexthop", NexthopMessage>
   | { type: "lost-sync" };
 
 export type WatchedObject = "link" | "address" | "neighbour" | "route" | "rule" | "nexthop";
@@ -179,7 +179,7 @@ function decodeEvent(packet: Packet, type: number, at: number, end: number): Net
     case RTM.rule:
       return event(change, "rule", decodeRule(packet, at, end));
     case RTM.nexthop:
-      return event(change, "nexthop", packet.copy(at, end - at));
+      return event(change, "nexthop", decodeNexthop(packet, at, end));
     default:
       return undefined;
   }

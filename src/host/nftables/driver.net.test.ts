@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Applier, linesOf, marking, nftTable, refusedObjects } from "../../../test/nft-objects.ts";
-import { create, remove, replace } from "../../../test/steps.ts";
+import { create, remove, replace } from "../../../test/contract-steps.ts";
 import { TestNamespace } from "../../../test/namespace.ts";
 import type { NftObject } from "../../model/nft.ts";
 import type { NftTableDriver } from "./driver.ts";

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { NFT_IDIOMS } from "../../../test/nft-idioms.ts";
 import { Applier, linesOf, nftTable } from "../../../test/nft-objects.ts";
-import { create, remove } from "../../../test/steps.ts";
+import { create, remove } from "../../../test/contract-steps.ts";
 import { TestNamespace } from "../../../test/namespace.ts";
 import { emptyLedger } from "../../model/plan.ts";
 import type { Host } from "../host.ts";

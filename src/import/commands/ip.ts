@@ -23,7 +23,8 @@ export function interpretIp(words: readonly Argument[], setup: Setup, range: Sou
   else if (name === "rule") takeRule(behind, family, what, setup, range);
   else if (name === "netns" || name === "vrf") throw new NotUnderstood("it is about another namespace or VRF");
   else if (name === undefined || LOOKING.has(behind[0]?.text ?? "show") || name === "monitor") return;
-  else if (name === "nexthop") throw new NotUnderstood("this heddle makes no nexthop objects");
+  else if (name === "nexthop")
+    throw new NotUnderstood("an import makes no nexthop objects: state it with `nexthops` in a section of `static`");
   else if (OBJECTS.includes(name)) {
     const detail = `Each ${name} stays with whatever configures this host's network.`;
     setup.say("note", "not-routing", `left to others: ip ${what}`, range, detail);

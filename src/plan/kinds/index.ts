@@ -3,6 +3,8 @@ import type { Kind, Specs } from "../../model/kinds.ts";
 import type { Step } from "../../model/plan.ts";
 import { addressRules } from "./address.ts";
 import type { KindRules } from "./kind-rules.ts";
+import { neighbourRules } from "./neighbour.ts";
+import { nexthopRules } from "./nexthop.ts";
 import { nftTableRules } from "./nft-table.ts";
 import { routeRules } from "./route.ts";
 import { ruleRules } from "./rule.ts";
@@ -11,6 +13,8 @@ import { sysctlRules } from "./sysctl.ts";
 /** The pure half of every kind. */
 export const KIND_RULES: { [K in Kind]: KindRules<K> } = {
   address: addressRules,
+  neighbour: neighbourRules,
+  nexthop: nexthopRules,
   route: routeRules,
   rule: ruleRules,
   sysctl: sysctlRules,

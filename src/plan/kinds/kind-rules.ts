@@ -21,4 +21,9 @@ export interface KindRules<K extends Kind> {
    * Whose it is (protocol) does not count.
    */
   compare(spec: Specs[K]): string;
+  /**
+   * For objects that are made of others, and can do with some of them: the object of those that are there, absent when
+   * that is not enough, and what is missing.
+   */
+  narrow?(spec: Specs[K], isThere: (need: Need) => boolean): { spec?: Specs[K]; missing: Need[] };
 }

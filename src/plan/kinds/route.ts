@@ -37,6 +37,8 @@ function normalizeRoute(spec: RouteSpec): RouteSpec {
   const { metric, tos, scope, from, metrics, preference, ...rest } = spec;
   const metricOrDefault = spec.family === 6 && metric === 0 ? IPV6_DEFAULT_METRIC : metric;
   const normal: RouteSpec = { ...rest, hops };
+  // The kernel shows a route by an object that drops as one that drops (fib_dump_info, rt6_fill_node).
+  if (spec.nexthop !== undefined && spec.type === "blackhole") normal.type = "unicast";
   if (metricOrDefault !== undefined && metricOrDefault !== defaultMetric(spec.family)) normal.metric = metricOrDefault;
   if (spec.family === 4 && tos) normal.tos = tos;
   if (spec.family === 4 && scope !== undefined && scope !== impliedScope(spec)) normal.scope = scope;
@@ -88,6 +90,7 @@ function needsOfRoute(spec: RouteSpec): Need[] {
   // The kernel takes a unicast route through a link only while that is up (fib_check_nh, ip6_route_info_create).
   const links = new Set(spec.hops.flatMap((hop) => (hop.link === undefined ? [] : [hop.link])));
   for (const link of links) needs.push({ link, up: true });
+  if (spec.nexthop !== undefined) needs.push({ nexthop: spec.nexthop });
   if (spec.source !== undefined) needs.push({ address: spec.source });
   return needs;
 }

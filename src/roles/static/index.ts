@@ -1,4 +1,4 @@
-// Owns the role `static`: tables, rules and routes as they are written, so that an existing set-up can be kept as it is.
+// Owns the role `static`: tables, rules, routes, nexthops and neighbours as they are written, so that an existing set-up can be kept as it is.
 import type { Claim } from "../../model/claim.ts";
 import type { Diagnostic, Outcome } from "../../model/diagnostic.ts";
 import type { Family } from "../../model/ip.ts";
@@ -7,6 +7,8 @@ import type { RuleSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
 import type { Role, Section, View } from "../role.ts";
 import { familiesOf } from "./families.ts";
+import { desireNeighbours } from "./neighbours.ts";
+import { claimNexthops, desireNexthops } from "./nexthops.ts";
 import { desireRoute } from "./route.ts";
 import { IP_PROTOCOLS, staticSchema } from "./schema.ts";
 import type { Static, StaticRule } from "./schema.ts";
@@ -17,12 +19,12 @@ const RULES = "rules";
 
 export const staticRole: Role<Static> = {
   name: "static",
-  about: "Tables, rules and routes exactly as they are written.",
+  about: "Tables, rules, routes, nexthops and neighbours exactly as they are written.",
   schema: staticSchema,
 
   claims(section): Claim[] {
     const { tables = {}, rules = [], routes = [] } = section.value;
-    const claims: Claim[] = [];
+    const claims = claimNexthops(section);
     for (const [name, id] of Object.entries(tables)) {
       const from = section.at("tables", name);
       claims.push({ pool: "tables", name, from, ...(id === "auto" ? {} : { fixed: id }) });
@@ -45,13 +47,16 @@ export const staticRole: Role<Static> = {
   desire(section, view): Outcome<Wanted[]> {
     const diagnostics: Diagnostic[] = [];
     const { rules = [], routes = [] } = section.value;
+    const wantedNeighbours = desireNeighbours(section, view, diagnostics);
+    const wantedNexthops = desireNexthops(section, view, diagnostics);
     const wantedRoutes = routes.flatMap((route, index) => desireRoute(section, view, route, index, diagnostics));
     let priority = view.priorities[RULES] ?? 0;
     const wantedRules = rules.flatMap((rule, index) =>
       desireRule(section, view, rule, index, rule.priority ?? priority++, diagnostics),
     );
-    const wanted = [...wantedRoutes, ...wantedRules];
-    return { value: section.value.adopt ? wanted.map((one) => ({ ...one, adopt: true })) : wanted, diagnostics };
+    const movable = [...wantedRoutes, ...wantedRules];
+    const adopting = section.value.adopt ? movable.map((one) => ({ ...one, adopt: true as const })) : movable;
+    return { value: [...wantedNeighbours, ...wantedNexthops, ...adopting], diagnostics };
   },
 };
 

@@ -1,12 +1,14 @@
 // Owns the routes of the role `static`.
 import type { Diagnostic } from "../../model/diagnostic.ts";
-import { defaultPrefix, familyOf, networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
+import { defaultPrefix, familyOf } from "../../model/ip.ts";
 import type { Family } from "../../model/ip.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
 import type { Hop, RouteMetrics, RouteSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
 import type { Section, View } from "../role.ts";
 import { familiesOf } from "./families.ts";
+import { linkTowards } from "./link-towards.ts";
+import { nexthopFamilies, resolveNexthop } from "./nexthops.ts";
 import type { Static, StaticHop, StaticRoute } from "./schema.ts";
 import { resolveTable } from "./tables.ts";
 
@@ -26,12 +28,17 @@ export function desireRoute(
   const telling = [to, route.source, route.from];
   const gateways = [route.via, ...(route.hops ?? []).map((hop) => hop.via)];
   const certain = telling.some((text) => text !== undefined) || route.family !== undefined;
-  const families = familiesOf(route.family, certain ? telling : gateways, from, diagnostics);
+  const [first] = nexthopFamilies(section, route.nexthop);
+  const stated = route.family ?? (certain || first === undefined ? undefined : (`ipv${first}` as const));
+  const families = familiesOf(stated, certain ? telling : gateways, from, diagnostics);
   const table = resolveTable(section, view, route.table ?? TABLE.main, ["routes", index, "table"], diagnostics);
   const shape = checkShape(section, route, index, diagnostics);
   if (!families || table === undefined || !shape) return [];
   const hops = readHops(section, view, route, index, diagnostics);
-  if (!hops) return [];
+  const { nexthop: way } = route;
+  const place = section.at("routes", index, "nexthop");
+  const nexthop = way === undefined ? undefined : resolveNexthop(section, view, way, place, diagnostics);
+  if (!hops || (way !== undefined && nexthop === undefined)) return [];
   return families.flatMap((family) => {
     if (!checkFamilyFields(section, route, family, index, diagnostics)) return [];
     const spec: RouteSpec = {
@@ -46,7 +53,7 @@ export function desireRoute(
       ...(route.tos === undefined ? {} : { tos: route.tos }),
       ...(route.scope === undefined ? {} : { scope: route.scope }),
       ...(route.source === undefined ? {} : { source: route.source }),
-      ...(route.nexthop === undefined ? {} : { nexthop: route.nexthop }),
+      ...(nexthop === undefined ? {} : { nexthop }),
       ...(route.metrics === undefined ? {} : { metrics: readMetrics(route.metrics) }),
       ...(route.preference === undefined || route.preference === "medium" ? {} : { preference: route.preference }),
     };
@@ -116,19 +123,6 @@ function readHops(
   return hops.length === written.length ? hops : undefined;
 }
 
-/** The link with the longest subnet that contains the gateway. */
-function linkTowards(via: string, view: View): string | undefined {
-  let best: { link: string; length: number } | undefined;
-  for (const link of view.links) {
-    for (const { address, peer } of link.addresses) {
-      const length = parsePrefix(address)?.length ?? 0;
-      const subnet = networkOf(peer === undefined ? address : `${peer}/${length}`);
-      if (prefixContains(subnet, via) && (!best || length > best.length)) best = { link: link.name, length };
-    }
-  }
-  return best?.link;
-}
-
 function readMetrics(metrics: NonNullable<StaticRoute["metrics"]>): RouteMetrics {
   return Object.fromEntries(Object.entries(metrics).filter(([, value]) => value !== undefined));
 }
@@ -163,5 +157,15 @@ function checkFamilyFields(
       range: section.at("routes", index),
     });
   }
-  return wrong.length === 0 && wrongVia === undefined;
+  const wrongObject = family === 6 && nexthopFamilies(section, route.nexthop).includes(4);
+  if (wrongObject) {
+    diagnostics.push({
+      code: "wrong-family",
+      severity: "error",
+      summary: `an IPv6 route cannot go by "${route.nexthop}", which leads by IPv4`,
+      remedy: "Name a nexthop all of whose gateways are IPv6.",
+      range: section.at("routes", index, "nexthop"),
+    });
+  }
+  return wrong.length === 0 && wrongVia === undefined && !wrongObject;
 }

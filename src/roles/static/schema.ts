@@ -1,8 +1,10 @@
-// Owns what may be written under `static`: tables, rules and routes, in the words of ip-rule(8) and ip-route(8).
+// Owns what may be written under `static`: tables, rules, routes, nexthops and neighbours, in the words of ip-rule(8),
+// ip-route(8), ip-nexthop(8) and ip-neighbour(8).
 import * as z from "zod/mini";
 import {
   address,
   described,
+  hardwareAddress,
   linkName,
   name,
   numberRange,
@@ -60,6 +62,9 @@ const metrics = z.strictObject({
 
 const scope = z.union([z.enum(["global", "site", "link", "host", "nowhere"]), wholeNumber(0, 255)]);
 
+/** Seconds, as fine as the kernel's clock ticks; its field has 32 bits. */
+const seconds = z.number("expected seconds").check(z.gte(0), z.lte(MAX_U32 / 100), z.multipleOf(0.01));
+
 const route = z.strictObject({
   to: described('Destination prefix, or "default".', prefixOrDefault),
   type: optional(
@@ -74,7 +79,10 @@ const route = z.strictObject({
     "Several next hops for one route, instead of `via` and `link`.",
     z.array(hop).check(z.minLength(1, "expected at least one hop")),
   ),
-  nexthop: optional("Id of a nexthop object, instead of `via` and `link`.", wholeNumber(1, MAX_U32)),
+  nexthop: optional(
+    "Name from `nexthops`, or id of a nexthop object, instead of `via` and `link`.",
+    z.union([wholeNumber(1, MAX_U32), z.string("expected a nexthop's name, as text")]),
+  ),
   source: optional("Source address for packets that have none yet.", address),
   from: optional("IPv6 only: source prefix that the packet must have.", prefix),
   metric: optional("Priority among routes to the same prefix; lower wins.", wholeNumber(0, MAX_U32)),
@@ -83,6 +91,45 @@ const route = z.strictObject({
   preference: optional("IPv6 only: router preference.", z.enum(["low", "medium", "high"])),
   metrics: optional("Properties of the path: mtu, advmss and so on.", metrics),
   family: optional("Needed where nothing else tells the IP version.", family),
+});
+
+const resilient = z.strictObject({
+  buckets: described(
+    "Number of buckets that flows are spread over; best some multiple of the members.",
+    wholeNumber(1, 65535),
+  ),
+  idle: optional("Seconds without a packet after which a bucket may change its member; 120 unless stated.", seconds),
+  unbalanced: optional("Seconds after which an uneven group is evened by force; 0, never, unless stated.", seconds),
+});
+
+const nexthop = z.strictObject({
+  via: optional("Gateway.", address),
+  link: optional("Link; found by the gateway's subnet unless stated.", linkName),
+  onlink: optional("The gateway is on the link though no subnet says so.", z.boolean()),
+  blackhole: optional("Packets are dropped, instead of `via` and `link`.", z.boolean()),
+  group: optional(
+    "Nexthops of this section by name, each with its share, instead of `via` and `link`.",
+    z
+      .record(name, wholeNumber(1, 256))
+      .check(z.refine((members) => Object.keys(members).length > 0, "expected at least one nexthop")),
+  ),
+  resilient: optional("For a group: flows keep their nexthop as long as it is there.", resilient),
+  family: optional(
+    "Needed where no gateway tells the IP version.",
+    z.enum(["ipv4", "ipv6"], 'expected "ipv4" or "ipv6"'),
+  ),
+});
+
+const neighbour = z.strictObject({
+  address: described("IP address of the neighbour.", address),
+  link: described("Link that it is on.", linkName),
+  lladdr: optional("Its hardware address: 6 bytes, 20 for InfiniBand.", hardwareAddress),
+  state: optional(
+    '"permanent" (default), or "noarp", which goes when the link loses its carrier.',
+    z.enum(["permanent", "noarp"]),
+  ),
+  router: optional("IPv6 only: the neighbour is a router.", z.boolean()),
+  proxy: optional("This host answers for the address on this link.", z.boolean()),
 });
 
 /** IP protocols by the names of /etc/protocols that matter to a rule. */
@@ -136,9 +183,13 @@ export const staticSchema = z.strictObject({
   ),
   rules: optional("Rules, asked in the order in which they stand here unless priorities are stated.", z.array(rule)),
   routes: optional("Routes.", z.array(route)),
+  nexthops: optional("Nexthop objects by name; their ids are drawn.", z.record(name, nexthop)),
+  neighbours: optional("Neighbour entries, and addresses to answer for.", z.array(neighbour)),
 });
 
 export type Static = z.output<typeof staticSchema>;
 export type StaticRoute = z.output<typeof route>;
 export type StaticRule = z.output<typeof rule>;
+export type StaticNexthop = z.output<typeof nexthop>;
+export type StaticNeighbour = z.output<typeof neighbour>;
 export type StaticHop = z.output<typeof hop>;

@@ -6,6 +6,7 @@ import type { AddressMessage } from "../address.ts";
 import type { HopMessage } from "../hops.ts";
 import type { LinkMessage } from "../link.ts";
 import type { NeighbourMessage } from "../neighbour.ts";
+import type { NexthopMessage } from "../nexthop.ts";
 import type { UnknownAttribute } from "../packet.ts";
 import type { RouteMessage } from "../route.ts";
 import type { RuleMessage } from "../rule.ts";
@@ -248,6 +249,45 @@ export const neighbour: fc.Arbitrary<NeighbourMessage> = fc.constantFrom(4 as co
     { requiredKeys: ["family", "index", "state", "flags", "type"] },
   ),
 );
+
+/** Any nexthop object. Without the upper half of weights being said, there is none (decodeMembers). */
+export const nexthop: fc.Arbitrary<NexthopMessage> = fc
+  .constantFrom(4 as const, 6 as const, undefined)
+  .chain((family) =>
+    fc
+      .record(
+        {
+          family: fc.constant(family ?? 4),
+          id: fc.integer({ min: 1, max: 0xffffffff }),
+          scope: u8,
+          protocol: u8,
+          flags: u32.map((flags) => (flags & ~4) >>> 0),
+          onlink: yes,
+          oif: u32,
+          gateway: address(family ?? 4),
+          blackhole: yes,
+          fdb: yes,
+          members: fc.array(fc.record({ id: u32, weight: fc.integer({ min: 1, max: 65535 }) }), { maxLength: 4 }),
+          groupType: u16,
+          resilience: fc.record({ buckets: u16, idleTimer: u32, unbalancedTimer: u32 }, { requiredKeys: [] }),
+          master: u32,
+          encapType: u16,
+          encap: bytes,
+          answerFlags: u32,
+        },
+        { requiredKeys: ["id", "scope", "protocol", "flags"] },
+      )
+      .map(({ family: own, members, ...rest }): NexthopMessage => {
+        const wide = ((rest.answerFlags ?? 0) & 0x80000000) !== 0;
+        return {
+          ...rest,
+          ...(family === undefined ? {} : { family: own ?? family }),
+          ...(members && {
+            members: members.map(({ id, weight }) => ({ id, weight: wide ? weight : ((weight - 1) % 256) + 1 })),
+          }),
+        };
+      }),
+  );
 
 /** Any link. */
 export const link: fc.Arbitrary<LinkMessage> = fc.record(
