@@ -2,7 +2,6 @@
 import { constants } from "node:fs";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { randomUUID } from "node:crypto";
 
 /** The text of a file, or undefined when there is none. Other failures throw. */
 export async function readIfThere(path: string): Promise<string | undefined> {
@@ -20,6 +19,8 @@ export async function readIfThere(path: string): Promise<string | undefined> {
  */
 export async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  // Imported where it is needed: it takes Node longer to load than the rest of this takes to run.
+  const { randomUUID } = await import("node:crypto");
   const beside = `${path}.${randomUUID().slice(0, 8)}.tmp`;
   const file = await open(
     beside,
