@@ -78,11 +78,8 @@ export class Context {
     }
     this.#sources.set(file, text);
     // The schemas of the roles are a good part of the start, which `--help` does without.
-    const [{ parseConfig }, { ROLES }] = await Promise.all([
-      import("../config/config.ts"),
-      import("../roles/index.ts"),
-    ]);
-    const { value, diagnostics } = parseConfig(text, file, ROLES);
+    const [{ readConfig }, { ROLES }] = await Promise.all([import("../config/read.ts"), import("../roles/index.ts")]);
+    const { value, diagnostics } = await readConfig(text, file, ROLES);
     return value && !hasErrors(diagnostics) ? { config: value, diagnostics } : { diagnostics };
   }
 }

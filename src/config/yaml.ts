@@ -2,22 +2,16 @@
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import type { Node, Range } from "yaml";
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
+import { MAX_LENGTH } from "./places.ts";
+import type { Places } from "./places.ts";
 
-/** Files larger than this are refused unread, in UTF-16 code units: the largest sensible one is far smaller. */
-const MAX_LENGTH = 8 * 1024 * 1024;
+export type { Places } from "./places.ts";
 
 /** A read file: its value as JSON would have it, and where each part of it stands. */
 export interface YamlText {
   value: unknown;
   /** By pathKey: the place of the value; of the key where the path is asked for with `keyPlace`. */
   places: Map<string, Places>;
-}
-
-/** Where one part of the file stands. */
-export interface Places {
-  /** The key, or the item itself in a list. */
-  key: SourceRange;
-  value: SourceRange;
 }
 
 /** The text under which the place of a path is kept. */
