@@ -5,6 +5,7 @@ import type { NumberRange } from "../model/kinds.ts";
 import type { Role, Section } from "../roles/role.ts";
 import { issueToDiagnostics } from "./issues.ts";
 import type { FileValue } from "./places.ts";
+import { checkQuickly, WRONG } from "./quick-check.ts";
 import { fileSchema, jsonSchema, keysAt } from "./schema.ts";
 
 /** A read and checked file. */
@@ -20,7 +21,9 @@ export function checkConfig(source: FileValue, file: string, roles: readonly Rol
   const start = placeOf(source, []).value;
   if (source.value === null || source.value === undefined) return { diagnostics: [emptyFile(start)] };
 
-  const result = fileSchema(roles).safeParse(source.value);
+  const fitting = fileSchema(roles);
+  const quick = checkQuickly(fitting, source.value);
+  const result = quick === WRONG ? fitting.safeParse(source.value) : { success: true as const, data: quick };
   if (!result.success) {
     const schema = jsonSchema(roles);
     const context = {
