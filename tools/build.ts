@@ -12,9 +12,10 @@ import type { Plugin } from "esbuild";
 const ownModules: Plugin = {
   name: "own-modules",
   setup(builder) {
-    builder.onResolve({ filter: /^(node:)?[a-z_]+(\/promises)?$/ }, ({ path, importer }) => {
+    builder.onResolve({ filter: /^(node:)?[a-z_]+(\/promises)?$/ }, ({ path, importer, kind }) => {
       const name = path.replace(/^node:/, "");
-      if (!isBuiltin(name)) return undefined;
+      // Imported where it is needed it costs nothing at the start, and gives its names as a module.
+      if (!isBuiltin(name) || kind === "dynamic-import") return undefined;
       return { path: name, namespace: UNUSED.test(`${importer} ${name}`) ? "unused-module" : "own-module" };
     });
     builder.onLoad({ filter: /.*/, namespace: "own-module" }, ({ path }) => ({

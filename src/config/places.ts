@@ -34,22 +34,26 @@ export function placeFinder(value: unknown, root: Place, text: string, file: str
   const position = (offset: number): Position => positionAt((lines ??= lineStarts(text)), offset);
   const rangeOf = (start: number, end: number): SourceRange => ({ file, start: position(start), end: position(end) });
 
+  // Asked once for every route of a large file, so that it makes nothing on its way.
   return (path) => {
     let at: unknown = value;
     let place: Place | undefined = root;
-    let found = { key: [root.start, root.end], value: [root.start, root.end] };
+    let [keyStart, keyEnd, start, end] = [root.start, root.end, root.start, root.end];
     for (const step of path) {
       if (!place || at === null || typeof at !== "object" || !Object.hasOwn(at, step)) return undefined;
       const { offsets, below }: Place = place;
       const inList = Array.isArray(at);
       const entry = inList ? Number(step) * 2 : Object.keys(at).indexOf(String(step)) * 4;
-      const start = inList ? entry : entry + 2;
-      found = { key: offsets.slice(entry, entry + 2), value: offsets.slice(start, start + 2) };
-      place = below?.get(start);
+      const own = inList ? entry : entry + 2;
+      keyStart = offsets[entry] as number;
+      keyEnd = offsets[entry + 1] as number;
+      start = offsets[own] as number;
+      end = offsets[own + 1] as number;
+      place = below?.get(own);
       at = (at as Record<PropertyKey, unknown>)[step];
     }
-    const [key, own] = [found.key, found.value].map(([start = 0, end = 0]) => rangeOf(start, end));
-    return key && own && { key, value: own };
+    const own = rangeOf(start, end);
+    return { key: keyStart === start && keyEnd === end ? own : rangeOf(keyStart, keyEnd), value: own };
   };
 }
 

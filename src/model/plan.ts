@@ -32,7 +32,7 @@ export interface Plan {
 export interface Ledger {
   /** By path. */
   sysctls: Record<string, SysctlMemory>;
-  /** By key: the object as it was last applied, as text. Absent keys were never applied on this boot. */
+  /** By key: the fingerprint of the object as it was last applied. Absent keys were never applied on this boot. */
   applied: Record<Key, string>;
 }
 

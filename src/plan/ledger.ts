@@ -3,7 +3,7 @@ import type { LinkFact } from "../model/facts.ts";
 import type { DesiredState, Observed } from "../model/objects.ts";
 import type { Ledger, Plan, Step, SysctlMemory } from "../model/plan.ts";
 import { linkOfSysctl } from "./kinds/sysctl.ts";
-import { textOf } from "./plan.ts";
+import { fingerprintOf } from "./plan.ts";
 
 /** The ledger without what it remembers of links that are gone or were made anew: theirs are other switches. */
 export function forgetGoneLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
@@ -45,7 +45,7 @@ export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan): Ledge
   const blocked = new Set(plan.blocked.map(({ desired }) => desired.key));
   const inForce = want.objects.filter((object) => !blocked.has(object.key));
   const applied: Ledger["applied"] = {};
-  for (const object of inForce) applied[object.key] = textOf(object);
+  for (const object of inForce) applied[object.key] = fingerprintOf(object);
   const sysctls: Ledger["sysctls"] = {};
   for (const object of want.objects) {
     if (object.kind !== "sysctl") continue;

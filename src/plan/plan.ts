@@ -2,6 +2,7 @@
 // cannot be done now.
 import { isOurs } from "./ownership.ts";
 import { inOrderOfCreation } from "./compose.ts";
+import { fingerprint, isSameData } from "./kinds/canonical.ts";
 import { describeObject, rulesOf } from "./kinds/index.ts";
 import { parsePrefix } from "../model/ip.ts";
 import type { Key, Kind, Specs } from "../model/kinds.ts";
@@ -22,9 +23,10 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
     planDesired(plan, desired, present.get(desired.key) ?? [], have, ledger);
   }
   const creations = plan.steps;
-  const removals = have.observed
-    .filter((observed) => !wanted.has(observed.key) && isOurs(observed, ledger))
-    .sort((a, b) => inOrderOfCreation(b, a))
+  const unwanted = have.observed.filter((observed) => isOurs(observed, ledger) && !wanted.has(observed.key));
+  // Reversed before as well, so that those of one key stay in the kernel's order.
+  const removals = inOrderOfCreation(unwanted.toReversed())
+    .toReversed()
     .flatMap((observed) => planRemoval(observed, ledger));
   const surplus = creations.filter((step) => step.action === "delete");
   plan.steps = [...creations.filter((step) => step.action !== "delete"), ...surplus, ...removals];
@@ -32,6 +34,12 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
 }
 
 function planDesired(plan: Plan, desired: Desired, present: Observed[], have: Snapshot, ledger: Ledger): void {
+  const [only] = present;
+  // By far the most objects of a large host: there, alone, ours and right.
+  if (only && present.length === 1 && isOurs(only, ledger) && isEqual(only, desired)) {
+    plan.settled.push(desired.key);
+    return;
+  }
   const ours = present.filter((observed) => isOurs(observed, ledger));
   const foreign = present.filter((observed) => !isOurs(observed, ledger));
   const right = ours.find((observed) => isEqual(observed, desired));
@@ -53,7 +61,7 @@ function planDesired(plan: Plan, desired: Desired, present: Observed[], have: Sn
   }
   const [before, ...twins] = shared ? [shared] : ours;
   if (before) {
-    const drifted = ledger.applied[desired.key] === textOf(desired);
+    const drifted = ledger.applied[desired.key] === fingerprintOf(desired);
     plan.steps.push({ action: "replace", before, after: desired, why: drifted ? "drift" : "changed" });
     for (const twin of twins) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
   } else {
@@ -103,10 +111,15 @@ function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {
 }
 
 function isEqual(observed: Observed, desired: Desired): boolean {
-  return textOf(observed) === textOf(desired);
+  return isSameData(observed.spec, desired.spec) || textOf(observed) === textOf(desired);
 }
 
-/** The text by which two objects of one key are compared, and which the ledger remembers. */
-export function textOf<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
+/** What the ledger remembers of an object: enough to tell whether it is asked for as it was last time. */
+export function fingerprintOf<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
+  return fingerprint(textOf(object));
+}
+
+/** The text by which two objects of one key are compared. */
+function textOf<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
   return rulesOf(object.kind).compare(object.spec);
 }

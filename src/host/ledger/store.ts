@@ -19,7 +19,8 @@ const ledgerFile = z.object({
     z.string(),
     z.object({ earlier: z.string(), set: z.array(z.string()), link: z.optional(z.number()) }),
   ),
-  applied: z.record(z.string(), z.string()),
+  // One for each object of the host: zod takes its time over so many.
+  applied: z.custom<Ledger["applied"]>(isMappingOfTexts),
 });
 
 const numbersFile = z.object({
@@ -95,6 +96,11 @@ export class StateStore {
   async writeNumbers(numbers: Numbers): Promise<void> {
     await writeWhole(this.#numbersFile, `${JSON.stringify({ version: VERSION, ...numbers }, null, 2)}\n`);
   }
+}
+
+function isMappingOfTexts(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((text) => typeof text === "string");
 }
 
 function toLedger(file: z.output<typeof ledgerFile>): Ledger {
