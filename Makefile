@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo check test format clean
+.PHONY: help setup build demo check test bench format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 # Only slows every start of Node down; nothing here talks TLS but npm, which has its own setting.
@@ -38,6 +38,13 @@ check: setup build/heddle.node ## types, lint, format, import rules, pure tests
 
 test: check build ## everything
 	@tools/test.sh
+
+build/bench-run: bench/run.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+bench: build build/bench-run ## measure, a few minutes; `make bench QUICK=1` for a glance
+	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .
