@@ -15,15 +15,11 @@ import type { Blocked, Ledger, Plan, Step } from "../model/plan.ts";
  * Objects that are not ours never appear in a step; where one stands in the way, the plan says so.
  */
 export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Plan {
-  const present = groupByKey(have.observed);
+  const { present, others } = sortByWish(want, have);
   const plan: Plan = { steps: [], blocked: [], settled: [] };
-  const wanted = new Set<Key>();
-  for (const desired of want.objects) {
-    wanted.add(desired.key);
-    planDesired(plan, desired, present.get(desired.key) ?? [], have, ledger);
-  }
+  for (const desired of want.objects) planDesired(plan, desired, present.get(desired.key) ?? [], have, ledger);
   const creations = plan.steps;
-  const unwanted = have.observed.filter((observed) => isOurs(observed, ledger) && !wanted.has(observed.key));
+  const unwanted = others.filter((observed) => isOurs(observed, ledger));
   // Reversed before as well, so that those of one key stay in the kernel's order.
   const removals = inOrderOfCreation(unwanted.toReversed())
     .toReversed()
@@ -100,14 +96,19 @@ function checkNeed(need: Need, desired: Desired, have: Snapshot): Blocked | unde
   return undefined;
 }
 
-function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {
-  const groups = new Map<Key, Observed[]>();
-  for (const object of observed) {
-    const group = groups.get(object.key);
-    if (group) group.push(object);
-    else groups.set(object.key, [object]);
+/** What is there under the keys that are wanted, by key, and everything else, both in the kernel's order. */
+function sortByWish(want: DesiredState, have: Snapshot): { present: Map<Key, Observed[]>; others: Observed[] } {
+  const none: Observed[] = [];
+  const present = new Map<Key, Observed[]>();
+  for (const { key } of want.objects) present.set(key, none);
+  const others: Observed[] = [];
+  for (const object of have.observed) {
+    const group = present.get(object.key);
+    if (group === undefined) others.push(object);
+    else if (group === none) present.set(object.key, [object]);
+    else group.push(object);
   }
-  return groups;
+  return { present, others };
 }
 
 function isEqual(observed: Observed, desired: Desired): boolean {

@@ -22,10 +22,8 @@ export function isSameData(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const [one, other] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  const keys = Object.keys(one);
-  for (const key of keys) if (!isSameData(one[key], other[key])) return false;
-  const others = Object.keys(other);
-  return others.length === keys.length || others.every((key) => other[key] === undefined || key in one);
+  for (const key of Object.keys(one)) if (!isSameData(one[key], other[key])) return false;
+  return Object.keys(other).every((key) => key in one || other[key] === undefined);
 }
 
 /**
