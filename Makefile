@@ -32,7 +32,7 @@ demo: build ## two hosts with two InfiniBand cards each: the trouble, the plan, 
 check: setup build/heddle.node ## types, lint, format, import rules, pure tests
 	@node --version | grep -q '^v24\.'
 	@echo "Types…" >&2 && tsc -p .
-	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src tools bench
+	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src test tools bench
 	@echo "Format…" >&2 && prettier --check --log-level=warn .
 	@echo "Pure tests…" >&2 && vitest run --project pure
 

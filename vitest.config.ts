@@ -8,7 +8,14 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...shared, name: "pure", include: ["src/**/*.test.ts", "tools/**/*.test.ts"], exclude: ["**/*.{net,root}.test.ts"] } },
+      {
+        test: {
+          ...shared,
+          name: "pure",
+          include: ["src/**/*.test.ts", "tools/**/*.test.ts"],
+          exclude: ["**/*.{net,root}.test.ts"],
+        },
+      },
       { test: { ...shared, name: "net", include: ["{src,test}/**/*.net.test.ts"] } },
       { test: { ...shared, name: "root", include: ["{src,test}/**/*.root.test.ts"], fileParallelism: false } },
     ],

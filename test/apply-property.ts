@@ -13,6 +13,7 @@ import { HEDDLE_PROTOCOL } from "../src/model/kinds.ts";
 import type { RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import { emptyLedger } from "../src/model/plan.ts";
 import { describeObject } from "../src/plan/kinds/index.ts";
+import { textOf } from "../src/plan/plan.ts";
 import { emptyNumbers } from "../src/plan/numbers.ts";
 import { ROLES } from "../src/roles/index.ts";
 import { create } from "./host-contract.ts";
@@ -55,9 +56,10 @@ const config = fc
     ),
     routes: fc.array(staticRoute, { maxLength: 6 }),
     rules: fc.array(staticRule, { maxLength: 6 }),
+    adopt: fc.boolean(),
   })
-  .map(({ multihome, routes, rules }) =>
-    stringify({ version: 1, ...(multihome ? { multihome: { ib: multihome } } : {}), static: { s: { routes, rules } } }),
+  .map(({ multihome, ...s }) =>
+    stringify({ version: 1, ...(multihome ? { multihome: { ib: multihome } } : {}), static: { s } }),
   );
 
 const foreignRoute = fc
@@ -131,17 +133,28 @@ class MemoryStore {
 
 async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Promise<void> {
   const before = await inventory(host);
+  const memory = structuredClone(store.memory.ledger);
   const first = await lookAndPlan(wanted, host, store.memory);
   // A file that contradicts itself is refused before anything is done.
   if (!first.look) return;
   const applied = await applyPlan(first.look, host, store);
   const after = await inventory(host);
-  expect(after.foreign, "what is not ours stays as it was").toEqual(before.foreign);
   if (applied.failed.length > 0) {
     expect(applied.notUndone).toEqual([]);
+    expect(after.foreign, "a failed apply changes nothing of others").toEqual(before.foreign);
     expect(after.ours.toSorted(), "a failed apply changes nothing").toEqual(before.ours.toSorted());
+    expect(store.memory.ledger.sysctls, "and remembers what was remembered").toEqual(memory.sysctls);
     return;
   }
+  const adopted = first.look.plan.steps.filter((step) => step.action === "adopt");
+  for (const step of adopted) {
+    expect(textOf(step.after), "what is taken over is equal").toBe(textOf(step.before));
+    expect(first.look.want.objects.find(({ key }) => key === step.after.key)?.adopt, "and was asked for").toBe(true);
+  }
+  const taken = adopted.map(({ before }) => JSON.stringify(before));
+  expect(after.foreign, "what is not ours stays as it was").toEqual(
+    before.foreign.filter((one) => !taken.includes(one)),
+  );
   const second = await lookAndPlan(wanted, host, store.memory);
   expect(
     second.look?.plan.steps.map((step) => JSON.stringify(step)),
@@ -184,7 +197,11 @@ export async function checkApplyProperty(open: () => Promise<Stage>, runs: numbe
     await applyAndCheck(host, store, { file: "", ranges: {}, sections: [] });
     const left = await inventory(host);
     expect(left.ours.toSorted(), "remove leaves no trace").toEqual(untouched.ours.toSorted());
-    if (flap === undefined) expect(left.foreign).toEqual(untouched.foreign);
+    // What was taken over is heddle's, and goes with what is heddle's.
+    const stayed = untouched.foreign.filter((one) => left.foreign.includes(one));
+    if (flap === undefined) expect(left.foreign, "nothing is added").toEqual(stayed);
+    const asked = configs.some((text) => text.includes("adopt: true"));
+    if (flap === undefined && !asked) expect(left.foreign).toEqual(untouched.foreign);
     expect(store.memory.ledger).toEqual(emptyLedger());
   });
   // One seed that is always the same, and one that never is; fast-check prints the replay line of a failure.

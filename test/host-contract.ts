@@ -2,39 +2,23 @@
 import { describe, expect, test } from "vitest";
 import type { Host } from "../src/host/host.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../src/model/kinds.ts";
-import type { Kind, RouteSpec, RuleSpec, Specs } from "../src/model/kinds.ts";
-import type { Desired, Observed } from "../src/model/objects.ts";
+import type { Kind, RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import type { Step } from "../src/model/plan.ts";
 import { rulesOf } from "../src/plan/kinds/index.ts";
+import { testNftTables } from "./nft-contract.ts";
+import { adopt, create, remove, replace } from "./steps.ts";
+
+export { create, remove } from "./steps.ts";
 
 /** A host that a test can change from outside. */
 export interface Stage extends AsyncDisposable {
   host: Host;
-  addLink(name: string, addresses: readonly string[]): void;
-  setUp(name: string, up: boolean): void;
+  addLink: (name: string, addresses: readonly string[]) => void;
+  setUp: (name: string, up: boolean) => void;
 }
 
 /** RTPROT_STATIC: what other programs make. */
 const OTHERS = 4;
-
-function object<K extends Kind>(kind: K, spec: Specs[K]): Desired {
-  const normal = rulesOf(kind).normalize(spec);
-  return { kind, spec: normal, key: rulesOf(kind).identify(normal), needs: [], owners: [], from: [] } as Desired;
-}
-
-/** A step that makes an object. */
-export function create<K extends Kind>(kind: K, spec: Specs[K]): Step {
-  return { action: "create", after: object(kind, spec), why: "new" };
-}
-
-/** A step that takes an object away. */
-export function remove<K extends Kind>(kind: K, spec: Specs[K]): Step {
-  return { action: "delete", before: object(kind, spec) as Observed, why: "unwanted" };
-}
-
-function replace<K extends Kind>(kind: K, before: Specs[K], after: Specs[K]): Step {
-  return { action: "replace", before: object(kind, before) as Observed, after: object(kind, after), why: "changed" };
-}
 
 /** An IPv4 route of heddle's through ib0, unless said otherwise. */
 export function route(spec: Partial<RouteSpec> = {}): RouteSpec {
@@ -164,6 +148,40 @@ export function testHostContract(open: () => Promise<Stage>): void {
         }));
     }
 
+    for (const [name, spec] of Object.entries(cases)) {
+      test(`${name}: taken over, and given back`, () =>
+        withStage(async ({ host }) => {
+          const theirs = { ...spec, protocol: OTHERS };
+          await perform(host, "route", create("route", theirs));
+          const all = async (): Promise<RouteSpec[]> => {
+            const observed = await host.drivers.route.list(await host.links(), { sysctls: [] });
+            // The kernel makes its link-local and multicast routes some time after a link goes up.
+            return observed.map((one) => one.spec).filter((one) => !/^(fe80|ff00):/.test(one.to));
+          };
+          const before = await all();
+          expect(await perform(host, "route", adopt("route", theirs, spec))).toEqual([undefined]);
+          const taken = before.map((one) => (one.protocol === OTHERS ? { ...one, protocol: HEDDLE_PROTOCOL } : one));
+          expect(await all()).toEqual(taken);
+          expect(await perform(host, "route", adopt("route", spec, theirs))).toEqual([undefined]);
+          expect(await all()).toEqual(before);
+        }));
+    }
+
+    test("one that is gone, or has changed, or is another's by now is not taken over", () =>
+      withStage(async ({ host }) => {
+        const theirs = route({ protocol: OTHERS });
+        const step = adopt("route", theirs, route());
+        expect(await perform(host, "route", step)).toEqual(["ENOENT"]);
+        const changed = { ...theirs, source: "172.16.34.1" };
+        await perform(host, "route", create("route", changed));
+        expect(await perform(host, "route", step)).toEqual(["EEXIST"]);
+        expect(await listed(host, "route", OTHERS)).toEqual([rulesOf("route").normalize(changed)]);
+        const another = { ...theirs, protocol: 3 };
+        await perform(host, "route", remove("route", changed), create("route", another));
+        expect(await perform(host, "route", step)).toEqual(["EEXIST"]);
+        expect(await listed(host, "route", 3)).toEqual([rulesOf("route").normalize(another)]);
+      }));
+
     test("a refused one does not stop those behind it", () =>
       withStage(async ({ host }) => {
         const steps = [route(), route(), route({ to: "10.2.0.0/16" })].map((spec) => create("route", spec));
@@ -240,6 +258,40 @@ export function testHostContract(open: () => Promise<Stage>): void {
         expect(await listed(host, "rule", OTHERS)).toEqual([rulesOf("rule").normalize(theirs)]);
       }));
 
+    for (const [name, spec] of Object.entries(cases)) {
+      test(`${name}: taken over, and given back`, () =>
+        withStage(async ({ host }) => {
+          const theirs = { ...spec, protocol: OTHERS };
+          await perform(host, "rule", create("rule", theirs));
+          expect(await perform(host, "rule", adopt("rule", theirs, spec))).toEqual([undefined]);
+          expect(await listed(host, "rule", OTHERS)).toEqual([]);
+          expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([rulesOf("rule").normalize(spec)]);
+          expect(await perform(host, "rule", adopt("rule", spec, theirs))).toEqual([undefined]);
+          expect(await listed(host, "rule", OTHERS)).toEqual([rulesOf("rule").normalize(theirs)]);
+          expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([]);
+        }));
+    }
+
+    test("several of one priority keep their order while they change hands", () =>
+      withStage(async ({ host }) => {
+        const all = ["172.16.34.2/32", "172.16.34.1/32", "172.16.34.3/32"].map((from) => rule({ from }));
+        const theirs = all.map((spec) => ({ ...spec, protocol: OTHERS }));
+        await perform(host, "rule", ...theirs.map((spec) => create("rule", spec)));
+        const steps = all.map((spec, i) => adopt("rule", theirs[i] as RuleSpec, spec));
+        expect(await perform(host, "rule", ...steps)).toEqual([undefined, undefined, undefined]);
+        expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual(all.map((spec) => rulesOf("rule").normalize(spec)));
+      }));
+
+    test("one that stands beside ours only goes, whose protocol is unspec too", () =>
+      withStage(async ({ host }) => {
+        const theirs = rule({ protocol: 0 });
+        await perform(host, "rule", create("rule", theirs), create("rule", rule()));
+        const step = { ...adopt("rule", theirs, rule()), beside: true } as Step;
+        expect(await perform(host, "rule", step)).toEqual([undefined]);
+        expect(await listed(host, "rule", 0)).toEqual([]);
+        expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([rulesOf("rule").normalize(rule())]);
+      }));
+
     test("taking one away leaves its neighbours of the same priority", () =>
       withStage(async ({ host }) => {
         const other = rule({ from: "172.16.34.2/32" });
@@ -263,4 +315,6 @@ export function testHostContract(open: () => Promise<Stage>): void {
         expect(after.map((one) => one.spec)).toEqual([{ path, value: "1" }]);
       }));
   });
+
+  describe("nft tables", () => testNftTables(withStage));
 }

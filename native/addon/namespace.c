@@ -10,12 +10,18 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* include/uapi/asm-generic/socket.h, from 5.14 on. */
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 enum { MOST_NAMES = 65536, PATH_SIZE = 4096, FRESH = -2, STACK_SIZE = 256 * 1024 };
 
@@ -172,9 +178,39 @@ done:
   return result;
 }
 
+struct cookie {
+  uint64_t value;
+};
+
+static int ask_cookie(void *argument) {
+  struct cookie *cookie = argument;
+  socklen_t size = sizeof cookie->value;
+  int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -errno;
+  int failed = getsockopt(descriptor, SOL_SOCKET, SO_NETNS_COOKIE, &cookie->value, &size) < 0 ? -errno : 0;
+  close(descriptor);
+  return failed;
+}
+
+/* namespaceCookie(namespace): the number as text, or -errno. Never given twice in one boot, as inode numbers are. */
+static napi_value namespace_cookie(napi_env env, napi_callback_info call) {
+  napi_value argument, text = NULL;
+  int namespace = -1;
+  struct cookie cookie = {0};
+  char digits[24];
+  NEED(heddle_arguments(env, call, 1, &argument));
+  NEED(heddle_descriptor(env, argument, -1, &namespace));
+  int answer = heddle_inside(namespace, ask_cookie, &cookie);
+  if (answer < 0) return heddle_number(env, answer);
+  snprintf(digits, sizeof digits, "%llu", (unsigned long long)cookie.value);
+  TRY(napi_create_string_utf8(env, digits, NAPI_AUTO_LENGTH, &text));
+  return text;
+}
+
 bool heddle_define_namespace(napi_env env, napi_value exports) {
   return heddle_define(env, exports, "newNamespace", new_namespace) &&
          heddle_define(env, exports, "openNamespace", open_namespace) &&
          heddle_define(env, exports, "namespaceId", namespace_id) &&
+         heddle_define(env, exports, "namespaceCookie", namespace_cookie) &&
          heddle_define(env, exports, "driverNames", driver_names);
 }

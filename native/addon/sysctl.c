@@ -65,7 +65,15 @@ static int perform(void *argument) {
 }
 
 /* The real validation is done where the paths are made; this keeps a bug there from leaving /proc/sys/net. */
-static bool below_net(const char *path) { return strncmp(path, "net/", 4) == 0 && strstr(path, "..") == NULL; }
+static bool below_net(const char *path) {
+  if (strncmp(path, "net/", 4) != 0) return false;
+  /* A whole part ".." would lead out; a link may be called "a..b". */
+  for (const char *part = path; part != NULL; part = strchr(part, '/')) {
+    if (*part == '/') part++;
+    if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == 0)) return false;
+  }
+  return true;
+}
 
 static bool read_operation(napi_env env, napi_value from, struct operation *operation) {
   napi_value path, value;
@@ -76,7 +84,7 @@ static bool read_operation(napi_env env, napi_value from, struct operation *oper
     return heddle_fail(env) != NULL;
   if (!heddle_text(env, path, "The path of a sysctl", operation->path, sizeof operation->path)) return false;
   if (!below_net(operation->path)) {
-    napi_throw_range_error(env, NULL, "The path of a sysctl has to begin with net/ and must not hold two dots.");
+    napi_throw_range_error(env, NULL, "The path of a sysctl has to begin with net/ and must not hold a part that is two dots.");
     return false;
   }
   if (type == napi_undefined) return true;

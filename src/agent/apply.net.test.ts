@@ -1,6 +1,7 @@
 // Owns the proof of plan and apply on the real kernel.
 import { expect, test } from "vitest";
 import { checkApplyProperty } from "../../test/apply-property.ts";
+import { checkNftProperty } from "../../test/nft-property.ts";
 import { TestNamespace } from "../../test/namespace.ts";
 import { openHost } from "../host/kernel.ts";
 
@@ -20,5 +21,10 @@ const open = async () => {
 
 test("applying twice, changing, failing and removing keep their promises", { timeout: 120_000 }, async () => {
   await checkApplyProperty(open, 15);
+  expect.hasAssertions();
+});
+
+test("nft tables that come, drift, are refused and go keep them too", { timeout: 120_000 }, async () => {
+  await checkNftProperty(open, 12);
   expect.hasAssertions();
 });

@@ -9,10 +9,12 @@ import type { Ledger, Plan } from "../model/plan.ts";
 import { bindIntent, composeIntent } from "../plan/bind.ts";
 import type { Intent } from "../plan/bind.ts";
 import { factsOf } from "../plan/facts.ts";
-import { forgetGoneLinks } from "../plan/ledger.ts";
+import { followLinks } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import { makePlan } from "../plan/plan.ts";
 import { ROLES } from "../roles/index.ts";
+import { noTrace, timed } from "./trace.ts";
+import type { Trace } from "./trace.ts";
 
 /** What was remembered when the look began. */
 export interface Memory {
@@ -25,6 +27,8 @@ export interface Look {
   snapshot: Snapshot;
   facts: Facts;
   ledger: Ledger;
+  /** Numbers drawn before. */
+  earlier: Numbers;
   intent: Intent;
   want: DesiredState;
   plan: Plan;
@@ -35,17 +39,18 @@ export async function lookAndPlan(
   config: Config,
   host: Host,
   memory: Memory,
-  signal?: AbortSignal,
+  trace: Trace = noTrace,
 ): Promise<{ look?: Look; diagnostics: Diagnostic[] }> {
-  const links = await host.links(signal);
+  const count = (list: unknown[]): { count: number } => ({ count: list.length });
+  const links = await timed(trace, "links listed", () => host.links(), count);
   const [addresses, routes, rules, tableNames] = await Promise.all([
-    host.drivers.address.list(links, { sysctls: [] }, signal),
-    host.drivers.route.list(links, { sysctls: [] }, signal),
-    host.drivers.rule.list(links, { sysctls: [] }, signal),
+    host.drivers.address.list(links, { sysctls: [] }),
+    timed(trace, "routes listed", () => host.drivers.route.list(links, { sysctls: [] }), count),
+    timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
   const observed: Observed[] = [...addresses, ...routes, ...rules];
-  const ledger = forgetGoneLinks(memory.ledger, links);
+  const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, tableNames);
 
   const bound = bindIntent(config, facts, memory.numbers, ROLES);
@@ -57,10 +62,19 @@ export async function lookAndPlan(
   // Which switches matter is known only now.
   const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
   const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
-  const snapshot: Snapshot = {
-    links,
-    observed: [...observed, ...(await host.drivers.sysctl.list(links, { sysctls }, signal))],
-  };
+  const nftTables = [...composed.value.objects.map(({ key }) => key), ...Object.keys(ledger.applied)].some((key) =>
+    key.startsWith("nftTable "),
+  );
+  const scope = { sysctls, nftTables };
+  const [values, tables] = await Promise.all([
+    timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
+    timed(trace, "nft tables listed", () => host.drivers.nftTable.list(links, scope), count),
+  ]);
+  const snapshot: Snapshot = { links, observed: [...observed, ...values, ...tables] };
   const plan = makePlan(composed.value, snapshot, ledger);
-  return { look: { snapshot, facts, ledger, intent: bound.value, want: composed.value, plan }, diagnostics };
+  trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
+  return {
+    look: { snapshot, facts, ledger, earlier: memory.numbers, intent: bound.value, want: composed.value, plan },
+    diagnostics,
+  };
 }

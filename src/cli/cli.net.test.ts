@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { TestNamespace } from "../../test/namespace.ts";
+import { namespaceCookie } from "../host/native.ts";
 
 const root = join(import.meta.dirname, "../..");
 let place = "";
@@ -116,9 +117,16 @@ describe("what stands in the way", () => {
   });
 
   test("a second writer is refused while the first holds the lock", () => {
-    heddle("apply");
-    const lock = execFileSync("sh", ["-c", `ls ${join(place, "state/run")}/*.lock`], { encoding: "utf8" }).trim();
-    const inside = ["-x", "-n", lock, "nsenter", `--net=/proc/${process.pid}/fd/${namespace.fd}`, "--"];
+    const cookie = namespaceCookie(namespace.fd);
+    mkdirSync("/run/heddle", { recursive: true });
+    const inside = [
+      "-x",
+      "-n",
+      `/run/heddle/net-${cookie}.lock`,
+      "nsenter",
+      `--net=/proc/${process.pid}/fd/${namespace.fd}`,
+      "--",
+    ];
     const program = [join(root, "bin/heddle"), "-f", file(), "--state", join(place, "state"), "apply"];
     const { status, stderr } = spawnSync("flock", [...inside, ...program], { encoding: "utf8" });
     expect(status).toBe(4);
@@ -135,6 +143,90 @@ describe("what stands in the way", () => {
   });
 });
 
+describe("odd worlds", () => {
+  test("a reader that goes away takes the words along, not the work", () => {
+    const inside = `nsenter --net=/proc/${process.pid}/fd/${namespace.fd} -- ${join(root, "bin/heddle")}`;
+    const words = `-f ${file()} --state ${join(place, "state")} apply`;
+    for (const where of ["| true", "> /dev/full", ">&-"]) {
+      const script = `${inside} ${words} ${where}; echo "\${PIPESTATUS[0]}"`;
+      heddle("remove");
+      const { stdout, stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
+      expect([where, stdout.trim(), stderr]).toEqual([where, "0", ""]);
+      expect(namespace.ip("rule")).toContain("from 172.16.34.1 lookup 7000");
+    }
+  });
+
+  test("a renamed link gets its earlier switches back", () => {
+    heddle("apply");
+    namespace.ip("link set ib0 name ibx");
+    writeFileSync(file(), "version: 1\nmultihome:\n  ib: { links: [ibx, ib1] }\n");
+    expect(heddle("apply").code).toBe(0);
+    expect(heddle("remove").code).toBe(0);
+    expect(namespace.run("cat", "/proc/sys/net/ipv4/conf/ibx/arp_ignore")).toBe("0\n");
+  });
+
+  test("a full disk is said before anything is done, and does not keep heddle from being removed", () => {
+    heddle("apply");
+    const untouched = namespace.everything();
+    const full = join(place, "full");
+    mkdirSync(full);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4k,mode=755", "tmpfs", full]);
+    const onFull = (...words: string[]): Run => heddle("--state", full, ...words);
+    try {
+      execFileSync("sh", ["-c", `cat /dev/zero > ${full}/filler 2>/dev/null; true`]);
+      writeFileSync(file(), "version: 1\nmultihome:\n  ib: { links: [ib1, ib0] }\n");
+      const run = onFull("apply");
+      expect(run.code).toBe(1);
+      expect(run.err).toMatch(/ENOSPC/);
+      expect(namespace.everything()).toBe(untouched);
+      expect(onFull("remove")).toMatchObject({ code: 0 });
+      expect(namespace.ip("rule")).not.toContain("proto 72");
+    } finally {
+      execFileSync("umount", [full]);
+      rmSync(full, { recursive: true });
+    }
+  });
+
+  test("a state directory that others can write to is refused", () => {
+    const shared = join(place, "state");
+    mkdirSync(join(shared, "run"), { recursive: true });
+    chmodSync(join(shared, "run"), 0o777);
+    const run = heddle("apply");
+    expect(run).toMatchObject({ code: 1 });
+    expect(run.err).toContain("others can write to it");
+    expect(namespace.ip("rule")).not.toContain("proto 72");
+  });
+
+  test("names of links that programs trip over", () => {
+    namespace.addLink("a..b", ["172.16.34.3/16"]);
+    namespace.addLink("__proto__", ["172.16.34.4/16"]);
+    writeFileSync(file(), 'version: 1\nmultihome:\n  ib: { links: [ib0, ib1, "a..b", "__proto__"] }\n');
+    expect(heddle("apply")).toMatchObject({ code: 0, err: "" });
+    expect(namespace.run("cat", "/proc/sys/net/ipv4/conf/a..b/arp_ignore")).toBe("1\n");
+    expect(heddle("remove").code).toBe(0);
+  });
+
+  test("an address that is still being probed is waited for, and done the next time", () => {
+    namespace.run("sysctl", "-qw", "net.ipv6.conf.ib0.accept_dad=1", "net.ipv6.conf.ib0.dad_transmits=3");
+    namespace.ip("addr add fd00:16::1/64 dev ib0");
+    const run = heddle("apply");
+    expect(run.code).toBe(3);
+    expect(run.err).toContain("fd00:16::1/64 of ib0 is not usable yet");
+  });
+
+  test("links are chosen by their driver as ethtool tells it", () => {
+    writeFileSync(file(), "version: 1\nmultihome:\n  ib: { links: { driver: veth, subnet: 172.16.0.0/16 } }\n");
+    expect(heddle("apply").code).toBe(0);
+    expect(namespace.ip("rule")).toContain("from 172.16.34.2 lookup 7001");
+  });
+
+  test("what waits is told alike by plan, apply and status", () => {
+    writeFileSync(file(), "version: 1\nmultihome:\n  ib: { links: [ib7, ib8] }\n");
+    expect([heddle("plan").code, heddle("apply").code, heddle("status").code]).toEqual([3, 3, 3]);
+    expect(heddle("status").out).toContain("multihome/ib: waiting");
+  });
+});
+
 describe("for programs", () => {
   test("--json is one value on standard output, with nothing on standard error", () => {
     const plan = heddle("--json", "plan");
@@ -147,6 +239,14 @@ describe("for programs", () => {
     expect(JSON.parse(heddle("--json", "check").out)).toMatchObject({ valid: true, sections: ["multihome/ib"] });
     writeFileSync(file(), "version: 1\nmultihome:\n  ib: { lnks: [] }\n");
     expect(JSON.parse(heddle("--json", "plan").out)).toMatchObject({ diagnostics: [{ code: "unknown-key" }] });
+    const wrong = heddle("--json", "aply");
+    expect([wrong.code, wrong.err]).toEqual([64, ""]);
+    expect(JSON.parse(wrong.out)).toMatchObject({ diagnostics: [{ code: "usage" }] });
+    expect(JSON.parse(heddle("--json", "apply").out)).toMatchObject({ applied: false });
+    writeFileSync(file(), "version: 1\nmultihome:\n  ib: { links: [ib1, ib0] }\n");
+    const refused = heddle("--json", "--state", "/proc/nowhere", "apply");
+    expect([refused.code, refused.err]).toEqual([1, ""]);
+    expect(JSON.parse(refused.out)).toMatchObject({ diagnostics: [{ code: "system" }] });
   });
 
   test("exit codes tell a wrong command line and an unreadable file", () => {

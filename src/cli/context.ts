@@ -13,7 +13,7 @@ import type { Paint } from "./render/style.ts";
 export const DEFAULT_FILE = "/etc/heddle/heddle.yaml";
 
 /** Larger files are refused unread, in bytes. */
-const MAX_FILE_BYTES = 16 * 1024 * 1024;
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
 
 /** The options that every command takes. */
 export interface GlobalOptions {
@@ -21,6 +21,7 @@ export interface GlobalOptions {
   state?: string;
   json?: true;
   color: boolean;
+  debug?: true;
 }
 
 /** What a command is run with. */
@@ -59,10 +60,20 @@ export class Context {
   }
 
   /** Ends a command that cannot go on: the diagnostics for whoever reads, and the exit code. */
-  fail(diagnostics: readonly Diagnostic[], exit: ExitCode = EXIT.failed): ExitCode {
-    if (this.options.json) this.sayJson({ diagnostics });
+  fail(diagnostics: readonly Diagnostic[], exit: ExitCode = EXIT.failed, more: object = {}): ExitCode {
+    if (this.options.json) this.sayJson({ ...more, diagnostics });
     this.report(diagnostics);
     return exit;
+  }
+
+  /** Remembers the text of a file that diagnostics may point to. */
+  addSource(file: string, text: string): void {
+    this.#sources.set(file, text);
+  }
+
+  /** What is said of a file that could not be read. */
+  unreadable(file: string, error: unknown, remedy: string): Diagnostic {
+    return unreadable(file, explain(error), remedy);
   }
 
   /** Reads and checks the file. `config` is absent when the diagnostics hold errors. */
@@ -77,15 +88,18 @@ export class Context {
       return { diagnostics: [unreadable(file, explain(error))] };
     }
     this.#sources.set(file, text);
-    // The schemas of the roles are a good part of the start, which `--help` does without.
-    const [{ readConfig }, { ROLES }] = await Promise.all([import("../config/read.ts"), import("../roles/index.ts")]);
-    const { value, diagnostics } = await readConfig(text, file, ROLES);
+    // The YAML library and the schemas of the roles are a good part of the start, which `--help` does without.
+    const [{ parseConfig }, { ROLES }] = await Promise.all([
+      import("../config/config.ts"),
+      import("../roles/index.ts"),
+    ]);
+    const { value, diagnostics } = parseConfig(text, file, ROLES);
     return value && !hasErrors(diagnostics) ? { config: value, diagnostics } : { diagnostics };
   }
 }
 
-function unreadable(file: string, detail: string): Diagnostic {
-  const remedy =
+function unreadable(file: string, detail: string, remedy?: string): Diagnostic {
+  remedy ??=
     file === DEFAULT_FILE ? "Write the file there, or say where it is with -f FILE." : "Check the path after -f.";
   return { code: "file-unreadable", severity: "error", summary: `${file} cannot be read`, detail, remedy };
 }

@@ -7,6 +7,8 @@ export const EXIT = {
   failed: 1,
   /** `plan` and `status`: the kernel is not as the file says. */
   changes: 2,
+  /** `doctor`: it found errors or warnings. */
+  findings: 2,
   /** Done as far as it could be: something waits for a link, an address, or another's object. */
   waiting: 3,
   /** Another heddle is changing this host right now. */

@@ -5,18 +5,18 @@ import { fileURLToPath } from "node:url";
 import pkg from "../../package.json" with { type: "json" };
 
 useCompileCache(fileURLToPath(new URL("compile-cache", import.meta.url)));
-// A reader that goes away (`heddle plan | head`) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
-  throw error;
-});
+// Whoever reads may go away (`heddle apply | head`), or the disk behind it may be full: what was begun is finished all
+// the same, and only the words are lost.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+const words = process.argv.slice(2);
 try {
   const { runCommandLine } = await import("./program.ts");
-  process.exitCode = await runCommandLine(process.argv.slice(2), pkg.version);
+  process.exitCode = await runCommandLine(words, pkg.version);
 } catch (error) {
-  const { explainFailure } = await import("./failure.ts");
-  process.stderr.write(explainFailure(error));
+  const { explainFailure, failureJson } = await import("./failure.ts");
+  if (words.includes("--json")) process.stdout.write(`${failureJson(error)}\n`);
+  else process.stderr.write(explainFailure(error));
   process.exitCode = 1;
 }
 

@@ -1,5 +1,6 @@
 // Owns the command line: which commands there are, their options and help.
 import { Command, CommanderError, Option } from "commander";
+import type { ImportOptions } from "./commands/import.ts";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -13,14 +14,17 @@ const EXIT_CODES = `
 Exit codes:
   0   done, and nothing is left to do
   1   failed: the file is wrong, or the kernel refused; what was done is undone
-  2   plan, status: the kernel is not as the file says
-  3   done, but something waits for a link or an address
+  2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings
+  3   nothing is left to do now, but something waits for a link or an address;
+      import: not all was understood
   4   another heddle is changing this host
   64  the command line is wrong`;
 
 /** Runs a command line (without the program's name) and gives the exit code. */
 export async function runCommandLine(words: readonly string[], version: string): Promise<number> {
   let exit: number = EXIT.ok;
+  // Known before the options are: what is wrong with them is to be said as JSON too.
+  const asJson = words.includes("--json");
   const program = new Command("heddle")
     .description("Policy routing for hosts that stand in several fabrics at once, from one declarative file.")
     .version(version)
@@ -32,8 +36,10 @@ export async function runCommandLine(words: readonly string[], version: string):
     )
     .option("--json", "results as JSON on standard output")
     .option("--no-color", "no colour, even on a terminal")
+    .option("--debug", "tell on standard error what is done and how long it takes, as JSON lines")
     .addHelpText("after", EXIT_CODES)
-    .showHelpAfterError("(heddle --help tells what there is)")
+    .showHelpAfterError(asJson ? false : "(heddle --help tells what there is)")
+    .configureOutput(asJson ? { writeErr: () => {} } : {})
     .exitOverride();
 
   const command = (name: string, about: string, load: () => Promise<Run>): void => {
@@ -64,6 +70,26 @@ export async function runCommandLine(words: readonly string[], version: string):
     async () => (await import("./commands/schema.ts")).schema,
   );
 
+  program
+    .command("doctor")
+    .description("look for what is wrong with the routing of this host; needs no file")
+    .option("--root <directory>", "where the host's configuration files are, when not at /", "/")
+    .action(async (options: { root: string }) => {
+      const { doctor } = await import("./commands/doctor.ts");
+      exit = await doctor(new Context(program.opts<GlobalOptions>()), options);
+    });
+
+  program
+    .command("import")
+    .description("write a heddle.yaml of what stands on this host, or of what scripts and unit files would make")
+    .argument("[file...]", "scripts, unit files, rt_tables; - is standard input; none is this host")
+    .option("-o, --output <file>", "write to a file instead of standard output")
+    .option("--force", "replace the file if it is there")
+    .action(async (files: string[], options: ImportOptions) => {
+      const { importSetup } = await import("./commands/import.ts");
+      exit = await importSetup(new Context(program.opts<GlobalOptions>()), files, options);
+    });
+
   if (words.includes("lab")) {
     const { registerLabCommand } = await import("../lab/command.ts");
     registerLabCommand(program, {
@@ -81,7 +107,12 @@ export async function runCommandLine(words: readonly string[], version: string):
     await program.parseAsync(words, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error.exitCode === 0) return EXIT.ok;
+    if (asJson) {
+      const summary = error.message.replace(/^error: /, "");
+      process.stdout.write(`${JSON.stringify({ diagnostics: [{ code: "usage", severity: "error", summary }] })}\n`);
+    }
+    return EXIT.usage;
   }
   return exit;
 }

@@ -114,7 +114,7 @@ function wrongValue(values: readonly unknown[], path: PropertyKey[], context: Fi
   const words = values.map(String);
   const expected = words.length === 1 ? `It must be ${words[0]}.` : `It must be one of ${words.join(", ")}.`;
   if (value === undefined) return missingKey(path, expected, context);
-  const quoted = words.includes(String(value));
+  const quoted = typeof value === "string" && words.includes(value);
   const guess = typeof value === "string" && !quoted ? nearest(value, words) : undefined;
   return {
     code: "bad-value",
@@ -148,7 +148,8 @@ function nounOf(value: unknown): string {
   if (value === null) return "empty";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "a mapping";
-  return typeof value === "string" ? `the text ${JSON.stringify(value)}` : String(value);
+  if (typeof value === "string") return `the text ${JSON.stringify(value)}`;
+  return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
 function typeNoun(expected: string): string {

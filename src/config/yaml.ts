@@ -1,95 +1,180 @@
 // Owns the reading of YAML into plain values, with the place of every key and value.
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import type { Node, Range } from "yaml";
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import type { Document, DocumentOptions, ParseOptions, SchemaOptions } from "yaml";
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
-import { MAX_LENGTH } from "./places.ts";
-import type { Places } from "./places.ts";
 
-export type { Places } from "./places.ts";
+/** Files larger than this are refused unread, in UTF-16 code units: the largest sensible one is far smaller. */
+const MAX_LENGTH = 8 * 1024 * 1024;
+
+/** Levels of nesting. The deepest sensible file has eight. */
+const MAX_DEPTH = 64;
+
+/** Copies that aliases may unfold to. */
+const MAX_ALIASES = 10_000;
 
 /** A read file: its value as JSON would have it, and where each part of it stands. */
 export interface YamlText {
   value: unknown;
-  /** By pathKey: the place of the value; of the key where the path is asked for with `keyPlace`. */
-  places: Map<string, Places>;
+  /** The place of a path; undefined where nothing stands there. The root always has one. */
+  place(path: readonly PropertyKey[]): Places | undefined;
 }
 
-/** The text under which the place of a path is kept. */
-export function pathKey(path: readonly PropertyKey[]): string {
-  return JSON.stringify(path.map(String));
+/** Where one part of the file stands. */
+export interface Places {
+  /** The key, or the item itself in a list. */
+  key: SourceRange;
+  value: SourceRange;
 }
 
-/** Reads one YAML document (1.2 core schema). All syntax errors are collected. */
+/** Reads one YAML document (1.2 core schema, no tags). All mistakes in it are collected. */
 export function readYaml(text: string, file: string): Outcome<YamlText> {
-  if (text.length > MAX_LENGTH) {
-    const range = { file, start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
-    const detail = `It has ${text.length} characters; at most ${MAX_LENGTH} are read.`;
-    return {
-      diagnostics: [{ code: "file-too-large", severity: "error", summary: "the file is too large", detail, range }],
-    };
-  }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, strict: true, uniqueKeys: true });
+  const at = (offset: number): SourceRange["start"] => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
   const rangeOf = (start: number, end: number): SourceRange => ({
     file,
     start: at(start),
     end: at(Math.max(end, start)),
   });
-  const diagnostics: Diagnostic[] = [...document.errors, ...document.warnings].map((problem) => ({
+  const refuse = (summary: string, detail: string): Outcome<YamlText> => ({
+    diagnostics: [{ code: "yaml", severity: "error", summary, detail, range: rangeOf(0, 0) }],
+  });
+
+  if (text.length > MAX_LENGTH) {
+    return refuse("the file is too large", `It has ${text.length} characters; at most ${MAX_LENGTH} are read.`);
+  }
+  if (deepest(text) > MAX_DEPTH) {
+    return refuse("the file is nested too deeply", `At most ${MAX_DEPTH} levels of brackets and indentation are read.`);
+  }
+  const document = tryParse(text, {
+    lineCounter: lines,
+    logLevel: "silent",
+    prettyErrors: false,
+    strict: true,
+    uniqueKeys: true,
+    // Without it !!binary and its kin would become values that no file means.
+    resolveKnownTags: false,
+  });
+  if (!document) return refuse("the file is nested too deeply", "The parser ran out of room.");
+  const syntax = [...document.errors, ...document.warnings].map(({ code, message, pos }): Diagnostic => ({
     code: "yaml",
     severity: "error",
-    ...explain(problem.code, problem.message),
-    range: rangeOf(problem.pos[0], problem.pos[1]),
+    ...explain(code, message),
+    range: rangeOf(pos[0], pos[1]),
   }));
-  if (diagnostics.length > 0) return { diagnostics };
+  if (syntax.length > 0) return { diagnostics: syntax };
+  const rangeOfNode = (node: unknown): SourceRange | undefined => {
+    const range = isNode(node) ? node.range : undefined;
+    return range ? rangeOf(range[0], range[1]) : undefined;
+  };
+  const oddities = findOddities(document, rangeOfNode);
+  if (oddities.length > 0) return { diagnostics: oddities };
 
-  const places = new Map<string, Places>();
   let value: unknown;
   try {
-    // A bound on aliases keeps a small file from becoming a huge value.
-    value = document.toJS({ maxAliasCount: 100 });
+    value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch {
-    // The one error that is left when a document could be parsed (yaml, Document.toJS).
-    const detail = "Its aliases (*name) unfold to more than a hundred copies.";
-    const range = rangeOf(0, 0);
-    return {
-      diagnostics: [{ code: "yaml", severity: "error", summary: "the file unfolds without bounds", detail, range }],
-    };
+    // The one error that is left when aliases have their anchors (yaml, Document.toJS).
+    return refuse("the file unfolds without bounds", `Its aliases (*name) make more than ${MAX_ALIASES} copies.`);
   }
   const root = rangeOfNode(document.contents) ?? rangeOf(0, 0);
-  record([], document.contents, { key: root, value: root });
-  return { value: { value, places }, diagnostics };
+  return { value: { value, place: placeFinder(document, root, rangeOfNode) }, diagnostics: [] };
+}
 
-  function at(offset: number): SourceRange["start"] {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+/** The parser's answer; undefined where its recursion overflowed, which some flat texts manage as well. */
+function tryParse(text: string, options: ParseOptions & DocumentOptions & SchemaOptions): Document.Parsed | undefined {
+  try {
+    return parseDocument(text, options);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
+}
 
-  function rangeOfNode(node: unknown): SourceRange | undefined {
-    const range: Range | null | undefined = isNode(node) ? node.range : undefined;
-    return range ? rangeOf(range[0], range[1]) : undefined;
+type RangeOfNode = (node: unknown) => SourceRange | undefined;
+
+/** An upper bound of how deeply a text nests, found without recursion, which a parser needs. */
+function deepest(text: string): number {
+  let [open, most] = [0, 0];
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i];
+    if (character === "[" || character === "{") most = Math.max(most, ++open);
+    else if (character === "]" || character === "}") open = Math.max(0, open - 1);
+    // Block collections nest within a line as well: "- - - a", "? ? ? a".
+    else if ((character === "-" || character === "?") && /^([-?] ){65}/.test(text.slice(i, i + 130))) return 65;
   }
+  const indented = /^ *(?=[^ #\r\n])/gm;
+  const steps: number[] = [];
+  for (const [spaces] of text.matchAll(indented)) {
+    while ((steps.at(-1) ?? -1) >= spaces.length) steps.pop();
+    steps.push(spaces.length);
+    most = Math.max(most, steps.length);
+  }
+  return most;
+}
 
-  function record(path: string[], node: Node | null | undefined, own: Places): void {
-    places.set(pathKey(path), own);
-    const target = isAlias(node) ? node.resolve(document) : node;
-    if (isMap(target)) {
-      for (const pair of target.items) {
-        if (!isPair(pair)) continue;
-        const name = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
-        const key = rangeOfNode(pair.key) ?? own.value;
-        record([...path, name], isNode(pair.value) ? pair.value : undefined, {
-          key,
-          value: rangeOfNode(pair.value) ?? key,
-        });
+/** What YAML allows and heddle.yaml does not: keys that are no text, aliases that lead nowhere or into themselves. */
+function findOddities(document: Document, rangeOfNode: RangeOfNode): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  const refuse = (node: unknown, code: string, summary: string, remedy: string): void => {
+    const range = rangeOfNode(node);
+    found.push({ code, severity: "error", summary, remedy, ...(range ? { range } : {}) });
+  };
+  const walk = (node: unknown, above: readonly unknown[]): void => {
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      if (!target) refuse(node, "yaml", `nothing is called &${node.source}`, "Set the anchor before the alias.");
+      else if (above.includes(target)) refuse(node, "yaml", `*${node.source} stands inside itself`, "Write it out.");
+    } else if (isMap(node)) {
+      for (const pair of node.items) {
+        if (!isScalar(pair.key)) refuse(pair.key, "bad-key", "a key must be a single word", "Write it as text.");
+        // The one name that JavaScript's own objects keep for themselves.
+        else if (pair.key.value === "__proto__")
+          refuse(pair.key, "bad-key", "no key is called so", "Take another name.");
+        walk(pair.value, [...above, node]);
       }
-    } else if (isSeq(target)) {
-      for (const [index, item] of target.items.entries()) {
-        const value = rangeOfNode(item) ?? own.value;
-        record([...path, String(index)], isNode(item) ? item : undefined, { key: value, value });
+    } else if (isSeq(node)) {
+      for (const item of node.items) walk(item, [...above, node]);
+    }
+  };
+  walk(document.contents, []);
+  return found;
+}
+
+/** Looks a path up in the document. Large files are asked for few of their places, so that none is noted ahead. */
+function placeFinder(document: Document, root: SourceRange, rangeOfNode: RangeOfNode): YamlText["place"] {
+  // An alias is resolved by a walk through the document, and may stand above a hundred thousand routes.
+  const targets = new Map<unknown, unknown>();
+  const targetOf = (node: unknown): unknown => {
+    if (!isAlias(node)) return node;
+    if (!targets.has(node)) targets.set(node, node.resolve(document));
+    return targets.get(node);
+  };
+  return (path) => {
+    let node: unknown = document.contents;
+    let place: Places = { key: root, value: root };
+    for (const step of path) {
+      const target = targetOf(node);
+      if (isMap(target)) {
+        const pair = target.items.findLast(({ key }) => isScalar(key) && String(key.value) === String(step));
+        if (!pair) return undefined;
+        const key = rangeOfNode(pair.key) ?? place.value;
+        place = { key, value: rangeOfNode(pair.value) ?? key };
+        node = pair.value;
+      } else if (isSeq(target)) {
+        const index = Number(step);
+        if (!(index in target.items)) return undefined;
+        node = target.items[index];
+        const value = rangeOfNode(node) ?? place.value;
+        place = { key: value, value };
+      } else {
+        return undefined;
       }
     }
-  }
+    return place;
+  };
 }
 
 /** What is said of a syntax error, in place of the parser's words where those are for programmers. */
@@ -101,6 +186,8 @@ function explain(code: string, message: string): Pick<Diagnostic, "summary" | "d
       return { summary: "a tab indents this line", detail: "YAML is indented with spaces." };
     case "MULTIPLE_DOCS":
       return { summary: "the file holds more than one document", remedy: "Take the line `---` away." };
+    case "TAG_RESOLVE_FAILED":
+      return { summary: "tags (!name) mean nothing here", remedy: "Take the tag away." };
     case "BAD_INDENT":
     case "MISSING_CHAR":
       return {

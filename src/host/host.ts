@@ -9,12 +9,19 @@ import type { HostError } from "./error.ts";
 export interface Scope {
   /** The sysctls to read: there are thousands, and only these matter. */
   sysctls: readonly string[];
+  /**
+   * Whether nftables tables are wanted or remembered: whoever may not look at them is then told so. Otherwise there
+   * are none for him. Absent means no.
+   */
+  nftTables?: boolean;
 }
 
 /** What became of a step: no error means done. */
 export interface StepResult {
   step: Step;
   error?: HostError;
+  /** What the kernel made of the object, where its words may be others than those of the step. */
+  made?: Observed;
 }
 
 /** The half of a kind that touches the host. */

@@ -9,11 +9,13 @@ import type { NamespaceFd } from "./native.ts";
 import type { AddressMessage } from "./netlink/address.ts";
 import { openRouteSocket } from "./netlink/client.ts";
 import type { RouteSocket } from "./netlink/client.ts";
+import { nftTableDriver } from "./nftables/driver.ts";
 import { readTableNames } from "./table-names.ts";
 
 /** Opens the kernel of a network namespace, which the caller keeps open. Throws HostError. */
 export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
   const socket = openRouteSocket({ namespace });
+  const nftTable = nftTableDriver(namespace);
   return {
     links: (signal) => listLinks(socket, namespace, signal),
     tableNames: () => readTableNames(),
@@ -22,18 +24,25 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
       address: addressDriver,
       route: routeDriver(socket),
       rule: ruleDriver(socket),
+      nftTable,
     },
-    close: () => socket.close(),
+    close: () => {
+      socket.close();
+      nftTable.close();
+    },
   };
 }
 
 async function listLinks(socket: RouteSocket, namespace: NamespaceFd, signal?: AbortSignal): Promise<LinkFact[]> {
   const messages = await socket.listLinks(signal);
   const addresses = Map.groupBy(await socket.listAddresses({}, signal), (address: AddressMessage) => address.index);
-  const drivers = driverNames(
-    namespace,
-    messages.map(({ name }) => name ?? ""),
-  );
+  const askable = messages.map(({ name = "" }) => (isText(name) ? name : ""));
+  const drivers = driverNames(namespace, askable);
   const names = new Map(messages.map(({ index, name }) => [index, name ?? `#${index}`]));
   return messages.map((message, i) => linkFromMessage(message, addresses.get(message.index) ?? [], drivers[i], names));
+}
+
+/** Whether a name came through decoding whole: one that is not UTF-8 cannot be said back to the kernel. */
+function isText(name: string): boolean {
+  return !name.includes("\uFFFD");
 }

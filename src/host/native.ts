@@ -1,5 +1,5 @@
 // Owns the way to the addon (native/addon/): finding it, its types, and the calls that need no protocol of their own.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -40,6 +40,7 @@ interface Addon {
   newNamespace(): number;
   openNamespace(path: string): number;
   namespaceId(namespace: NamespaceFd): number;
+  namespaceCookie(namespace: NamespaceFd): string | number;
   tryLock(descriptor: number): number;
 }
 
@@ -121,4 +122,15 @@ export function tryLock(descriptor: number): boolean {
   const answer = addon().tryLock(descriptor);
   if (answer === -constants.errno.EWOULDBLOCK) return false;
   return checked(answer, "lock") === 0;
+}
+
+/**
+ * Name of the namespace that no other gets until the next boot (SO_NETNS_COOKIE, kernel 5.14). Before that kernel the
+ * inode number, which is given again soon after a namespace has ended.
+ */
+export function namespaceCookie(namespace: NamespaceFd): string {
+  const answer = addon().namespaceCookie(namespace);
+  if (typeof answer === "string") return answer;
+  if (answer !== -constants.errno.ENOPROTOOPT) checked(answer, "cookie of the network namespace");
+  return `inode-${namespace === OWN_NAMESPACE ? statSync("/proc/self/ns/net").ino : namespaceId(namespace)}`;
 }

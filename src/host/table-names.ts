@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { readIfThere } from "./ledger/files.ts";
 
 /** Where iproute2 looks, later places winning: the distribution's file, the host's own (iproute2, lib/rt_names.c). */
-const DIRECTORIES = ["/usr/share/iproute2", "/usr/lib/iproute2", "/etc/iproute2"];
+export const TABLE_NAME_DIRECTORIES: readonly string[] = ["/usr/share/iproute2", "/usr/lib/iproute2", "/etc/iproute2"];
 
 /** Table ids by name, from rt_tables and rt_tables.d; what cannot be read is as if it were not there. */
-export async function readTableNames(directories: readonly string[] = DIRECTORIES): Promise<Record<string, number>> {
+export async function readTableNames(
+  directories: readonly string[] = TABLE_NAME_DIRECTORIES,
+): Promise<Record<string, number>> {
   const names: Record<string, number> = {};
   for (const directory of directories) {
     const parts = await readdir(join(directory, "rt_tables.d")).catch(() => []);

@@ -30,6 +30,7 @@ export async function runCommand(
       ...(options.name !== undefined && { name: options.name }),
       heddle: terminal.heddle,
       signal: terminal.signal,
+      transient: options.keep !== true,
       keep: (passed) => options.keep === true && (last || !passed),
       onStep: (step) => stepLines(step).forEach((line) => show(`  ${line}`)),
     });

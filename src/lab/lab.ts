@@ -1,5 +1,6 @@
 // Owns a lab that stands: hosts as network namespaces, and what can be done with them.
 import type { ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { namespacesOf, placeLinks, type PlacedLink } from "./batches.ts";
 import { buildLab } from "./build.ts";
@@ -11,7 +12,7 @@ import { changeLink } from "./link-state.ts";
 import { hostNamespace, namespacePath, switchNamespace } from "./names.ts";
 import { Served, type ServeOptions } from "./served.ts";
 import type { LinkState } from "./step-schema.ts";
-import { createState, labFolder, type LabRecord } from "./state.ts";
+import { createState, labFolder, readState, type LabRecord } from "./state.ts";
 import { takeDown } from "./take-down.ts";
 import type { Topology } from "./topology.ts";
 import { assertOtherUsers, becomeUserPrefix, mountUsersPrefix } from "./users.ts";
@@ -21,6 +22,8 @@ export interface UpOptions {
   name?: string;
   /** Aborts the building, and later every command of this lab. */
   signal?: AbortSignal;
+  /** The lab ends with this process: should that be killed, the next lab of the name takes its place. */
+  transient?: boolean;
 }
 
 export interface ExecOptions {
@@ -40,7 +43,15 @@ export interface ExecOptions {
  */
 export async function upLab(topology: Topology, options: UpOptions = {}): Promise<Lab> {
   const name = options.name ?? topology.name;
-  const record = await createState({ name, topology: topology.file, namespaces: namespacesOf(topology, name) });
+  const { transient = false } = options;
+  const stale = await readState(name);
+  if (stale?.transient === true && !existsSync(`/proc/${stale.pid}`)) await takeDown(name);
+  const record = await createState({
+    name,
+    topology: topology.file,
+    namespaces: namespacesOf(topology, name),
+    transient,
+  });
   try {
     await buildLab(topology, record, options.signal);
     return new Lab(topology, record, options.signal);

@@ -26,6 +26,8 @@ export interface ScenarioOptions {
   name?: string;
   heddle: readonly string[];
   signal?: AbortSignal;
+  /** See UpOptions. */
+  transient?: boolean;
   /** Whether the lab of this run is left standing, asked when its steps are over. */
   keep?: (passed: boolean) => boolean;
   /** Told as soon as there is something to tell. */
@@ -42,8 +44,8 @@ export async function runScenario(
   options: ScenarioOptions,
 ): Promise<ScenarioReport> {
   const began = performance.now();
-  const { name, signal } = options;
-  const lab = await upLab(topology, { ...(name !== undefined && { name }), ...(signal && { signal }) });
+  const { name, signal, transient = false } = options;
+  const lab = await upLab(topology, { ...(name !== undefined && { name }), ...(signal && { signal }), transient });
   const upMs = performance.now() - began;
   let steps: StepReport[] = [];
   let passed = false;

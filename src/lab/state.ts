@@ -22,6 +22,8 @@ const recordSchema = z.strictObject({
   namespaces: z.array(z.string()),
   /** Process that made the lab. It may be gone. */
   pid: z.int(),
+  /** The lab ends with that process: one that outlived it was killed. */
+  transient: z.optional(z.boolean()),
 });
 
 /** What lab.json holds. */

@@ -6,8 +6,17 @@ export type Pool = "tables" | "priorities";
 
 export const POOLS = ["tables", "priorities"] as const satisfies readonly Pool[];
 
+/** What a role instance needs of the host beyond objects. */
+export type Claim = NumberClaim | ExclusiveClaim;
+
+/** Something that only one section of the file can have; said so that it stands in a sentence: "the link ib0". */
+export interface ExclusiveClaim {
+  exclusive: string;
+  from: SourceRange;
+}
+
 /** A wish for numbers of a pool: `count` consecutive ones, or exactly the one that the file states. */
-export interface Claim {
+export interface NumberClaim {
   pool: Pool;
   /** Tells the claim from others of its role instance: a link's name, for instance. */
   name: string;

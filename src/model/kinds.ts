@@ -4,6 +4,7 @@
 // canonical strings (model/ip.ts). A field that is absent means "the kernel's default", and `normalize` of the kind
 // (plan/kinds/) leaves absent whatever says nothing more than the default, so that equal objects are equal as data.
 import type { Family } from "./ip.ts";
+import type { NftTableSpec } from "./nft.ts";
 
 /**
  * heddle's routing protocol number: the tag by which routes and rules are known to be ours (rtm_protocol,
@@ -87,6 +88,8 @@ export interface RouteSpec {
   metrics?: RouteMetrics;
   /** IPv6 only: router preference; absent means medium. */
   preference?: "low" | "high";
+  /** Names of what a foreign route has that heddle does not manage ("realms"): it equals none of heddle's. */
+  unmanaged?: string[];
   protocol: number;
 }
 
@@ -129,6 +132,8 @@ export interface RuleSpec {
   suppressPrefixLength?: number;
   /** A route out of a link of this group does not count. */
   suppressGroup?: number;
+  /** Names of what a foreign rule has that heddle does not manage ("realms"): it equals none of heddle's. */
+  unmanaged?: string[];
   protocol: number;
 }
 
@@ -159,12 +164,16 @@ export interface Specs {
   route: RouteSpec;
   rule: RuleSpec;
   sysctl: SysctlSpec;
+  nftTable: NftTableSpec;
 }
 
 export type Kind = keyof Specs;
 
-/** Every kind, in the order in which new objects are made: what others need comes first. */
-export const KINDS = ["sysctl", "address", "route", "rule"] as const satisfies readonly Kind[];
+/**
+ * Every kind, in the order in which new objects are made: what others need comes first. A mark that an nftables table
+ * sets finds the rule that looks for it, and the fail-closed route behind that, in place; they go after it, too.
+ */
+export const KINDS = ["sysctl", "address", "route", "rule", "nftTable"] as const satisfies readonly Kind[];
 
 /** Text that names one object among all of its kind on a host. */
 export type Key = string;

@@ -7,12 +7,14 @@ import type { LinkFact } from "./facts.ts";
 /** A role instance as people say it: "multihome/ib". */
 export type RoleId = string;
 
-/** What one role asks for, and the place in the file that it asks because of. */
-export type Wanted<K extends Kind = Kind> = K extends Kind ? { kind: K; spec: Specs[K]; from: SourceRange } : never;
+/** What one role asks for, and the place in the file that it asks because of. `adopt`: an equal foreign one may be taken over. */
+export type Wanted<K extends Kind = Kind> = K extends Kind
+  ? { kind: K; spec: Specs[K]; from: SourceRange; adopt?: true }
+  : never;
 
 /** What the host shall have: normalised, one row for each key, with everyone who asked for it. */
 export type Desired<K extends Kind = Kind> = K extends Kind
-  ? { kind: K; spec: Specs[K]; key: Key; needs: Need[]; owners: RoleId[]; from: SourceRange[] }
+  ? { kind: K; spec: Specs[K]; key: Key; needs: Need[]; owners: RoleId[]; from: SourceRange[]; adopt?: true }
   : never;
 
 /** What the kernel has: normalised, in the kernel's order. Several foreign routes may share a key. */

@@ -10,7 +10,12 @@ export type Step =
   | { action: "create"; after: Desired; why: "new" | "missing" }
   | { action: "replace"; before: Observed; after: Desired; why: "changed" | "drift" }
   /** `restore`: the value that a sysctl had before heddle's first change, and that it gets back. */
-  | { action: "delete"; before: Observed; why: "unwanted" | "orphan"; restore?: string };
+  | { action: "delete"; before: Observed; why: "unwanted" | "orphan"; restore?: string }
+  /**
+   * `before` and `after` differ in nothing but whose they are. `beside`: ours stands already (an adoption was cut
+   * short, or somebody made an equal rule again), and only theirs is left to go.
+   */
+  | { action: "adopt"; before: Observed; after: Desired; why: "asked"; beside?: true };
 
 /** An object that cannot be made now, what it waits for, and whether that is a thing to come or somebody's object. */
 export interface Blocked {
@@ -18,6 +23,8 @@ export interface Blocked {
   /** "link ib1", "route 10.0.0.0/8 …". */
   waitsFor: string;
   why: "link-missing" | "link-down" | "address-missing" | "foreign";
+  /** How the foreign object differs, or what would let heddle take it over: a clause for a person. */
+  hint?: string;
 }
 
 export interface Plan {
@@ -32,8 +39,16 @@ export interface Plan {
 export interface Ledger {
   /** By path. */
   sysctls: Record<string, SysctlMemory>;
-  /** By key: the fingerprint of the object as it was last applied. Absent keys were never applied on this boot. */
+  /**
+   * By key: the object as it was last applied, as rememberedAs (plan.ts) has it. Absent keys were never applied on this
+   * boot.
+   */
   applied: Record<Key, string>;
+  /**
+   * By key: what the kernel made of the object in `applied`, as text, for kinds that the kernel gives back in other
+   * words than they were asked for (nftTable). While both texts are met, the object is as it should be.
+   */
+  made: Record<Key, string>;
 }
 
 /** What heddle remembers of one sysctl that it changed. */
@@ -48,5 +63,5 @@ export interface SysctlMemory {
 
 /** A ledger that remembers nothing. */
 export function emptyLedger(): Ledger {
-  return { sysctls: {}, applied: {} };
+  return { sysctls: {}, applied: {}, made: {} };
 }

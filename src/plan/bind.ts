@@ -1,5 +1,6 @@
 // Owns the step from the file to this host: which links there are, which numbers each section gets.
 import type { Config } from "../config/config.ts";
+import type { ExclusiveClaim, Pool } from "../model/claim.ts";
 import type { Diagnostic, Outcome } from "../model/diagnostic.ts";
 import { hasErrors, inOrderOfLines } from "../model/diagnostic.ts";
 import type { Facts } from "../model/facts.ts";
@@ -29,36 +30,66 @@ export interface Intent {
 /** Binds a file to a host. `earlier` are the numbers drawn before, which are kept where they can be. */
 export function bindIntent(config: Config, facts: Facts, earlier: Numbers, roles: readonly Role[]): Outcome<Intent> {
   const claims: OwnedClaim[] = [];
+  const exclusives: (ExclusiveClaim & { owner: string })[] = [];
   const bound = config.sections.map((section) => {
     const role = roles.find((candidate) => candidate.name === section.role);
     if (!role) throw new Error(`no role is called ${section.role}`);
     const owner = `${section.role}/${section.name}`;
     const own = role.claims(section, facts.links);
-    claims.push(...own.map((claim) => ({ ...claim, owner })));
+    for (const claim of own) {
+      if ("pool" in claim) claims.push({ ...claim, owner });
+      else exclusives.push({ ...claim, owner });
+    }
     return { role, section, owner, own };
   });
   const ranges = {
     tables: config.ranges.tables ?? DEFAULT_RANGES.tables,
     priorities: config.ranges.priorities ?? DEFAULT_RANGES.priorities,
   };
-  const { numbers, diagnostics } = drawNumbers(
+  const { numbers, diagnostics: exhausted } = drawNumbers(
     claims,
     ranges,
     facts.inUse,
     earlier,
     bound.map(({ owner }) => owner),
   );
+  const diagnostics = [...exhausted, ...claimedTwice(exclusives)];
   if (hasErrors(diagnostics)) return { diagnostics };
   const sections = bound.map(({ role, section, owner, own }): BoundSection => {
     const view: View = { links: facts.links, tables: {}, priorities: {}, tableNames: facts.tableNames };
-    const drawn: Record<"tables" | "priorities", Record<string, number>> = { tables: {}, priorities: {} };
+    // Names come from links and from the file, so they are looked up where nothing is inherited.
+    const drawn: Record<Pool, Record<string, number>> = {
+      tables: Object.create(null) as Record<string, number>,
+      priorities: Object.create(null) as Record<string, number>,
+    };
     for (const claim of own) {
+      if (!("pool" in claim)) continue;
       const number = claim.fixed ?? numbers[claim.pool][claimId({ owner, name: claim.name })];
       if (number !== undefined) drawn[claim.pool][claim.name] = number;
     }
     return { role, section, owner, view: { ...view, ...drawn } };
   });
   return { value: { sections, numbers }, diagnostics };
+}
+
+/** What more than one section wants for itself. */
+function claimedTwice(claims: readonly (ExclusiveClaim & { owner: string })[]): Diagnostic[] {
+  const first = new Map<string, ExclusiveClaim & { owner: string }>();
+  return claims.flatMap((claim): Diagnostic[] => {
+    const earlier = first.get(claim.exclusive);
+    if (!earlier) first.set(claim.exclusive, claim);
+    if (!earlier || earlier.owner === claim.owner) return [];
+    return [
+      {
+        code: "claimed-twice",
+        severity: "error",
+        summary: `${claim.owner} and ${earlier.owner} both want ${claim.exclusive}`,
+        detail: `${earlier.owner} asks for it at ${earlier.from.file}:${earlier.from.start.line}.`,
+        remedy: "Leave it to one of them.",
+        range: claim.from,
+      },
+    ];
+  });
 }
 
 /** Asks every role what its section means on this host, and puts the answers together. */

@@ -49,6 +49,7 @@ function desireOne<K extends Kind>(kind: K, raw: Specs[K], wish: Wanted, owner: 
     needs: rules.needs(spec),
     owners: [owner],
     from: [wish.from],
+    ...(wish.adopt ? { adopt: true } : {}),
   } as Desired;
 }
 
@@ -56,7 +57,8 @@ function merge(a: Desired, b: Desired): Desired | undefined {
   const spec = mergeSpecs(a.kind, a.spec, b.spec);
   if (!spec) return undefined;
   const owners = [...new Set([...a.owners, ...b.owners])];
-  return { ...a, spec, owners, from: [...a.from, ...b.from] } as Desired;
+  const adopt = a.adopt || b.adopt ? { adopt: true } : {};
+  return { ...a, spec, owners, from: [...a.from, ...b.from], ...adopt } as Desired;
 }
 
 function mergeSpecs<K extends Kind>(kind: K, a: Specs[K], b: Specs[K]): Specs[K] | undefined {

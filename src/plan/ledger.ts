@@ -2,27 +2,33 @@
 import type { LinkFact } from "../model/facts.ts";
 import type { DesiredState, Observed } from "../model/objects.ts";
 import type { Ledger, Plan, Step, SysctlMemory } from "../model/plan.ts";
+import { isSameData } from "./kinds/canonical.ts";
 import { linkOfSysctl } from "./kinds/sysctl.ts";
-import { fingerprintOf } from "./plan.ts";
+import { rememberedAs, textOf } from "./plan.ts";
 
-/** The ledger without what it remembers of links that are gone or were made anew: theirs are other switches. */
-export function forgetGoneLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
+/**
+ * The ledger as it is true of the links that are there: a link that was renamed took its switches along, and one that
+ * is gone, or was made anew under the same name, has others than those that heddle set.
+ */
+export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
   const sysctls: Ledger["sysctls"] = {};
   for (const [path, memory] of Object.entries(ledger.sysctls)) {
     const name = linkOfSysctl(path);
-    if (name === undefined || links.some((link) => link.name === name && link.index === memory.link)) {
-      sysctls[path] = memory;
-    }
+    const now = name === undefined ? undefined : links.find((link) => link.index === memory.link)?.name;
+    if (name === undefined) sysctls[path] = memory;
+    else if (now !== undefined) sysctls[path.replace(`/${name}/`, () => `/${now}/`)] = memory;
   }
   return { ...ledger, sysctls };
 }
 
 /**
  * The ledger to write before the steps are done: earlier values are safe before anything changes, and while a change
- * is under way both the old and the new value count as ours, so that a crash on either side loses nothing.
+ * is under way both the old and the new value count as ours, so that a crash on either side loses nothing. The ledger
+ * itself, where nothing new has to be remembered.
  */
 export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readonly LinkFact[]): Ledger {
   const sysctls = { ...ledger.sysctls };
+  let isNews = false;
   for (const step of steps) {
     if (step.action === "delete" || step.after.kind !== "sysctl") continue;
     const { path, value } = step.after.spec;
@@ -35,24 +41,35 @@ export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readon
     const memory: SysctlMemory = own
       ? { ...own, set: [...new Set([...own.set, value])] }
       : { earlier: now ?? value, set: [value] };
-    sysctls[path] = index === undefined ? memory : { ...memory, link: index };
+    const noted = index === undefined ? memory : { ...memory, link: index };
+    isNews ||= !isSameData(known, noted);
+    sysctls[path] = noted;
   }
-  return { ...ledger, sysctls };
+  return isNews ? { ...ledger, sysctls } : ledger;
 }
 
-/** The ledger to write after the steps were done: what is undone is forgotten, what is in force is remembered. */
-export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan): Ledger {
+/**
+ * The ledger to write after the steps were done: what is undone is forgotten, what is in force is remembered. `made` is
+ * what the kernel made of the objects of this plan, for kinds whose drivers tell.
+ */
+export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan, made: readonly Observed[] = []): Ledger {
   const blocked = new Set(plan.blocked.map(({ desired }) => desired.key));
   const inForce = want.objects.filter((object) => !blocked.has(object.key));
   const applied: Ledger["applied"] = {};
-  for (const object of inForce) applied[object.key] = fingerprintOf(object);
+  for (const object of inForce) applied[object.key] = rememberedAs(object);
+  const settled = new Set(plan.settled);
+  const words: Ledger["made"] = {};
+  for (const [key, text] of Object.entries(ledger.made)) {
+    if (settled.has(key) && applied[key] === ledger.applied[key]) words[key] = text;
+  }
+  for (const object of made) if (object.key in applied) words[object.key] = textOf(object);
   const sysctls: Ledger["sysctls"] = {};
   for (const object of want.objects) {
     if (object.kind !== "sysctl") continue;
     const memory = ledger.sysctls[object.spec.path];
     if (memory) sysctls[object.spec.path] = { ...memory, set: [object.spec.value] };
   }
-  return { sysctls, applied };
+  return { sysctls, applied, made: words };
 }
 
 function sysctlValue(observed: Observed): string | undefined {

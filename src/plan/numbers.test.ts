@@ -15,6 +15,7 @@ const claim = (name: string, more: Partial<OwnedClaim> = {}): OwnedClaim => ({
 const ranges = { tables: { first: 10, last: 19 }, priorities: { first: 100, last: 199 } };
 const nobody = { tables: [], priorities: [] };
 const owners = ["multihome/ib"];
+const NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
 describe("numbers", () => {
   test("are the lowest free ones, in the order of the claims", () => {
@@ -42,13 +43,20 @@ describe("numbers", () => {
     expect(gone.tables).toEqual({ "static/a/x": 10 });
   });
 
-  test("move when somebody else took theirs, or when the range moved", () => {
+  test("stay when somebody else begins to use them, and move when the range or a stated number says so", () => {
     const first = drawNumbers([claim("a")], ranges, nobody, emptyNumbers(), owners).numbers;
-    expect(drawNumbers([claim("a")], ranges, { ...nobody, tables: [10] }, first, owners).numbers.tables).toEqual({
-      "multihome/ib/a": 11,
-    });
+    const beside = drawNumbers(
+      [claim("a"), claim("b")],
+      ranges,
+      { ...nobody, tables: [10, 11] },
+      first,
+      owners,
+    ).numbers;
+    expect(beside.tables).toEqual({ "multihome/ib/a": 10, "multihome/ib/b": 12 });
     const moved = { ...ranges, tables: { first: 50, last: 51 } };
     expect(drawNumbers([claim("a")], moved, nobody, first, owners).numbers.tables).toEqual({ "multihome/ib/a": 50 });
+    const stated = drawNumbers([claim("a"), claim("c", { fixed: 10 })], ranges, nobody, first, owners).numbers;
+    expect(stated.tables).toEqual({ "multihome/ib/a": 11 });
   });
 
   test("that do not suffice are said, with the range to widen", () => {
@@ -58,13 +66,13 @@ describe("numbers", () => {
 
   test("never overlap and never leave the range, whatever was drawn before", () => {
     const claims = fc.uniqueArray(
-      fc.record({ name: fc.constantFrom(..."abcdefgh"), count: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({ name: fc.constantFrom(...NAMES), count: fc.integer({ min: 1, max: 3 }) }),
       {
         selector: (one) => one.name,
       },
     );
     const earlier = fc.dictionary(
-      fc.constantFrom(..."abcdefgh").map((name) => `multihome/ib/${name}`),
+      fc.constantFrom(...NAMES).map((name) => `multihome/ib/${name}`),
       fc.integer({ min: 5, max: 25 }),
     );
     fc.assert(
@@ -89,7 +97,13 @@ describe("numbers", () => {
           const drawn = spans.filter((number) => number >= 10 && number <= 19);
           expect(new Set(spans).size).toBe(spans.length);
           expect(drawn).toEqual(spans);
-          expect(spans.filter((number) => inUse.includes(number))).toEqual([]);
+          for (const { name, count = 1 } of wanted) {
+            const id = `multihome/ib/${name}`;
+            const first = numbers.tables[id];
+            if (first === undefined || first === tables[id]) continue;
+            // What is drawn anew is nobody's.
+            expect(inUse.filter((number) => number >= first && number < first + count)).toEqual([]);
+          }
         },
       ),
     );

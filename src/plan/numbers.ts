@@ -1,7 +1,7 @@
 // Owns the drawing of table ids and rule priorities: stable over time, from ranges that the file can move, never one
 // that somebody else uses.
 import { POOLS } from "../model/claim.ts";
-import type { Claim, Pool } from "../model/claim.ts";
+import type { NumberClaim, Pool } from "../model/claim.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { NumberRange } from "../model/kinds.ts";
 
@@ -26,12 +26,12 @@ export const DEFAULT_RANGES: Ranges = {
 };
 
 /** A claim with the one who makes it. */
-export interface OwnedClaim extends Claim {
+export interface OwnedClaim extends NumberClaim {
   owner: string;
 }
 
 /**
- * Draws the numbers for all claims. A claim keeps what it drew `earlier` while that is still in the range and free;
+ * Draws the numbers for all claims. A claim keeps what it drew `earlier` while that is still in the range;
  * otherwise it gets the lowest free numbers. Fixed numbers come first, so that nothing else is given them. A number
  * that was drawn earlier for something of the same owner that is not there now (a link that is gone) stays reserved.
  */
@@ -54,10 +54,14 @@ export function drawNumbers(
     const ofPool = claims.filter((claim) => claim.pool === pool);
     for (const claim of ofPool) if (claim.fixed !== undefined) taken.add(claim.fixed);
     const drawn = ofPool.filter((claim) => claim.fixed === undefined);
-    // Those that keep their numbers go before those that need new ones.
+    // Those that keep their numbers go before those that need new ones. What others use keeps nobody from what is
+    // already theirs: somebody who names heddle's table, or puts a rule beside heddle's, must not make it move.
+    const given = new Set(ofPool.flatMap(({ fixed }) => fixed ?? []));
     for (const claim of drawn) {
       const first = earlier[pool][claimId(claim)];
-      if (first !== undefined && isFree(claim, first, range, taken)) take(claim, first);
+      if (first === undefined || !isFree(claim, first, range, given)) continue;
+      take(claim, first);
+      for (const number of span(claim, first)) given.add(number);
     }
     const present = new Set(ofPool.map(claimId));
     const absent = Object.entries(earlier[pool]).filter(
@@ -80,15 +84,15 @@ export function claimId(claim: { owner: string; name: string }): string {
   return `${claim.owner}/${claim.name}`;
 }
 
-function span(claim: Claim, first: number): number[] {
+function span(claim: NumberClaim, first: number): number[] {
   return Array.from({ length: claim.count ?? 1 }, (_, i) => first + i);
 }
 
-function isFree(claim: Claim, first: number, range: NumberRange, taken: ReadonlySet<number>): boolean {
+function isFree(claim: NumberClaim, first: number, range: NumberRange, taken: ReadonlySet<number>): boolean {
   return span(claim, first).every((number) => number >= range.first && number <= range.last && !taken.has(number));
 }
 
-function lowestFree(claim: Claim, range: NumberRange, taken: ReadonlySet<number>): number | undefined {
+function lowestFree(claim: NumberClaim, range: NumberRange, taken: ReadonlySet<number>): number | undefined {
   for (let first = range.first; first <= range.last; first++) if (isFree(claim, first, range, taken)) return first;
   return undefined;
 }
@@ -100,7 +104,7 @@ function exhausted(claim: OwnedClaim, range: NumberRange): Diagnostic {
     severity: "error",
     summary: `no ${what} left for ${claim.owner}`,
     detail: `It needs ${claim.count ?? 1} in a row, and every one from ${range.first} to ${range.last} is in use.`,
-    remedy: `Move or widen the range: ranges: { ${claim.pool}: ${range.first}-${range.last + 1000} }.`,
+    remedy: `Move or widen it with \`ranges\`, or state numbers in the file.`,
     range: claim.from,
   };
 }

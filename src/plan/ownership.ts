@@ -1,17 +1,20 @@
 // Owns the question whose an object is. Everything that heddle changes or deletes passes through here.
 import { HEDDLE_PROTOCOL } from "../model/kinds.ts";
+import { NFT_PREFIX } from "../model/nft.ts";
 import type { Observed } from "../model/objects.ts";
 import type { Ledger } from "../model/plan.ts";
 
 /**
- * Whether heddle made the object: by the protocol number that routes and rules carry, by the ledger for sysctls.
- * Addresses are never ours.
+ * Whether heddle made the object: by the protocol number that routes and rules carry, by name and tag for nftables
+ * tables, by the ledger for sysctls. Addresses are never ours.
  */
 export function isOurs(observed: Observed, ledger: Ledger): boolean {
   switch (observed.kind) {
     case "route":
     case "rule":
       return observed.spec.protocol === HEDDLE_PROTOCOL;
+    case "nftTable":
+      return observed.spec.owner === "heddle" && observed.spec.name.startsWith(NFT_PREFIX);
     case "sysctl":
       return observed.spec.path in ledger.sysctls;
     case "address":

@@ -1,5 +1,7 @@
 // Owns the comparison of what the host shall have with what the kernel has: which steps, in which order, and what
 // cannot be done now.
+import { findRuleAdoptions, reasonNotToAdoptRoute } from "./adopt.ts";
+import type { RuleAdoptions } from "./adopt.ts";
 import { isOurs } from "./ownership.ts";
 import { inOrderOfCreation } from "./compose.ts";
 import { fingerprint, isSameData } from "./kinds/canonical.ts";
@@ -12,13 +14,16 @@ import type { Blocked, Ledger, Plan, Step } from "../model/plan.ts";
 /**
  * The steps that lead from `have` to `want`, in the order in which they are safe: new objects before old ones go
  * (make before break), a table filled before the rule that points to it, and the other way round for removal.
- * Objects that are not ours never appear in a step; where one stands in the way, the plan says so.
+ * Objects that are not ours appear in no step but one that adopts them; where one stands in the way, the plan says so.
  */
 export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Plan {
   const { present, others } = sortByWish(want, have);
   const plan: Plan = { steps: [], blocked: [], settled: [] };
-  for (const desired of want.objects) planDesired(plan, desired, present.get(desired.key) ?? [], have, ledger);
-  const creations = plan.steps;
+  const adoptions = findRuleAdoptions(want, have, ledger);
+  for (const desired of want.objects) {
+    planDesired(plan, desired, present.get(desired.key) ?? [], { have, ledger, adoptions });
+  }
+  const creations = adoptionsFirst(plan.steps, have);
   const unwanted = others.filter((observed) => isOurs(observed, ledger));
   // Reversed before as well, so that those of one key stay in the kernel's order.
   const removals = inOrderOfCreation(unwanted.toReversed())
@@ -29,18 +34,45 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
   return plan;
 }
 
-function planDesired(plan: Plan, desired: Desired, present: Observed[], have: Snapshot, ledger: Ledger): void {
+/** Among rules, those that are taken over come first and in the kernel's order, which decides among one priority. */
+function adoptionsFirst(steps: readonly Step[], have: Snapshot): Step[] {
+  const isRule = (step: Step): boolean => step.action !== "delete" && step.after.kind === "rule";
+  const rules = steps.filter(isRule);
+  const adopted = rules.filter((step) => step.action === "adopt");
+  if (adopted.length === 0) return [...steps];
+  const places = new Map(have.observed.map((object, i) => [object, i]));
+  const place = (step: Step): number => (step.action === "adopt" ? (places.get(step.before) ?? 0) : 0);
+  const inOrder = [
+    ...adopted.sort((a, b) => place(a) - place(b)),
+    ...rules.filter((step) => step.action !== "adopt"),
+  ].values();
+  // Steps of other kinds stay where the order of kinds has them.
+  return steps.map((step) => (isRule(step) ? (inOrder.next().value ?? step) : step));
+}
+
+/** What is known while a plan is made. */
+interface Known {
+  have: Snapshot;
+  ledger: Ledger;
+  adoptions: RuleAdoptions;
+}
+
+function planDesired(plan: Plan, desired: Desired, present: Observed[], known: Known): void {
+  const { have, ledger, adoptions } = known;
+  const theirs = adoptions.theirs.get(desired.key) ?? [];
   const [only] = present;
-  // By far the most objects of a large host: there, alone, ours and right.
-  if (only && present.length === 1 && isOurs(only, ledger) && isEqual(only, desired)) {
+  // By far the most objects of a large host: there, alone, ours and right, and nobody else's to take over.
+  if (only && present.length === 1 && theirs.length === 0 && isOurs(only, ledger) && isEqual(only, desired)) {
     plan.settled.push(desired.key);
     return;
   }
   const ours = present.filter((observed) => isOurs(observed, ledger));
   const foreign = present.filter((observed) => !isOurs(observed, ledger));
-  const right = ours.find((observed) => isEqual(observed, desired));
+  const right = ours.find((observed) => isRight(observed, desired, ledger));
   if (right) {
-    plan.settled.push(desired.key);
+    if (theirs.length === 0) plan.settled.push(desired.key);
+    for (const before of theirs)
+      plan.steps.push({ action: "adopt", before, after: desired, why: "asked", beside: true });
     for (const twin of ours) if (twin !== right) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
     return;
   }
@@ -50,14 +82,15 @@ function planDesired(plan: Plan, desired: Desired, present: Observed[], have: Sn
     plan.settled.push(desired.key);
     return;
   }
-  const blocked = findBlock(desired, shared ? [] : foreign, have);
-  if (blocked) {
-    plan.blocked.push(blocked);
+  const unmet = desired.needs.map((need) => checkNeed(need, desired, have)).find((blocked) => blocked !== undefined);
+  if (unmet) {
+    plan.blocked.push(unmet);
     return;
   }
+  if (planAdoption(plan, desired, present, known)) return;
   const [before, ...twins] = shared ? [shared] : ours;
   if (before) {
-    const drifted = ledger.applied[desired.key] === fingerprintOf(desired);
+    const drifted = ledger.applied[desired.key] === rememberedAs(desired);
     plan.steps.push({ action: "replace", before, after: desired, why: drifted ? "drift" : "changed" });
     for (const twin of twins) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
   } else {
@@ -74,13 +107,38 @@ function planRemoval(observed: Observed, ledger: Ledger): Step[] {
   return [{ action: "delete", before: observed, why, restore: memory.earlier }];
 }
 
-function findBlock(desired: Desired, foreign: Observed[], have: Snapshot): Blocked | undefined {
-  for (const need of desired.needs) {
-    const blocked = checkNeed(need, desired, have);
-    if (blocked) return blocked;
+/** Takes over what stands under the key and is equal, or says that it stands in the way. Whether there was anything. */
+function planAdoption(plan: Plan, desired: Desired, present: readonly Observed[], known: Known): boolean {
+  const { have, ledger, adoptions } = known;
+  if (desired.kind === "rule") {
+    const [before, ...twins] = adoptions.theirs.get(desired.key) ?? [];
+    const hint = adoptions.refused.get(desired.key);
+    if (!before && hint !== undefined) {
+      plan.blocked.push({ desired, waitsFor: `an equal ${describeObject(desired)}`, why: "foreign", hint });
+      return true;
+    }
+    if (!before) return false;
+    plan.steps.push({ action: "adopt", before, after: desired, why: "asked" });
+    for (const twin of twins)
+      plan.steps.push({ action: "adopt", before: twin, after: desired, why: "asked", beside: true });
+    return true;
   }
+  const foreign = present.filter((observed) => !isOurs(observed, ledger));
   const obstacle = foreign[0];
-  return obstacle && { desired, waitsFor: describeObject(obstacle), why: "foreign" };
+  if (!obstacle || desired.kind === "sysctl") return false;
+  const hint = reasonNotToAdoptRoute(desired, present, have);
+  // Where one of ours stands under the key as well, taking theirs over would make two of them.
+  if (hint === undefined && desired.adopt && foreign.length === present.length) {
+    plan.steps.push({ action: "adopt", before: obstacle, after: desired, why: "asked" });
+    return true;
+  }
+  plan.blocked.push({
+    desired,
+    waitsFor: describeObject(obstacle),
+    why: "foreign",
+    ...(hint === undefined ? {} : { hint }),
+  });
+  return true;
 }
 
 function checkNeed(need: Need, desired: Desired, have: Snapshot): Blocked | undefined {
@@ -111,16 +169,28 @@ function sortByWish(want: DesiredState, have: Snapshot): { present: Map<Key, Obs
   return { present, others };
 }
 
+/** Whether one of ours is as it should be: in the words it was asked for, or in those the kernel has for them. */
+function isRight(observed: Observed, desired: Desired, ledger: Ledger): boolean {
+  if (isEqual(observed, desired)) return true;
+  const made = ledger.made[desired.key];
+  return made !== undefined && ledger.applied[desired.key] === rememberedAs(desired) && made === textOf(observed);
+}
+
 function isEqual(observed: Observed, desired: Desired): boolean {
   return isSameData(observed.spec, desired.spec) || textOf(observed) === textOf(desired);
 }
 
-/** What the ledger remembers of an object: enough to tell whether it is asked for as it was last time. */
-export function fingerprintOf<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
-  return fingerprint(textOf(object));
+/**
+ * What the ledger remembers of an object, to tell whether it is asked for as it was last time: of routes and rules, of
+ * which there may be a hundred thousand, a fingerprint, for only the reason of a step hangs on it; of nftables tables
+ * the whole text, for on it hangs whether the kernel's own words for them are right.
+ */
+export function rememberedAs<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
+  const text = textOf(object);
+  return object.kind === "nftTable" ? text : fingerprint(text);
 }
 
 /** The text by which two objects of one key are compared. */
-function textOf<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
+export function textOf<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
   return rulesOf(object.kind).compare(object.spec);
 }

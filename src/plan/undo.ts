@@ -4,7 +4,25 @@ import type { Step } from "../model/plan.ts";
 
 /** The steps that lead back from after `done` to before it, in their order. */
 export function undoSteps(done: readonly Step[]): Step[] {
-  return done.toReversed().map(invert);
+  return keepOrderOfRules(done.toReversed().map(invert));
+}
+
+/**
+ * A rule that changes hands moves behind the others of its priority, there and back, so a run of them goes back in the
+ * order in which it came: only then do they stand among each other as they did.
+ */
+function keepOrderOfRules(steps: readonly Step[]): Step[] {
+  const all: Step[] = [];
+  let run: Step[] = [];
+  for (const step of steps) {
+    if (step.action === "adopt" && step.after.kind === "rule") {
+      run.unshift(step);
+      continue;
+    }
+    all.push(...run, step);
+    run = [];
+  }
+  return [...all, ...run];
 }
 
 function invert(step: Step): Step {
@@ -20,6 +38,10 @@ function invert(step: Step): Step {
         return { action: "replace", before, after, why: "changed" };
       }
       return { action: "create", after: asDesired(step.before), why: "missing" };
+    case "adopt":
+      return step.beside
+        ? { action: "create", after: asDesired(step.before), why: "missing" }
+        : { action: "adopt", before: asObserved(step.after), after: asDesired(step.before), why: "asked" };
   }
 }
 

@@ -70,13 +70,13 @@ function readPrefix(input: string): string | Refusal {
   return whole;
 }
 
+const UTF8 = new TextEncoder();
+
 /** The name of a link as the kernel allows it (dev_valid_name, net/core/dev.c). */
 export const linkName = text("the name of a link", (input) => {
-  if (/^[^\s/:]{1,15}$/.test(input) && input !== "." && input !== "..") return input;
-  return new Refusal(
-    `"${input}" cannot be the name of a link`,
-    "A name has 1 to 15 characters, without spaces, / and :.",
-  );
+  const fits = UTF8.encode(input).length <= 15;
+  if (fits && /^[^\s/:\p{Cc}]+$/u.test(input) && input !== "." && input !== "..") return input;
+  return new Refusal(`"${input}" cannot be the name of a link`, "A name has 1 to 15 bytes, without spaces, / and :.");
 });
 
 /** A name that the file gives to something: a role instance, a table. */

@@ -10,13 +10,14 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
+import { isWaiting } from "../waiting.ts";
 import { openWriter } from "../session.ts";
 import type { Session } from "../session.ts";
 
 /** Makes the kernel as the file says, shows what it did, and looks again to be sure. */
 export async function apply(context: Context): Promise<ExitCode> {
   const { config, diagnostics } = await context.readConfig();
-  if (!config) return context.fail(diagnostics);
+  if (!config) return context.fail(diagnostics, EXIT.failed, { applied: false });
   return change(context, config, diagnostics, "Applied");
 }
 
@@ -32,18 +33,19 @@ async function change(
   verb: "Applied" | "Removed",
 ): Promise<ExitCode> {
   await using session = await openWriter(context);
-  if (!session) return context.fail([...said, BUSY], EXIT.busy);
-  const before = await lookAndPlan(config, session.host, session.memory);
+  if (!session) return context.fail([...said, BUSY], EXIT.busy, { applied: false });
+  const before = await lookAndPlan(config, session.host, session.memory, session.trace);
   const diagnostics = [...said, ...session.diagnostics, ...before.diagnostics];
-  if (!before.look) return context.fail(diagnostics);
+  if (!before.look) return context.fail(diagnostics, EXIT.failed, { applied: false });
 
   context.report(diagnostics);
   const plan = before.look.plan;
   if (!context.options.json) context.say(renderPlan(plan, context.paint));
-  const applied = await applyPlan(before.look, session.host, session.store);
+  const applied = await applyPlan(before.look, session.host, session.store, session.trace);
   const failures = [...applied.failed.map(stepFailed), ...applied.notUndone.map(undoFailed)];
-  const left = failures.length > 0 ? [] : await leftOver(config, session);
+  const left = failures.length > 0 ? [] : await leftOver(config, session, plan);
   const findings = [...failures, ...left];
+  if (applied.notRemembered) diagnostics.push(notRemembered(applied.notRemembered, context));
   context.report(findings);
 
   const exit = findings.length > 0 ? EXIT.failed : isWaiting(before.look, diagnostics) ? EXIT.waiting : EXIT.ok;
@@ -56,10 +58,15 @@ async function change(
 }
 
 /** After an apply nothing may be left to do; what is, somebody else changed meanwhile or the kernel did not keep. */
-async function leftOver(config: Config, session: Session): Promise<Diagnostic[]> {
+async function leftOver(config: Config, session: Session, plan: Look["plan"]): Promise<Diagnostic[]> {
   const { ledger, numbers } = await session.store.read();
-  const after = await lookAndPlan(config, session.host, { ledger, numbers });
-  return (after.look?.plan.steps ?? []).map((step) => ({
+  const after = await lookAndPlan(config, session.host, { ledger, numbers }, session.trace);
+  // What became possible only now (an address that is usable at last) is no failure of this apply.
+  const tried = new Set(plan.steps.map((step) => (step.action === "delete" ? step.before : step.after).key));
+  const steps = (after.look?.plan.steps ?? []).filter((step) =>
+    tried.has((step.action === "delete" ? step.before : step.after).key),
+  );
+  return steps.map((step) => ({
     code: "not-kept",
     severity: "error",
     summary: `the kernel does not have this as it was asked: ${describeStep(step)}`,
@@ -68,14 +75,11 @@ async function leftOver(config: Config, session: Session): Promise<Diagnostic[]>
   }));
 }
 
-function isWaiting(look: Look, diagnostics: readonly Diagnostic[]): boolean {
-  return look.plan.blocked.length > 0 || diagnostics.some(({ code }) => code.startsWith("waiting-"));
-}
-
 function summarizeDone(plan: Look["plan"]): string {
   const count = (action: string): number => plan.steps.filter((step) => step.action === action).length;
   const waiting = plan.blocked.length > 0 ? `, ${plan.blocked.length} waiting` : "";
-  return `${count("create")} made, ${count("replace")} changed, ${count("delete")} removed${waiting}`;
+  const taken = count("adopt") > 0 ? `${count("adopt")} taken over, ` : "";
+  return `${taken}${count("create")} made, ${count("replace")} changed, ${count("delete")} removed${waiting}`;
 }
 
 const BUSY: Diagnostic = {
@@ -98,14 +102,27 @@ function stepFailed({ step, error }: StepResult): Diagnostic {
   };
 }
 
-function undoFailed({ step, error }: StepResult): Diagnostic {
+function undoFailed(object: string): Diagnostic {
   return {
     code: "not-undone",
     severity: "error",
-    summary: `could not take back a step: ${describeStep(step)}`,
-    detail: `${error?.message ?? "It failed"}. The host is between its old state and the new one.`,
+    summary: `this is not as it was before: ${object}`,
+    detail:
+      "Taking the step back did not bring the earlier state back. The host is between the old state and the new one.",
     remedy: "Look at `heddle plan`; `heddle remove` takes everything of heddle's away.",
   };
+}
+
+function notRemembered(error: Error, context: Context): Diagnostic {
+  const diagnostic: Diagnostic = {
+    code: "not-remembered",
+    severity: "warning",
+    summary: "all is done, but the state could not be written",
+    detail: `${sentence(error.message)} Earlier values of sysctls are safe; what was applied is not noted.`,
+    remedy: "Make room in the state directory, and apply again.",
+  };
+  context.report([diagnostic]);
+  return diagnostic;
 }
 
 function sentence(text: string): string {

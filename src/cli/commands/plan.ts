@@ -5,13 +5,14 @@ import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
 import { openSession } from "../session.ts";
+import { isWaiting } from "../waiting.ts";
 
 /** Looks at this host and shows the steps from what it has to what the file says. */
 export async function plan(context: Context): Promise<ExitCode> {
   const { config, diagnostics } = await context.readConfig();
   if (!config) return context.fail(diagnostics);
   await using session = await openSession(context);
-  const outcome = await lookAndPlan(config, session.host, session.memory);
+  const outcome = await lookAndPlan(config, session.host, session.memory, session.trace);
   const said = [...diagnostics, ...session.diagnostics, ...outcome.diagnostics];
   if (!outcome.look) return context.fail(said);
 
@@ -26,5 +27,6 @@ export async function plan(context: Context): Promise<ExitCode> {
         : `Nothing to do: ${found.settled.length} objects are in place${found.blocked.length > 0 ? `, ${found.blocked.length} waiting` : ""}.`,
     );
   }
-  return found.steps.length > 0 ? EXIT.changes : EXIT.ok;
+  if (found.steps.length > 0) return EXIT.changes;
+  return isWaiting(outcome.look, said) ? EXIT.waiting : EXIT.ok;
 }

@@ -6,6 +6,7 @@ import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
 import { openSession } from "../session.ts";
+import { isWaiting } from "../waiting.ts";
 
 /** How one section stands. */
 interface SectionState {
@@ -21,7 +22,7 @@ export async function status(context: Context): Promise<ExitCode> {
   const { config, diagnostics } = await context.readConfig();
   if (!config) return context.fail(diagnostics);
   await using session = await openSession(context);
-  const outcome = await lookAndPlan(config, session.host, session.memory);
+  const outcome = await lookAndPlan(config, session.host, session.memory, session.trace);
   const said = [...diagnostics, ...session.diagnostics, ...outcome.diagnostics];
   if (!outcome.look) return context.fail(said);
 
@@ -34,7 +35,8 @@ export async function status(context: Context): Promise<ExitCode> {
     const rest = renderPlan(plan, context.paint);
     if (rest) context.say(`\nThe kernel differs from the file (${summarize(plan)}):\n${rest}`);
   }
-  return plan.steps.length > 0 ? EXIT.changes : plan.blocked.length > 0 ? EXIT.waiting : EXIT.ok;
+  if (plan.steps.length > 0) return EXIT.changes;
+  return isWaiting(outcome.look, said) ? EXIT.waiting : EXIT.ok;
 }
 
 function sectionState(owner: string, tables: Readonly<Record<string, number>>, look: Look): SectionState {
@@ -42,9 +44,12 @@ function sectionState(owner: string, tables: Readonly<Record<string, number>>, l
   const settled = new Set(look.plan.settled);
   const inPlace = wanted.filter((object) => settled.has(object.key)).length;
   const waiting = look.plan.blocked.filter(({ desired }) => desired.owners.includes(owner)).length;
+  // A section that asks for nothing on this host has found none of its links.
   const state =
     inPlace === wanted.length
-      ? "in place"
+      ? wanted.length > 0
+        ? "in place"
+        : "waiting"
       : inPlace + waiting === wanted.length
         ? "waiting"
         : inPlace === 0

@@ -1,7 +1,10 @@
 // Owns how a plan looks to a person (a diff) and to a program (JSON).
 import type { Kind, Specs } from "../../model/kinds.ts";
+import type { Observed } from "../../model/objects.ts";
 import type { Blocked, Plan, Step } from "../../model/plan.ts";
+import { protocolName } from "../../model/protocol.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
+import { harmless } from "./diagnostics.ts";
 import type { Paint } from "./style.ts";
 
 /** Why a step is there, where that is not plain from its sign. */
@@ -11,7 +14,7 @@ const REASON: Partial<Record<Step["why"], string>> = {
   orphan: "left over from an earlier heddle",
 };
 
-/** The plan as a diff: "+" is made, "-" goes, and what waits stands below. Ends with a newline unless empty. */
+/** The plan as a diff: "+" is made, "-" goes, "@" is taken over, and what waits stands below. Ends with a newline unless empty. */
 export function renderPlan(plan: Plan, paint: Paint): string {
   const lines = plan.steps.flatMap((step) => renderStep(step, paint));
   for (const blocked of plan.blocked) lines.push(renderBlocked(blocked, paint));
@@ -21,7 +24,13 @@ export function renderPlan(plan: Plan, paint: Paint): string {
 /** "3 to make, 1 to change, 2 to remove", with what waits. */
 export function summarize(plan: Plan): string {
   const count = (action: Step["action"]): number => plan.steps.filter((step) => step.action === action).length;
-  const parts = [`${count("create")} to make`, `${count("replace")} to change`, `${count("delete")} to remove`];
+  const taken = count("adopt") > 0 ? [`${count("adopt")} to take over`] : [];
+  const parts = [
+    ...taken,
+    `${count("create")} to make`,
+    `${count("replace")} to change`,
+    `${count("delete")} to remove`,
+  ];
   if (plan.blocked.length > 0) parts.push(`${plan.blocked.length} waiting`);
   return parts.join(", ");
 }
@@ -45,18 +54,26 @@ function renderStep(step: Step, paint: Paint): string[] {
         return [paint("yellow", `~ ${line({ kind: "sysctl", spec })} (was ${step.before.spec.value})`) + suffix];
       }
       return [paint("red", `- ${line(step.before)}`) + suffix];
+    case "adopt":
+      return [paint("magenta", `@ ${line(step.after)}${ownerOf(step.before)}`) + suffix];
   }
+}
+
+/** " (was static)": whose it is before heddle takes it over. */
+function ownerOf({ spec }: Observed): string {
+  return "protocol" in spec ? ` (was ${protocolName(spec.protocol)})` : "";
 }
 
 function renderBlocked(blocked: Blocked, paint: Paint): string {
   const because =
     blocked.why === "foreign" ? `in the way, and not ours: ${blocked.waitsFor}` : `waits for ${blocked.waitsFor}`;
-  return paint("cyan", `? ${line(blocked.desired)}`) + `  ${paint("dim", `# ${because}`)}`;
+  const hint = blocked.hint === undefined ? "" : `; ${blocked.hint}`;
+  return paint("cyan", `? ${line(blocked.desired)}`) + `  ${paint("dim", `# ${because}${hint}`)}`;
 }
 
 /** The kind, padded so that the objects stand in a column, and the object. */
 function line<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
-  return `${object.kind.padEnd(6)} ${rulesOf(object.kind).describe(object.spec)}`;
+  return harmless(`${object.kind.padEnd(6)} ${rulesOf(object.kind).describe(object.spec)}`);
 }
 
 /** The plan for a program. Objects are their specs; `text` is what a person is shown. */
@@ -69,15 +86,17 @@ export function planJson(plan: Plan): object {
       text: rulesOfStep(step),
       ...(step.action === "create" ? {} : { before: step.before.spec }),
       ...(step.action === "delete" ? {} : { after: step.after.spec, owners: step.after.owners }),
+      ...(step.action === "adopt" && step.beside ? { beside: true } : {}),
       ...(step.action === "delete" && step.restore !== undefined ? { restore: step.restore } : {}),
     })),
-    blocked: plan.blocked.map(({ desired, waitsFor, why }) => ({
+    blocked: plan.blocked.map(({ desired, waitsFor, why, hint }) => ({
       kind: desired.kind,
       text: describe(desired),
       spec: desired.spec,
       owners: desired.owners,
       waitsFor,
       why,
+      ...(hint === undefined ? {} : { hint }),
     })),
     settled: plan.settled.length,
   };

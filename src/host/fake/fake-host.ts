@@ -6,21 +6,31 @@ import { constants } from "node:os";
 import type { LinkFact } from "../../model/facts.ts";
 import { networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
 import { TABLE } from "../../model/kinds.ts";
+import type { NftTableSpec } from "../../model/nft.ts";
 import type { AddressSpec, Kind, RouteSpec, RuleSpec, Specs } from "../../model/kinds.ts";
 import type { Observed } from "../../model/objects.ts";
 import type { Step } from "../../model/plan.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import { HostError } from "../error.ts";
+import { performOnTables } from "./fake-tables.ts";
 import type { Host, KindDriver, StepResult } from "../host.ts";
 
 const { EEXIST, EINVAL, ENETDOWN, ENETUNREACH, ENODEV, ENOENT } = constants.errno;
+
+type AdoptStep = Extract<Step, { action: "adopt" }>;
 
 /** RTPROT_KERNEL: what the kernel makes by itself. */
 const KERNEL = 2;
 
 /** A host in memory. Its tables are open to tests, which play the part of other programs. */
 export class FakeHost implements Host {
-  readonly state: { links: LinkFact[]; routes: RouteSpec[]; rules: RuleSpec[]; sysctls: Map<string, string> };
+  readonly state: {
+    links: LinkFact[];
+    routes: RouteSpec[];
+    rules: RuleSpec[];
+    sysctls: Map<string, string>;
+    nftTables: NftTableSpec[];
+  };
   /** How many steps have been asked for: a no-op apply asks for none. */
   performed = 0;
 
@@ -32,7 +42,7 @@ export class FakeHost implements Host {
         ? [{ family, priority: 32767, action: "table", table: TABLE.default, protocol: KERNEL } as const]
         : []),
     ]);
-    this.state = { links: [], routes: [], rules, sysctls: new Map() };
+    this.state = { links: [], routes: [], rules, sysctls: new Map(), nftTables: [] };
   }
 
   readonly drivers: Host["drivers"] = {
@@ -55,6 +65,10 @@ export class FakeHost implements Host {
     rule: {
       list: async () => this.state.rules.map((spec) => observe("rule", spec)),
       perform: (steps) => this.#perform(steps, (step) => this.#rule(step)),
+    },
+    nftTable: {
+      list: async () => this.state.nftTables.map((spec) => observe("nftTable", spec)),
+      perform: (steps) => this.#perform(steps, (step) => performOnTables(this.state.nftTables, step)),
     },
   } satisfies { [K in Kind]: KindDriver<K> };
 
@@ -114,12 +128,12 @@ export class FakeHost implements Host {
     return link;
   }
 
-  async #perform(steps: readonly Step[], run: (step: Step) => void): Promise<StepResult[]> {
+  async #perform(steps: readonly Step[], run: (step: Step) => Observed | undefined | void): Promise<StepResult[]> {
     this.performed += steps.length;
     return steps.map((step) => {
       try {
-        run(step);
-        return { step };
+        const made = run(step);
+        return made ? { step, made } : { step };
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
         return { step, error };
@@ -137,6 +151,7 @@ export class FakeHost implements Host {
   }
 
   #route(step: Step): void {
+    if (step.action === "adopt") return this.#adoptRoute(step);
     if (step.action !== "create") {
       if (step.before.kind !== "route") throw new Error("not a route");
       const { spec, key } = step.before;
@@ -160,6 +175,16 @@ export class FakeHost implements Host {
     this.state.routes.push(spec);
   }
 
+  /** Nothing but the protocol changes, and only of the first route under the key, which must be the planned one. */
+  #adoptRoute({ before, after }: AdoptStep): void {
+    if (before.kind !== "route" || after.kind !== "route") throw new Error("not a route");
+    const found = this.state.routes.find((route) => rulesOf("route").identify(route) === before.key);
+    if (!found) throw refusal(ENOENT, before.key);
+    if (!isSame("route", found, before.spec)) throw refusal(EEXIST, before.key);
+    this.#checkRoute(found);
+    found.protocol = after.spec.protocol;
+  }
+
   #checkRoute(spec: RouteSpec): void {
     for (const { link: name, via, onlink } of spec.hops) {
       const link = name === undefined ? undefined : this.#link(name);
@@ -176,6 +201,11 @@ export class FakeHost implements Host {
 
   #rule(step: Step): void {
     if (step.action === "replace") throw new Error("rules are not replaced");
+    if (step.action === "adopt") {
+      const { before, after } = step;
+      if (!step.beside) this.#rule({ action: "create", after, why: "new" });
+      return this.#rule({ action: "delete", before, why: "unwanted" });
+    }
     const object = step.action === "create" ? step.after : step.before;
     if (object.kind !== "rule") throw new Error("not a rule");
     const { spec, key } = object;

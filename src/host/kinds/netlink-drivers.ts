@@ -6,10 +6,12 @@ import type { Step } from "../../model/plan.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import { HostError } from "../error.ts";
 import type { KindDriver, StepResult } from "../host.ts";
+import type { AdoptStep } from "./adopt.ts";
 import type { RouteSocket } from "../netlink/client.ts";
 import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
 import { LinkNames } from "./link-names.ts";
+import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
 import { routeFromMessage, routeToMessage } from "./route-message.ts";
 import { ruleFromMessage, ruleToMessage } from "./rule-message.ts";
 
@@ -32,7 +34,11 @@ export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
       const specs = messages.map((message) => routeFromMessage(message, names));
       return specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec));
     },
-    perform: (steps, links) => performSteps(socket, steps, (step) => routeRequests(step, new LinkNames(links))),
+    perform: (steps, links, signal) =>
+      inRuns(steps, {
+        adopt: (run) => performRouteAdoptions(socket, run, new LinkNames(links), signal),
+        other: (run) => performSteps(socket, run, (step) => routeRequests(step, new LinkNames(links))),
+      }),
   };
 }
 
@@ -43,8 +49,33 @@ export function ruleDriver(socket: RouteSocket): KindDriver<"rule"> {
       const specs = (await socket.listRules({}, signal)).map(ruleFromMessage);
       return specs.filter((spec) => spec !== undefined).map((spec) => observe("rule", spec));
     },
-    perform: (steps) => performSteps(socket, steps, ruleRequests),
+    perform: (steps) =>
+      inRuns(steps, {
+        adopt: (run) => performRuleAdoptions(socket, run),
+        other: (run) => performSteps(socket, run, ruleRequests),
+      }),
   };
+}
+
+/** Adoptions need answers between their requests, so they go to the kernel apart from the others, all in their order. */
+async function inRuns(
+  steps: readonly Step[],
+  perform: { adopt: (run: AdoptStep[]) => Promise<StepResult[]>; other: (run: Step[]) => Promise<StepResult[]> },
+): Promise<StepResult[]> {
+  const results: StepResult[] = [];
+  let at = 0;
+  while (at < steps.length) {
+    const adopting = isAdoption(steps[at] as Step);
+    const end = steps.findIndex((step, i) => i > at && isAdoption(step) !== adopting);
+    const run = steps.slice(at, end < 0 ? steps.length : end);
+    results.push(...(await (adopting ? perform.adopt(run.filter(isAdoption)) : perform.other(run))));
+    at += run.length;
+  }
+  return results;
+}
+
+function isAdoption(step: Step): step is AdoptStep {
+  return step.action === "adopt";
 }
 
 function observe<K extends "address" | "route" | "rule">(kind: K, spec: Specs[K]): Observed<K> {
@@ -55,7 +86,9 @@ function observe<K extends "address" | "route" | "rule">(kind: K, spec: Specs[K]
 function routeRequests(step: Step, links: LinkNames): Request[] {
   if (step.action === "delete") {
     if (step.before.kind !== "route") throw wrongKind(step);
-    return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(step.before.spec, links) }];
+    // Metrics tell no two routes apart, and the kernel clamps them: a delete that named what was asked for could miss.
+    const { metrics: _, ...spec } = step.before.spec;
+    return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(spec, links) }];
   }
   if (step.after.kind !== "route") throw wrongKind(step);
   // Replacing without creating: what was seen to be ours and is gone meanwhile is not made over somebody else's.

@@ -45,7 +45,41 @@ export function routeFromMessage(message: RouteMessage, links: LinkNames): Route
     ...(metrics === undefined ? {} : { metrics }),
     ...(preference === PREFERENCES.low ? { preference: "low" } : {}),
     ...(preference === PREFERENCES.high ? { preference: "high" } : {}),
+    ...unmanagedOf(message),
   });
+}
+
+/** What the route has that a spec cannot say, by the words of ip-route(8). */
+function unmanagedOf(message: RouteMessage): { unmanaged?: string[] } {
+  const { realms, encap, expires, cacheInfo, ttlPropagate, unknown, unknownMetrics, hops = [] } = message;
+  const found: string[] = [];
+  if (realms !== undefined || hops.some((hop) => hop.realms !== undefined)) found.push("realms");
+  if (encap !== undefined || hops.some((hop) => hop.encap !== undefined)) found.push("encap");
+  if (expires !== undefined || (cacheInfo?.expires ?? 0) !== 0) found.push("expires");
+  if (ttlPropagate !== undefined) found.push("ttl-propagate");
+  if (unknownMetrics !== undefined) found.push("metrics of a later kernel");
+  if (unknown !== undefined || hops.some((hop) => hop.unknown !== undefined))
+    found.push("attributes of a later kernel");
+  return found.length === 0 ? {} : { unmanaged: found };
+}
+
+/**
+ * The message that changes nothing about a route but whose it is. It is made from what the kernel said, hop by hop in
+ * the kernel's order: the order decides which flow takes which hop.
+ */
+export function routeOfAnother(message: RouteMessage, protocol: number): RouteMessage {
+  const { cacheInfo: _state, hops, nexthop, oif, gateway, onlink, ...rest } = message;
+  const plain = { ...rest, flags: 0, protocol };
+  // The kernel adds to a route by nexthop object the hops that the object has at the moment, and takes only one of the two.
+  if (nexthop !== undefined) return { ...plain, nexthop };
+  return {
+    ...plain,
+    ...(oif === undefined ? {} : { oif }),
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(onlink === undefined ? {} : { onlink }),
+    // Status bits such as linkdown are the kernel's to say.
+    ...(hops === undefined ? {} : { hops: hops.map((hop) => ({ ...hop, flags: 0 })) }),
+  };
 }
 
 function hopsOf(message: RouteMessage, links: LinkNames): Hop[] {

@@ -33,12 +33,32 @@ export function ruleFromMessage(message: RuleMessage): RuleSpec | undefined {
     ...(action === "goto" && goto !== undefined ? { goto } : {}),
     ...(suppressPrefixLength === undefined ? {} : { suppressPrefixLength }),
     ...(suppressGroup === undefined ? {} : { suppressGroup }),
+    ...unmanagedOf(message),
   });
+}
+
+/** What the rule has that a spec cannot say, by the words of ip-rule(8). Masks of all bits say nothing. */
+function unmanagedOf(message: RuleMessage): { unmanaged?: string[] } {
+  const {
+    realms,
+    dscpMask = 0x3f,
+    sourcePortMask = 0xffff,
+    destinationPortMask = 0xffff,
+    flowLabel,
+    unknown,
+  } = message;
+  const found: string[] = [];
+  if (realms !== undefined) found.push("realms");
+  if (dscpMask !== 0x3f) found.push("a mask of dscp");
+  if (sourcePortMask !== 0xffff || destinationPortMask !== 0xffff) found.push("a mask of ports");
+  if (flowLabel !== undefined) found.push("flowlabel");
+  if (unknown !== undefined) found.push("attributes of a later kernel");
+  return found.length === 0 ? {} : { unmanaged: found };
 }
 
 /** The kernel's words for a rule. */
 export function ruleToMessage(spec: RuleSpec): RuleMessage {
-  const { tunnelId, ...rest } = spec;
+  const { tunnelId, unmanaged: _said, ...rest } = spec;
   return {
     ...rest,
     flags: 0,

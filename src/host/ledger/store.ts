@@ -1,5 +1,5 @@
 // Owns what heddle remembers between runs: earlier kernel values (for this boot), drawn numbers (for good).
-import { stat } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import type { Diagnostic } from "../../model/diagnostic.ts";
@@ -7,6 +7,7 @@ import { emptyLedger } from "../../model/plan.ts";
 import type { Ledger } from "../../model/plan.ts";
 import { emptyNumbers } from "../../plan/numbers.ts";
 import type { Numbers } from "../../plan/numbers.ts";
+import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
 import { readIfThere, writeWhole } from "./files.ts";
 
 /** Version of both files. A later heddle reads earlier ones; an earlier one refuses later ones. */
@@ -16,11 +17,13 @@ const ledgerFile = z.object({
   version: z.literal(VERSION),
   boot: z.string(),
   sysctls: z.record(
-    z.string(),
+    // What stands here is written to the kernel: nothing but switches of the network.
+    z.string().check(z.regex(/^net\/(?!.*(?:^|\/)\.\.(?:\/|$))[^\0]{1,200}$/)),
     z.object({ earlier: z.string(), set: z.array(z.string()), link: z.optional(z.number()) }),
   ),
   // One for each object of the host: zod takes its time over so many.
   applied: z.custom<Ledger["applied"]>(isMappingOfTexts),
+  made: z.optional(z.custom<Ledger["made"]>(isMappingOfTexts)),
 });
 
 const numbersFile = z.object({
@@ -28,6 +31,10 @@ const numbersFile = z.object({
   tables: z.record(z.string(), z.number()),
   priorities: z.record(z.string(), z.number()),
 });
+
+const LOST_LEDGER =
+  "The sysctls that heddle changed on this boot keep their present values: `remove` no longer knows the earlier ones.";
+const LOST_NUMBERS = "Tables and priorities may be drawn anew.";
 
 /** Where state lives. */
 export interface StatePaths {
@@ -48,27 +55,28 @@ export function statePaths(directory: string | undefined): StatePaths {
 export class StateStore {
   readonly #paths: StatePaths;
   readonly #boot: string;
-  readonly #namespace: number;
+  /** Name of the network namespace, never given again on this boot. */
+  readonly cookie: string;
 
-  private constructor(paths: StatePaths, boot: string, namespace: number) {
+  private constructor(paths: StatePaths, boot: string, cookie: string) {
     this.#paths = paths;
     this.#boot = boot;
-    this.#namespace = namespace;
+    this.cookie = cookie;
   }
 
   /** Finds out which boot and which namespace this is. */
   static async open(paths: StatePaths): Promise<StateStore> {
     const boot = (await readIfThere("/proc/sys/kernel/random/boot_id"))?.trim() ?? "unknown";
-    const namespace = await stat("/proc/self/ns/net");
-    return new StateStore(paths, boot, namespace.ino);
+    return new StateStore(paths, boot, namespaceCookie(OWN_NAMESPACE));
   }
 
-  get lockFile(): string {
-    return join(this.#paths.run, `net-${this.#namespace}.lock`);
+  /** The folder of what a reboot ends. */
+  get runFolder(): string {
+    return this.#paths.run;
   }
 
   get #ledgerFile(): string {
-    return join(this.#paths.run, `net-${this.#namespace}.json`);
+    return join(this.#paths.run, `net-${this.cookie}.json`);
   }
 
   get #numbersFile(): string {
@@ -78,8 +86,8 @@ export class StateStore {
   /** What was remembered; empty where nothing was, with a warning where it cannot be read. */
   async read(): Promise<{ ledger: Ledger; numbers: Numbers; diagnostics: Diagnostic[] }> {
     const diagnostics: Diagnostic[] = [];
-    const kept = await readChecked(this.#ledgerFile, ledgerFile, diagnostics);
-    const numbers = await readChecked(this.#numbersFile, numbersFile, diagnostics);
+    const kept = await readChecked(this.#ledgerFile, ledgerFile, LOST_LEDGER, diagnostics);
+    const numbers = await readChecked(this.#numbersFile, numbersFile, LOST_NUMBERS, diagnostics);
     // Values from before a reboot say nothing about the kernel of now.
     const ledger = kept && kept.boot === this.#boot ? toLedger(kept) : emptyLedger();
     return {
@@ -108,12 +116,13 @@ function toLedger(file: z.output<typeof ledgerFile>): Ledger {
   for (const [path, { link, ...memory }] of Object.entries(file.sysctls)) {
     sysctls[path] = link === undefined ? memory : { ...memory, link };
   }
-  return { sysctls, applied: file.applied };
+  return { sysctls, applied: file.applied, made: file.made ?? {} };
 }
 
 async function readChecked<T>(
   path: string,
   schema: z.ZodMiniType<T>,
+  lost: string,
   diagnostics: Diagnostic[],
 ): Promise<T | undefined> {
   const text = await readIfThere(path);
@@ -126,12 +135,17 @@ async function readChecked<T>(
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
+  const aside = `${path}.damaged`;
+  const kept = await rename(path, aside).then(
+    () => `It is kept as ${aside}.`,
+    () => "It stays where it is.",
+  );
   diagnostics.push({
     code: "state-unreadable",
     severity: "warning",
     summary: `${path} cannot be read`,
-    detail: "It is damaged or from a later version of heddle. heddle goes on as if nothing had been remembered.",
-    remedy: "Nothing needs to be done; the next apply writes it anew.",
+    detail: `It is damaged or from a later version of heddle. ${kept} ${lost}`,
+    remedy: "The next apply writes it anew.",
   });
   return undefined;
 }

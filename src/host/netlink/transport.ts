@@ -37,6 +37,8 @@ export interface Transport {
 export interface TransportOptions {
   /** Descriptor of the network namespace; absent means the one of the process. It may be closed afterwards. */
   namespace?: NamespaceFd;
+  /** Which part of the kernel to talk to (NETLINK_*); absent means routing. */
+  protocol?: number;
   /** Multicast groups to join, by number (RTNLGRP_*). */
   groups?: readonly number[];
   /** Bytes to ask for; the kernel grants at most net.core.rmem_max without CAP_NET_ADMIN on the host. */
@@ -48,11 +50,11 @@ const MEBIBYTE = 1024 * 1024;
 /** Errors that a socket survives: something was lost, or the kernel was out of memory for the moment. */
 const SURVIVED: ReadonlySet<number> = new Set([constants.errno.ENOBUFS, constants.errno.ENOMEM]);
 
-/** Opens a routing netlink socket. Throws HostError. */
+/** Opens a netlink socket. Throws HostError. */
 export function openTransport(options: TransportOptions = {}): Transport {
-  const { namespace = OWN_NAMESPACE, groups = [] } = options;
+  const { namespace = OWN_NAMESPACE, protocol = NETLINK_ROUTE, groups = [] } = options;
   const { receiveBuffer = 8 * MEBIBYTE, sendBuffer = 4 * MEBIBYTE } = options;
-  const socket = addon().openSocket(NETLINK_ROUTE, groups, namespace, receiveBuffer, sendBuffer);
+  const socket = addon().openSocket(protocol, groups, namespace, receiveBuffer, sendBuffer);
   if (typeof socket === "number") throw new HostError({ errno: socket, object: "netlink socket" });
   return new NativeTransport(socket);
 }

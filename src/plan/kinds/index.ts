@@ -3,6 +3,7 @@ import type { Kind, Specs } from "../../model/kinds.ts";
 import type { Step } from "../../model/plan.ts";
 import { addressRules } from "./address.ts";
 import type { KindRules } from "./kind-rules.ts";
+import { nftTableRules } from "./nft-table.ts";
 import { routeRules } from "./route.ts";
 import { ruleRules } from "./rule.ts";
 import { sysctlRules } from "./sysctl.ts";
@@ -13,6 +14,7 @@ export const KIND_RULES: { [K in Kind]: KindRules<K> } = {
   route: routeRules,
   rule: ruleRules,
   sysctl: sysctlRules,
+  nftTable: nftTableRules,
 };
 
 /** The rules of one kind, with its type kept. */

@@ -111,6 +111,7 @@ function describeRoute(spec: RouteSpec): string {
     if (name === "lock") continue;
     words.push(`${name}${spec.metrics?.lock?.includes(name) ? " lock" : ""} ${String(value)}`);
   }
+  if (spec.unmanaged !== undefined) words.push(`with ${spec.unmanaged.join(", ")}`);
   if (spec.hops.length > 1) {
     for (const hop of spec.hops) words.push(`nexthop ${describeHop(hop, spec)} weight ${hop.weight ?? 1}`);
   }

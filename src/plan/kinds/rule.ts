@@ -59,6 +59,7 @@ function describeRule(spec: RuleSpec): string {
   words.push(describeAction(spec));
   if (spec.suppressPrefixLength !== undefined) words.push(`suppress_prefixlength ${spec.suppressPrefixLength}`);
   if (spec.suppressGroup !== undefined) words.push(`suppress_ifgroup ${spec.suppressGroup}`);
+  if (spec.unmanaged !== undefined) words.push(`with ${spec.unmanaged.join(", ")}`);
   return words.join(" ");
 }
 

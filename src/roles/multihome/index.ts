@@ -44,6 +44,10 @@ export const multihome: Role<Multihome> = {
       ...chosen.map(({ link }): Claim => ({ pool: "tables", name: link.name, from })),
       { pool: "tables", name: UNBOUND, from },
       { pool: "priorities", name: RULES, count: 3, from },
+      ...chosen.map(({ link, index }): Claim => ({
+        exclusive: `the link ${link.name}`,
+        from: section.at("links", index),
+      })),
     ];
   },
 
@@ -60,7 +64,9 @@ function desireLink(section: Section<Multihome>, chosen: ChosenLink, view: View,
   const { link, choice, index } = chosen;
   const from = section.at("links", index);
   const own = ownAddresses(link);
-  if (own.length === 0) diagnostics.push(noAddress(link, from));
+  const tentative = link.addresses.filter((address) => address.tentative);
+  for (const { address } of tentative) diagnostics.push(notUsableYet(link, address, from));
+  if (own.length === 0 && tentative.length === 0) diagnostics.push(noAddress(link, from));
 
   const table = view.tables[link.name] as number;
   const priority = view.priorities[RULES] as number;
@@ -72,7 +78,9 @@ function desireLink(section: Section<Multihome>, chosen: ChosenLink, view: View,
   for (const via of choice.gateway ?? []) {
     const family = familyOf(via);
     if (!own.some((address) => address.family === family)) continue;
-    if (!subnets.some((subnet) => prefixContains(subnet, via))) diagnostics.push(gatewayOutside(link, via, from));
+    const itself = own.some(({ address }) => address === via);
+    const reached = !itself && subnets.some((subnet) => prefixContains(subnet, via));
+    if (!reached) diagnostics.push(gatewayOutside(link, via, itself, from));
     else routes.push(route({ family, table, to: defaultPrefix(family), hops: [{ link: link.name, via }] }, from));
   }
   const sysctls = own.some((address) => address.family === 4) ? desireSysctls(section, link, from) : [];
@@ -157,7 +165,7 @@ function ownAddresses(link: LinkFact): OwnAddress[] {
     .map((spec: AddressSpec) => {
       const parts = parsePrefix(spec.address);
       if (!parts) throw new RangeError(`not an address: ${spec.address}`);
-      const alone = parts.length === addressBits(parts.family);
+      const alone = parts.length === addressBits(parts.family) && spec.peer === undefined;
       const subnet = alone ? {} : { subnet: networkOf(`${spec.peer ?? parts.address}/${parts.length}`) };
       return { family: parts.family, address: parts.address, ...subnet };
     });
@@ -180,25 +188,38 @@ function unique(values: readonly string[]): string[] {
 }
 
 function noAddress(link: LinkFact, range: SourceRange): Diagnostic {
-  const tentative = link.addresses.some((address) => address.tentative);
   return {
     code: "waiting-address",
     severity: "warning",
-    summary: `${link.name} has no usable address${tentative ? " yet" : ""}`,
-    detail: tentative
-      ? "Its IPv6 addresses are still being probed for duplicates, or a duplicate was found."
-      : "Nothing can be bound to it, so it gets no table and no rules.",
+    summary: `${link.name} has no usable address`,
+    detail: "Nothing can be bound to it, so it gets no table and no rules.",
     remedy: "Give it an address, then apply again.",
     range,
   };
 }
 
-function gatewayOutside(link: LinkFact, via: string, range: SourceRange): Diagnostic {
+function notUsableYet(link: LinkFact, address: string, range: SourceRange): Diagnostic {
+  return {
+    code: "waiting-address",
+    severity: "warning",
+    summary: `${address} of ${link.name} is not usable yet`,
+    detail: "It is still being probed for duplicates, or a duplicate was found.",
+    remedy: "Apply again when the probe is over, usually after two seconds.",
+    range,
+  };
+}
+
+function gatewayOutside(link: LinkFact, via: string, itself: boolean, range: SourceRange): Diagnostic {
+  const addresses = link.addresses.map((own) => own.address).join(", ");
   return {
     code: "gateway-outside",
     severity: "error",
-    summary: `${link.name} does not reach its gateway ${via}`,
-    detail: `No subnet of the link contains it; its addresses are ${link.addresses.map((own) => own.address).join(", ")}.`,
+    summary: itself
+      ? `${via} is ${link.name}'s own address, not a gateway`
+      : `${link.name} does not reach its gateway ${via}`,
+    detail: itself
+      ? "Traffic cannot leave by oneself."
+      : `No subnet of the link contains it; its addresses are ${addresses}.`,
     remedy: "Name a gateway inside a subnet of the link.",
     range,
   };

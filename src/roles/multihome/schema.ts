@@ -1,5 +1,6 @@
 // Owns what may be written under `multihome`.
 import * as z from "zod/mini";
+import { familyOf } from "../../model/ip.ts";
 import { address, described, linkName, optional, prefix } from "../fields.ts";
 
 /** Lower-case hexadecimal digits of a port GUID, however it was written: "0x0002c90300efa1b2", "0002:c903:00ef:a1b2". */
@@ -15,10 +16,17 @@ const guid = z.pipe(
 const pattern = (what: string) =>
   z
     .string(`expected ${what}, as text`)
-    .check(z.regex(/^[^\s/]{1,64}$/, { error: `${what} has 1 to 64 characters, without spaces and /` }));
+    .check(z.regex(/^[^\s/\p{Cc}]{1,64}$/u, { error: `${what} has 1 to 64 characters, without spaces and /` }));
 
 const gateways = z.pipe(
-  z.union([address, z.array(address)]),
+  z.union([
+    address,
+    z
+      .array(address)
+      .check(
+        z.refine((all) => new Set(all.map(familyOf)).size === all.length, "expected one gateway for each IP version"),
+      ),
+  ]),
   z.transform((value: string | string[]) => (typeof value === "string" ? [value] : value)),
 );
 

@@ -48,12 +48,26 @@ function portGuid(link: LinkFact): string | undefined {
   return bytes?.length === 20 ? bytes.slice(12).join("") : undefined;
 }
 
-/** Whether the text fits a pattern in which * stands for any characters and ? for one. */
+/** Whether the text fits a pattern in which * stands for any characters and ? for one; without the blow-up of a regular expression. */
 function globMatches(pattern: string, text: string): boolean {
-  const source = pattern.replace(/[.*+?^${}()|[\]\\]/g, (character) =>
-    character === "*" ? ".*" : character === "?" ? "." : `\\${character}`,
-  );
-  return new RegExp(`^${source}$`).test(text);
+  let [p, t, star, resume] = [0, 0, -1, 0];
+  while (t < text.length) {
+    if (pattern[p] === "*") {
+      star = p++;
+      resume = t;
+    } else if (pattern[p] === "?" || pattern[p] === text[t]) {
+      p++;
+      t++;
+    } else if (star >= 0) {
+      // The last star takes one character more.
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[p] === "*") p++;
+  return p === pattern.length;
 }
 
 /** ib2 before ib10. */

@@ -52,7 +52,8 @@ export const staticRole: Role<Static> = {
     const wantedRules = rules.flatMap((rule, index) =>
       desireRule(section, view, rule, index, rule.priority ?? priority++, diagnostics),
     );
-    return { value: [...wantedRoutes, ...wantedRules], diagnostics };
+    const wanted = [...wantedRoutes, ...wantedRules];
+    return { value: section.value.adopt ? wanted.map((one) => ({ ...one, adopt: true })) : wanted, diagnostics };
   },
 };
 
@@ -83,7 +84,8 @@ function match(rule: StaticRule, family: Family): Pick<RuleSpec, "family" | "pro
     ...(iif === undefined ? {} : { iif }),
     ...(oif === undefined ? {} : { oif }),
     ...(mark === undefined ? {} : { mark }),
-    ...(mask === undefined ? {} : { mask }),
+    // A mark of 0 without a mask would match every packet (fib_nl2rule).
+    ...(mask === undefined && mark === undefined ? {} : { mask: mask ?? 0xffffffff }),
     ...(tos === undefined ? {} : { tos }),
     ...(dscp === undefined ? {} : { dscp }),
     ...(uids === undefined ? {} : { uids }),
@@ -114,6 +116,17 @@ function decide(
       severity: "error",
       summary: said.length === 0 ? "the rule does not say what it does" : "the rule says more than one thing to do",
       remedy: "Give it exactly one of `table`, `action` and `goto`.",
+      range: section.at("rules", index),
+    });
+    return undefined;
+  }
+  const suppressing = rule.suppress_prefixlength !== undefined || rule.suppress_ifgroup !== undefined;
+  if (suppressing && rule.table === undefined) {
+    diagnostics.push({
+      code: "rule-action",
+      severity: "error",
+      summary: "only a table's routes can be suppressed",
+      remedy: "Give the rule a `table`, or take `suppress_prefixlength` and `suppress_ifgroup` away.",
       range: section.at("rules", index),
     });
     return undefined;

@@ -129,7 +129,7 @@ function linkTowards(via: string, view: View): string | undefined {
 }
 
 function readMetrics(metrics: NonNullable<StaticRoute["metrics"]>): RouteMetrics {
-  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => value !== undefined)) as RouteMetrics;
+  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => value !== undefined));
 }
 
 /** Refuses what the family's kernel code would silently ignore. */

@@ -27,30 +27,32 @@ const hop = z.strictObject({
   onlink: optional("The gateway is on the link though no subnet says so.", z.boolean()),
 });
 
-const METRIC_NAMES = [
-  "mtu",
-  "window",
-  "rtt",
-  "rttvar",
-  "ssthresh",
-  "cwnd",
-  "advmss",
-  "reordering",
-  "hoplimit",
-  "initcwnd",
-  "features",
-  "rto_min",
-  "initrwnd",
-  "quickack",
-  "fastopen_no_cookie",
-] as const;
+/** Highest value of each metric that the kernel keeps as it is (fib_metrics.c: ip_metrics_convert). 0 says nothing. */
+const HIGHEST = {
+  mtu: 65_520,
+  window: MAX_U32,
+  rtt: MAX_U32,
+  rttvar: MAX_U32,
+  ssthresh: MAX_U32,
+  cwnd: MAX_U32,
+  advmss: 65_495,
+  reordering: MAX_U32,
+  hoplimit: 255,
+  initcwnd: MAX_U32,
+  features: 0x1f,
+  rto_min: MAX_U32,
+  initrwnd: MAX_U32,
+  quickack: 1,
+  fastopen_no_cookie: 1,
+} as const;
 
-const metricValue = z.optional(wholeNumber(0, MAX_U32));
+type MetricName = keyof typeof HIGHEST;
+const METRIC_NAMES = Object.keys(HIGHEST) as MetricName[];
 
 const metrics = z.strictObject({
-  ...(Object.fromEntries(METRIC_NAMES.map((key) => [key, metricValue])) as Record<
-    (typeof METRIC_NAMES)[number],
-    typeof metricValue
+  ...(Object.fromEntries(METRIC_NAMES.map((key) => [key, z.optional(wholeNumber(1, HIGHEST[key]))])) as Record<
+    MetricName,
+    z.ZodMiniOptional<z.ZodMiniType<number, number>>
   >),
   congctl: optional("Congestion control algorithm.", z.string().check(z.regex(/^[a-z0-9_-]{1,15}$/))),
   lock: optional("Metrics that the kernel must not adapt.", z.array(z.enum([...METRIC_NAMES, "congctl"]))),
@@ -68,7 +70,10 @@ const route = z.strictObject({
   via: optional("Gateway.", address),
   link: optional("Link; found by the gateway's subnet unless stated.", linkName),
   onlink: optional("The gateway is on the link though no subnet says so.", z.boolean()),
-  hops: optional("Several next hops for one route, instead of `via` and `link`.", z.array(hop).check(z.minLength(1))),
+  hops: optional(
+    "Several next hops for one route, instead of `via` and `link`.",
+    z.array(hop).check(z.minLength(1, "expected at least one hop")),
+  ),
   nexthop: optional("Id of a nexthop object, instead of `via` and `link`.", wholeNumber(1, MAX_U32)),
   source: optional("Source address for packets that have none yet.", address),
   from: optional("IPv6 only: source prefix that the packet must have.", prefix),
@@ -124,6 +129,7 @@ const rule = z.strictObject({
 });
 
 export const staticSchema = z.strictObject({
+  adopt: optional("Takes equal routes and rules of others over, so that they become heddle's.", z.boolean()),
   tables: optional(
     'Names for tables: an id, or "auto" for one from the range.',
     z.record(name, z.union([wholeNumber(1, MAX_U32), z.literal("auto")])),

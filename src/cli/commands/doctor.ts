@@ -1,0 +1,47 @@
+// Owns `heddle doctor`: what is wrong with the routing of this host, whoever made it.
+import { existsSync } from "node:fs";
+import { WISHES } from "../../doctor/paths.ts";
+import { examine } from "../../doctor/examine.ts";
+import { takePicture } from "../../host/picture/read.ts";
+import type { HostPicture } from "../../model/picture.ts";
+import { ROLES } from "../../roles/index.ts";
+import { DEFAULT_FILE } from "../context.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import type { ExitCode } from "../exit.ts";
+import { countFindings, renderFindings } from "../render/findings.ts";
+
+/** Looks at this host, changes nothing, and tells what it found. Needs no file; one that is there is heeded. */
+export async function doctor(context: Context, options: { root: string }): Promise<ExitCode> {
+  const picture = await addConfigured(context, await takePicture({ root: options.root, wishes: WISHES }));
+  const findings = examine(picture);
+  const counts = countFindings(findings);
+  if (context.options.json) {
+    const looked = { links: picture.links.length, routes: picture.routes.length, rules: picture.rules.length };
+    context.sayJson({ findings, counts, looked, diagnostics: [] });
+  } else {
+    context.say(renderFindings(findings, picture, context.paint));
+  }
+  return counts.error + counts.warning > 0 ? EXIT.findings : EXIT.ok;
+}
+
+/** What the file says about links in one subnet, so that a remedy can be "apply it" instead of "write it". */
+async function addConfigured(context: Context, picture: HostPicture): Promise<HostPicture> {
+  const { file } = context.options;
+  if (file === DEFAULT_FILE && !existsSync(file)) return picture;
+  const { config, diagnostics } = await context.readConfig();
+  if (!config) {
+    const why = diagnostics[0]?.summary ?? "It is not valid.";
+    return { ...picture, unseen: [...picture.unseen, { what: file, why: `${why}; heddle check tells more.` }] };
+  }
+  const links = new Set(picture.links.map(({ name }) => name));
+  const sections = config.sections
+    .filter(({ role }) => role === "multihome")
+    .map((section) => {
+      const claims = ROLES.find(({ name }) => name === section.role)?.claims(section, picture.links) ?? [];
+      const tables = claims.filter((claim) => "pool" in claim && claim.pool === "tables");
+      const named = tables.flatMap((claim) => ("name" in claim && links.has(claim.name) ? claim.name : []));
+      return { section: `${section.role}/${section.name}`, links: named };
+    });
+  return { ...picture, configured: { file, sections } };
+}

@@ -1,0 +1,112 @@
+// Owns the translation of the kernel's messages into a picture: specs as heddle says them, with the kernel's marks.
+import type { PictureAddress, PictureHop, PictureLink, PictureRoute, PictureRule } from "../../model/picture.ts";
+import { linkFromMessage } from "../kinds/facts-message.ts";
+import type { LinkNames } from "../kinds/link-names.ts";
+import { routeFromMessage } from "../kinds/route-message.ts";
+import { ruleFromMessage } from "../kinds/rule-message.ts";
+import { ADDRESS_FLAG } from "../netlink/address.ts";
+import type { AddressMessage } from "../netlink/address.ts";
+import { HOP_FLAG } from "../netlink/hops.ts";
+import { LINK_FLAG } from "../netlink/link.ts";
+import type { LinkMessage } from "../netlink/link.ts";
+import type { RouteMessage } from "../netlink/route.ts";
+import { RULE_FLAG } from "../netlink/rule.ts";
+import type { RuleMessage } from "../netlink/rule.ts";
+
+/** A link with its addresses. `names` tells the names of all links by index. */
+export function pictureLink(
+  message: LinkMessage,
+  addresses: readonly AddressMessage[],
+  names: ReadonlyMap<number, string>,
+): PictureLink {
+  const vrf = message.masterKind === "vrf" ? names.get(message.master ?? 0) : undefined;
+  const mode = message.kind === "ipoib" ? ipoibMode(message.kindAttributes) : undefined;
+  const fact = linkFromMessage(message, addresses, undefined, names);
+  return {
+    ...fact,
+    ...((message.flags & LINK_FLAG.noarp) === 0 ? {} : { noArp: true }),
+    ...(vrf === undefined ? {} : { vrf }),
+    ...(mode === undefined ? {} : { ipoibMode: mode }),
+    addresses: fact.addresses.map((spec, i): PictureAddress => {
+      const failed = ((addresses[i]?.flags ?? 0) & ADDRESS_FLAG.dadFailed) !== 0;
+      return failed ? { ...spec, dadFailed: true } : spec;
+    }),
+  };
+}
+
+/** IFLA_IPOIB_MODE (include/uapi/linux/if_link.h): 0 datagram, 1 connected, as an attribute of 16 bits. */
+const IPOIB_MODE = 2;
+
+/** The mode that IFLA_INFO_DATA of an IPoIB link tells; undefined when it tells none that is known. */
+export function ipoibMode(attributes: Uint8Array | undefined): PictureLink["ipoibMode"] {
+  if (!attributes) return undefined;
+  const view = new DataView(attributes.buffer, attributes.byteOffset, attributes.byteLength);
+  for (let at = 0; at + 4 <= view.byteLength;) {
+    const length = view.getUint16(at, true);
+    if (length < 4 || at + length > view.byteLength) return undefined;
+    if ((view.getUint16(at + 2, true) & 0x3fff) === IPOIB_MODE && length >= 6) {
+      return modeOf(view.getUint16(at + 4, true));
+    }
+    at += (length + 3) & ~3;
+  }
+  return undefined;
+}
+
+function modeOf(number: number): PictureLink["ipoibMode"] {
+  return number === 0 ? "datagram" : number === 1 ? "connected" : undefined;
+}
+
+/** A route with all of its hops; undefined for a cached exception and for a type without a name. */
+export function pictureRoute(message: RouteMessage, links: LinkNames): PictureRoute | undefined {
+  const spec = routeFromMessage(message, links);
+  if (!spec) return undefined;
+  const answersItself = ["blackhole", "unreachable", "prohibit", "throw"].includes(spec.type);
+  return { ...spec, hops: answersItself ? [] : hopsOf(message, links) };
+}
+
+function hopsOf(message: RouteMessage, links: LinkNames): PictureHop[] {
+  if (message.hops !== undefined) return message.hops.map((hop) => pictureHop({ ...hop }, links));
+  const { oif, gateway, flags, onlink } = message;
+  if (oif === undefined && gateway === undefined) return [];
+  return [
+    pictureHop(
+      { oif: oif ?? 0, weight: 1, flags, ...(gateway === undefined ? {} : { gateway }), ...(onlink ? { onlink } : {}) },
+      links,
+    ),
+  ];
+}
+
+function pictureHop(
+  hop: { oif: number; weight: number; flags: number; gateway?: string; onlink?: true },
+  links: LinkNames,
+): PictureHop {
+  const { oif, weight, flags, gateway, onlink } = hop;
+  return {
+    ...(oif === 0 ? {} : { link: links.name(oif) }),
+    ...(gateway === undefined ? {} : { via: gateway }),
+    ...(onlink ? { onlink } : {}),
+    ...(weight === 1 ? {} : { weight }),
+    ...((flags & HOP_FLAG.dead) === 0 ? {} : { dead: true }),
+    ...((flags & HOP_FLAG.linkdown) === 0 ? {} : { linkdown: true }),
+  };
+}
+
+/** A rule; undefined for an action without a name. */
+export function pictureRule(message: RuleMessage): PictureRule | undefined {
+  const spec = ruleFromMessage(message);
+  if (!spec) return undefined;
+  return {
+    ...spec,
+    ...((message.flags & RULE_FLAG.unresolved) === 0 ? {} : { unresolved: true }),
+    ...((message.flags & RULE_FLAG.iifDetached) === 0 ? {} : { iifDetached: true }),
+    ...((message.flags & RULE_FLAG.oifDetached) === 0 ? {} : { oifDetached: true }),
+    ...(asksForMore(message) ? { partial: true } : {}),
+  };
+}
+
+/** Whether the rule matches by something that specs have no word for; a mask of all bits is none. */
+function asksForMore(message: RuleMessage): boolean {
+  const { sourcePortMask = 0xffff, destinationPortMask = 0xffff, dscpMask = 0x3f, flowLabel, unknown } = message;
+  const masked = sourcePortMask !== 0xffff || destinationPortMask !== 0xffff || dscpMask !== 0x3f;
+  return masked || flowLabel !== undefined || (unknown?.length ?? 0) > 0;
+}

@@ -1,0 +1,120 @@
+// Owns the picture of a host that a diagnosis is made from: what the kernel and the files say, as plain data.
+//
+// It holds more than the specs of heddle's kinds, which leave out what nobody can ask for: marks that the kernel sets
+// on routes and rules (dead, unresolved), selectors that heddle has no word for, addresses that failed.
+import type { LinkFact } from "./facts.ts";
+import type { AddressSpec, Hop, RouteSpec, RuleSpec } from "./kinds.ts";
+
+/** An address, with what the kernel found out about it. */
+export interface PictureAddress extends AddressSpec {
+  /** IPv6: somebody else on the link has it (IFA_F_DADFAILED); the kernel does not use it. */
+  dadFailed?: true;
+}
+
+/** A link, with what matters only to a diagnosis. */
+export interface PictureLink extends Omit<LinkFact, "addresses"> {
+  /** Does not speak ARP (IFF_NOARP). */
+  noArp?: true;
+  /** The VRF that it is in: routing that is separate from that of the other links. */
+  vrf?: string;
+  /** Of an IPoIB link: how packets are sent. */
+  ipoibMode?: "datagram" | "connected";
+  addresses: PictureAddress[];
+}
+
+/** A next hop, with the state that the kernel marks it with. */
+export interface PictureHop extends Hop {
+  /** Not used: the link is down (RTNH_F_DEAD). */
+  dead?: true;
+  /** The link has no carrier (RTNH_F_LINKDOWN). */
+  linkdown?: true;
+}
+
+/** A route, its hops in the kernel's order; those of a nexthop object are said too. */
+export interface PictureRoute extends Omit<RouteSpec, "hops"> {
+  hops: PictureHop[];
+}
+
+/** A rule, with the kernel's marks. */
+export interface PictureRule extends RuleSpec {
+  /** A goto whose target is not there (FIB_RULE_UNRESOLVED). */
+  unresolved?: true;
+  /** `iif` names a link that is not there (FIB_RULE_IIF_DETACHED). */
+  iifDetached?: true;
+  oifDetached?: true;
+  /** It asks for something that this picture has no word for: it matches fewer packets than it seems to. */
+  partial?: true;
+}
+
+/** A chain of nftables that packets come through by themselves. */
+export interface PictureChain {
+  /** "ip", "ip6", "inet", … */
+  family: string;
+  table: string;
+  name: string;
+  /** "forward", "output", … */
+  hook: string;
+  policy: "accept" | "drop";
+  /** Rules in it that accept, or that go on in another chain, which may accept. */
+  accepting: number;
+}
+
+/** What a role needs of the kernel. */
+export const FEATURES = [
+  "policy-routing-ipv4",
+  "policy-routing-ipv6",
+  "nexthop-objects",
+  "nftables",
+  "conntrack",
+  "bpf",
+  "bpf-cgroup",
+  "bpf-tc",
+  "btf",
+] as const;
+
+/** One of them. */
+export type Feature = (typeof FEATURES)[number];
+
+/** What heddle.yaml already says about links in one subnet. */
+export interface ConfiguredSection {
+  /** "multihome/ib". */
+  section: string;
+  /** The links of this host that it means. */
+  links: string[];
+}
+
+/** One host at one moment. */
+export interface HostPicture {
+  links: PictureLink[];
+  routes: PictureRoute[];
+  /** In the kernel's order. */
+  rules: PictureRule[];
+  /** By path below /proc/sys, with slashes; absent where there is none or it could not be read. */
+  sysctls: Record<string, string>;
+  tableNames: Record<string, number>;
+  /** By absolute path: the text of a file that was read, "" of one that only matters by being there. */
+  files: Record<string, string>;
+  /** Absent where nftables could not be asked. */
+  chains?: PictureChain[];
+  /** Whether the kernel has it; absent where it does not tell. */
+  features: Partial<Record<Feature, boolean>>;
+  /** What heddle.yaml says; absent where there is none, or none that can be read. */
+  configured?: { file: string; sections: ConfiguredSection[] };
+  /** What could not be looked at, and why. */
+  unseen: { what: string; why: string }[];
+}
+
+/** What a picture shall hold besides links, routes and rules. */
+export interface PictureWishes {
+  /** Sysctls; "*" in the place of a link stands for every link and for "all". */
+  sysctls: readonly string[];
+  /** Files whose text is wanted. */
+  texts: readonly string[];
+  /** Directories whose files "*.conf" are wanted as text. */
+  directories: readonly string[];
+  /** Files that only matter by being there. */
+  markers: readonly string[];
+  /** Units of systemd whose enabling matters, and the directories in which it makes its links. */
+  services: readonly string[];
+  unitDirectories: readonly string[];
+}

@@ -1,0 +1,71 @@
+// Owns the proof that heddle remembers the right values of the right links.
+import { describe, expect, test } from "vitest";
+import { linksFrom } from "../../test/cases.ts";
+import { emptyLedger } from "../model/plan.ts";
+import type { Ledger, Step } from "../model/plan.ts";
+import { followLinks, noteBefore } from "./ledger.ts";
+
+const PATH = "net/ipv4/conf/ib0/rp_filter";
+const memory = { earlier: "0", set: ["2"], link: 2 };
+const ledger: Ledger = { ...emptyLedger(), sysctls: { [PATH]: memory } };
+
+/** A step that sets a value where another one stood. */
+function set(before: string, after: string): Step {
+  const object = (value: string) => ({ kind: "sysctl" as const, key: `sysctl ${PATH}`, spec: { path: PATH, value } });
+  return {
+    action: "replace",
+    before: object(before),
+    after: { ...object(after), needs: [], owners: [], from: [] },
+    why: "changed",
+  };
+}
+
+describe("links that change", () => {
+  test("a renamed one keeps its memory under its new name", () => {
+    const links = linksFrom({ ibx: { index: 2 } });
+    expect(followLinks(ledger, links).sysctls).toEqual({ "net/ipv4/conf/ibx/rp_filter": memory });
+  });
+
+  test("two that swap their names swap their memory", () => {
+    const both: Ledger = {
+      ...emptyLedger(),
+      sysctls: { [PATH]: memory, "net/ipv4/conf/ib1/rp_filter": { ...memory, link: 3, earlier: "1" } },
+    };
+    const links = linksFrom({ ib1: { index: 2 }, ib0: { index: 3 } });
+    expect(followLinks(both, links).sysctls).toEqual({
+      "net/ipv4/conf/ib1/rp_filter": memory,
+      [PATH]: { ...memory, link: 3, earlier: "1" },
+    });
+  });
+
+  test("one that was made anew under the same name has no memory", () => {
+    expect(followLinks(ledger, linksFrom({ ib0: { index: 9 } })).sysctls).toEqual({});
+  });
+
+  test("switches of the whole host are nobody's", () => {
+    const host: Ledger = { ...emptyLedger(), sysctls: { "net/ipv4/ip_forward": { earlier: "0", set: ["1"] } } };
+    expect(followLinks(host, [])).toEqual(host);
+  });
+});
+
+describe("values before a change", () => {
+  const links = linksFrom({ ib0: { index: 2 } });
+  test("the first one is kept through later changes of ours", () => {
+    expect(noteBefore(ledger, [set("2", "1")], links).sysctls[PATH]).toEqual({
+      earlier: "0",
+      set: ["2", "1"],
+      link: 2,
+    });
+  });
+
+  test("with nothing new to remember the ledger is the same one, so that nothing need be written", () => {
+    expect(noteBefore(ledger, [], links)).toBe(ledger);
+    const again: Ledger = { ...ledger, sysctls: { [PATH]: { ...memory, set: ["2", "1"] } } };
+    expect(noteBefore(again, [set("2", "1")], links)).toBe(again);
+    expect(noteBefore(ledger, [set("2", "1")], links)).not.toBe(ledger);
+  });
+
+  test("one that somebody else set meanwhile is what it gets back", () => {
+    expect(noteBefore(ledger, [set("8", "2")], links).sysctls[PATH]).toEqual({ earlier: "8", set: ["2"], link: 2 });
+  });
+});
