@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo check test format clean
+.PHONY: help setup build demo check test bench format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 # Only slows every start of Node down; nothing here talks TLS but npm, which has its own setting.
@@ -32,12 +32,19 @@ demo: build ## two hosts with two InfiniBand cards each: the trouble, the plan, 
 check: setup build/heddle.node ## types, lint, format, import rules, pure tests
 	@node --version | grep -q '^v24\.'
 	@echo "Types…" >&2 && tsc -p .
-	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src test tools
+	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src test tools bench
 	@echo "Format…" >&2 && prettier --check --log-level=warn .
 	@echo "Pure tests…" >&2 && vitest run --project pure
 
 test: check build ## everything
 	@tools/test.sh
+
+build/bench-run: bench/run.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+bench: build build/bench-run ## measure, a few minutes; `make bench QUICK=1` for a glance
+	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

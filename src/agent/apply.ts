@@ -1,10 +1,11 @@
 // Owns the doing of a plan: memory first, then the kernel, and the way back when a step fails.
 import type { Host, StepResult } from "../host/host.ts";
 import type { LinkFact } from "../model/facts.ts";
-import type { Kind } from "../model/kinds.ts";
+import type { Key, Kind } from "../model/kinds.ts";
 import type { Observed } from "../model/objects.ts";
 import type { Ledger, Step } from "../model/plan.ts";
 import { describeStep } from "../plan/kinds/index.ts";
+import { isSameData } from "../plan/kinds/canonical.ts";
 import { noteAfter, noteBefore } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import { textOf } from "../plan/plan.ts";
@@ -39,9 +40,8 @@ export async function applyPlan(look: Look, host: Host, store: Store, trace: Tra
   const before = noteBefore(look.ledger, plan.steps, snapshot.links);
   // Earlier values must be safe before anything changes. Where nothing new has to be remembered nothing is written, so
   // that `remove` works on a full disk.
-  if (JSON.stringify(before) !== JSON.stringify(look.ledger)) await store.writeLedger(before);
-  if (JSON.stringify(look.intent.numbers) !== JSON.stringify(look.earlier))
-    await store.writeNumbers(look.intent.numbers);
+  if (before !== look.ledger) await store.writeLedger(before);
+  if (!isSameData(look.intent.numbers, look.earlier)) await store.writeNumbers(look.intent.numbers);
 
   const done: Step[] = [];
   const made: Observed[] = [];
@@ -106,18 +106,26 @@ async function takeBack(look: Look, done: readonly Step[], host: Host, trace: Tr
   for (const kind of new Set(done.map(kindOf))) {
     now.set(kind, await host.drivers[kind].list(present, { sysctls, nftTables: true }));
   }
+  const touched = new Set(done.map((step) => objectOf(step).key));
+  const [earlier, later] = [textsByKey(observed, touched), textsByKey([...now.values()].flat(), touched)];
   return done
     .filter((step) => {
-      const { kind, key } = objectOf(step);
-      const texts = (all: readonly Observed[]): string =>
-        all
-          .filter((one) => one.kind === kind && one.key === key)
-          .map(textOf)
-          .toSorted()
-          .join("\n");
-      return texts(observed) !== texts(now.get(kind) ?? []);
+      const { key } = objectOf(step);
+      return earlier.get(key)?.toSorted().join("\n") !== later.get(key)?.toSorted().join("\n");
     })
     .map(describeStep);
+}
+
+/** What stands under each of the keys, in no order. */
+function textsByKey(all: readonly Observed[], keys: ReadonlySet<Key>): Map<Key, string[]> {
+  const texts = new Map<Key, string[]>();
+  for (const one of all) {
+    if (!keys.has(one.key)) continue;
+    const group = texts.get(one.key);
+    if (group) group.push(textOf(one));
+    else texts.set(one.key, [textOf(one)]);
+  }
+  return texts;
 }
 
 function objectOf(step: Step): Pick<Observed, "kind" | "key"> {

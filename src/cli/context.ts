@@ -1,10 +1,8 @@
 // Owns what every command has in common: the global options, reading the file, and saying things.
 import { readFile, stat } from "node:fs/promises";
-import { parseConfig } from "../config/config.ts";
 import type { Config } from "../config/config.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { hasErrors } from "../model/diagnostic.ts";
-import { ROLES } from "../roles/index.ts";
 import { EXIT } from "./exit.ts";
 import type { ExitCode } from "./exit.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
@@ -84,8 +82,13 @@ export class Context {
   }
 
   /** Checks a text in the file's place: the one that a saved plan was made of. */
-  takeText(file: string, text: string): { config?: Config; diagnostics: Diagnostic[] } {
+  async takeText(file: string, text: string): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
     this.#sources.set(file, text);
+    // The YAML library and the schemas of the roles are a good part of the start, which `--help` does without.
+    const [{ parseConfig }, { ROLES }] = await Promise.all([
+      import("../config/config.ts"),
+      import("../roles/index.ts"),
+    ]);
     const { value, diagnostics } = parseConfig(text, file, ROLES);
     return value && !hasErrors(diagnostics) ? { config: value, diagnostics } : { diagnostics };
   }

@@ -6,7 +6,7 @@ import type { NumberRange } from "../model/kinds.ts";
 import type { Role, Section } from "../roles/role.ts";
 import { issueToDiagnostics } from "./issues.ts";
 import { fileSchema, jsonSchema, keysAt } from "./schema.ts";
-import { pathKey, readYaml } from "./yaml.ts";
+import { readYaml } from "./yaml.ts";
 import type { YamlText } from "./yaml.ts";
 
 /** A read and checked file. */
@@ -64,7 +64,7 @@ function withoutEchoes(all: readonly Diagnostic[]): Diagnostic[] {
 /** The place of a path, or of the nearest part of the file above it. */
 function placeOf(source: YamlText, path: readonly PropertyKey[]): { key: SourceRange; value: SourceRange } {
   for (let length = path.length; length >= 0; length--) {
-    const place = source.places.get(pathKey(path.slice(0, length)));
+    const place = source.place(path.slice(0, length));
     if (place) return place;
   }
   throw new Error("every file has a place for its root");

@@ -1,6 +1,6 @@
 // Owns the reading of YAML into plain values, with the place of every key and value.
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import type { Document, DocumentOptions, Node, ParseOptions, SchemaOptions } from "yaml";
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import type { Document, DocumentOptions, ParseOptions, SchemaOptions } from "yaml";
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
 
 /** Files larger than this are refused unread, in UTF-16 code units: the largest sensible one is far smaller. */
@@ -15,8 +15,8 @@ const MAX_ALIASES = 10_000;
 /** A read file: its value as JSON would have it, and where each part of it stands. */
 export interface YamlText {
   value: unknown;
-  /** By pathKey. */
-  places: Map<string, Places>;
+  /** The place of a path; undefined where nothing stands there. The root always has one. */
+  place(path: readonly PropertyKey[]): Places | undefined;
 }
 
 /** Where one part of the file stands. */
@@ -24,11 +24,6 @@ export interface Places {
   /** The key, or the item itself in a list. */
   key: SourceRange;
   value: SourceRange;
-}
-
-/** The text under which the place of a path is kept. */
-export function pathKey(path: readonly PropertyKey[]): string {
-  return JSON.stringify(path.map(String));
 }
 
 /** Reads one YAML document (1.2 core schema, no tags). All mistakes in it are collected. */
@@ -85,9 +80,7 @@ export function readYaml(text: string, file: string): Outcome<YamlText> {
     return refuse("the file unfolds without bounds", `Its aliases (*name) make more than ${MAX_ALIASES} copies.`);
   }
   const root = rangeOfNode(document.contents) ?? rangeOf(0, 0);
-  const places = new Map<string, Places>();
-  recordPlaces(places, document, [], document.contents, { key: root, value: root }, rangeOfNode);
-  return { value: { value, places }, diagnostics: [] };
+  return { value: { value, place: placeFinder(document, root, rangeOfNode) }, diagnostics: [] };
 }
 
 /** The parser's answer; undefined where its recursion overflowed, which some flat texts manage as well. */
@@ -150,30 +143,38 @@ function findOddities(document: Document, rangeOfNode: RangeOfNode): Diagnostic[
   return found;
 }
 
-function recordPlaces(
-  places: Map<string, Places>,
-  document: Document,
-  path: string[],
-  node: Node | null | undefined,
-  own: Places,
-  rangeOfNode: RangeOfNode,
-): void {
-  places.set(pathKey(path), own);
-  const target = isAlias(node) ? node.resolve(document) : node;
-  const record = (step: string, child: unknown, place: Places): void =>
-    recordPlaces(places, document, [...path, step], isNode(child) ? child : undefined, place, rangeOfNode);
-  if (isMap(target)) {
-    for (const pair of target.items) {
-      if (!isPair(pair) || !isScalar(pair.key)) continue;
-      const key = rangeOfNode(pair.key) ?? own.value;
-      record(String(pair.key.value), pair.value, { key, value: rangeOfNode(pair.value) ?? key });
+/** Looks a path up in the document. Large files are asked for few of their places, so that none is noted ahead. */
+function placeFinder(document: Document, root: SourceRange, rangeOfNode: RangeOfNode): YamlText["place"] {
+  // An alias is resolved by a walk through the document, and may stand above a hundred thousand routes.
+  const targets = new Map<unknown, unknown>();
+  const targetOf = (node: unknown): unknown => {
+    if (!isAlias(node)) return node;
+    if (!targets.has(node)) targets.set(node, node.resolve(document));
+    return targets.get(node);
+  };
+  return (path) => {
+    let node: unknown = document.contents;
+    let place: Places = { key: root, value: root };
+    for (const step of path) {
+      const target = targetOf(node);
+      if (isMap(target)) {
+        const pair = target.items.findLast(({ key }) => isScalar(key) && String(key.value) === String(step));
+        if (!pair) return undefined;
+        const key = rangeOfNode(pair.key) ?? place.value;
+        place = { key, value: rangeOfNode(pair.value) ?? key };
+        node = pair.value;
+      } else if (isSeq(target)) {
+        const index = Number(step);
+        if (!(index in target.items)) return undefined;
+        node = target.items[index];
+        const value = rangeOfNode(node) ?? place.value;
+        place = { key: value, value };
+      } else {
+        return undefined;
+      }
     }
-  } else if (isSeq(target)) {
-    for (const [index, item] of target.items.entries()) {
-      const value = rangeOfNode(item) ?? own.value;
-      record(String(index), item, { key: value, value });
-    }
-  }
+    return place;
+  };
 }
 
 /** What is said of a syntax error, in place of the parser's words where those are for programmers. */

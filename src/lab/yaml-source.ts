@@ -2,7 +2,7 @@
 import type * as z from "zod/mini";
 import { issueToDiagnostics, pathText } from "../config/issues.ts";
 import { nearest } from "../model/nearest.ts";
-import { pathKey, readYaml, type Places, type YamlText } from "../config/yaml.ts";
+import { readYaml, type Places, type YamlText } from "../config/yaml.ts";
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
 import { knownKeys } from "./known-keys.ts";
 
@@ -12,11 +12,11 @@ export type Path = readonly PropertyKey[];
 /** A read YAML text that knows where its values stand. */
 export class YamlSource {
   readonly value: unknown;
-  readonly #places: Map<string, Places>;
+  readonly #text: YamlText;
 
   private constructor(text: YamlText) {
     this.value = text.value;
-    this.#places = text.places;
+    this.#text = text;
   }
 
   /** Reads a text; what YAML itself finds wrong is in the diagnostics. */
@@ -63,10 +63,10 @@ export class YamlSource {
 
   #placesOf(path: Path): Places {
     for (let length = path.length; length > 0; length--) {
-      const places = this.#places.get(pathKey(path.slice(0, length)));
+      const places = this.#text.place(path.slice(0, length));
       if (places) return places;
     }
-    return this.#places.get(pathKey([])) as Places; // The root always has a place.
+    return this.#text.place([]) as Places; // The root always has a place.
   }
 }
 

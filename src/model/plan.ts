@@ -48,7 +48,10 @@ export interface Ledger {
   sysctls: Record<string, SysctlMemory>;
   /** By key: addresses that heddle put on links, with the index of the link. */
   addresses: Record<Key, { link: number }>;
-  /** By key: the object as it was last applied, as text. Absent keys were never applied on this boot. */
+  /**
+   * By key: the object as it was last applied, as rememberedAs (plan.ts) has it. Absent keys were never applied on this
+   * boot.
+   */
   applied: Record<Key, string>;
   /**
    * By key: what the kernel made of the object in `applied`, as text, for kinds that the kernel gives back in other

@@ -31,7 +31,7 @@ export function composeDesired(wishes: readonly Wish[]): Outcome<DesiredState> {
       else diagnostics.push(conflict(present, candidate));
     }
   }
-  return { value: { objects: [...byKey.values()].sort(inOrderOfCreation) }, diagnostics };
+  return { value: { objects: inOrderOfCreation([...byKey.values()]) }, diagnostics };
 }
 
 function desire(wish: Wanted, owner: RoleId): Desired {
@@ -78,13 +78,19 @@ function conflict(kept: Desired, refused: Desired): Diagnostic {
   };
 }
 
-/** Orders objects as they are made: by kind, then as the kind says, then by key so that plans are stable. */
-export function inOrderOfCreation(a: OrderedObject, b: OrderedObject): number {
-  const byKind = KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind);
-  if (byKind !== 0) return byKind;
-  const byRank = rank(a.kind, a.spec) - rank(b.kind, b.spec);
-  if (byRank !== 0) return byRank;
-  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+/** Objects as they are made: by kind, then as the kind says, then by key so that plans are stable. */
+export function inOrderOfCreation<T extends OrderedObject>(objects: readonly T[]): T[] {
+  const placed = objects.map((object) => ({
+    object,
+    kind: KINDS.indexOf(object.kind),
+    rank: rank(object.kind, object.spec),
+  }));
+  placed.sort((a, b) => a.kind - b.kind || a.rank - b.rank || compareKeys(a.object.key, b.object.key));
+  return placed.map(({ object }) => object);
+}
+
+function compareKeys(a: Key, b: Key): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 type OrderedObject = Pick<Desired, "kind" | "spec" | "key">;

@@ -59,6 +59,13 @@ describe("values before a change", () => {
     });
   });
 
+  test("with nothing new to remember the ledger is the same one, so that nothing need be written", () => {
+    expect(noteBefore(ledger, [], links)).toBe(ledger);
+    const again: Ledger = { ...ledger, sysctls: { [PATH]: { ...memory, set: ["2", "1"] } } };
+    expect(noteBefore(again, [set("2", "1")], links)).toBe(again);
+    expect(noteBefore(ledger, [set("2", "1")], links)).not.toBe(ledger);
+  });
+
   test("one that somebody else set meanwhile is what it gets back", () => {
     expect(noteBefore(ledger, [set("8", "2")], links).sysctls[PATH]).toEqual({ earlier: "8", set: ["2"], link: 2 });
   });

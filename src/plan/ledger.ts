@@ -3,8 +3,9 @@ import type { LinkFact } from "../model/facts.ts";
 import type { DesiredState, Observed } from "../model/objects.ts";
 import type { Ledger, Plan, Step, SysctlMemory } from "../model/plan.ts";
 import { addressKeyOn } from "./kinds/address.ts";
+import { isSameData } from "./kinds/canonical.ts";
 import { linkOfSysctl } from "./kinds/sysctl.ts";
-import { textOf } from "./plan.ts";
+import { rememberedAs, textOf } from "./plan.ts";
 
 /**
  * The ledger as it is true of the links that are there: a link that was renamed took its switches and addresses along,
@@ -28,17 +29,23 @@ export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger 
 
 /**
  * The ledger to write before the steps are done: earlier values are safe before anything changes, and while a change
- * is under way both the old and the new value count as ours, so that a crash on either side loses nothing.
+ * is under way both the old and the new value count as ours, so that a crash on either side loses nothing. The ledger
+ * itself, where nothing new has to be remembered.
  */
 export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readonly LinkFact[]): Ledger {
   const sysctls = { ...ledger.sysctls };
   const addresses = { ...ledger.addresses };
+  let isNews = false;
   for (const step of steps) {
     if (step.action === "delete") continue;
     if (step.after.kind === "address") {
       const { link: name } = step.after.spec;
       const index = links.find((link) => link.name === name)?.index;
-      if (index !== undefined) addresses[step.after.key] = { link: index };
+      const known = addresses[step.after.key];
+      if (index !== undefined && known?.link !== index) {
+        addresses[step.after.key] = { link: index };
+        isNews = true;
+      }
     }
     if (step.after.kind !== "sysctl") continue;
     const { path, value } = step.after.spec;
@@ -51,9 +58,11 @@ export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readon
     const memory: SysctlMemory = own
       ? { ...own, set: [...new Set([...own.set, value])] }
       : { earlier: now ?? value, set: [value] };
-    sysctls[path] = index === undefined ? memory : { ...memory, link: index };
+    const noted = index === undefined ? memory : { ...memory, link: index };
+    isNews ||= !isSameData(known, noted);
+    sysctls[path] = noted;
   }
-  return { ...ledger, sysctls, addresses };
+  return isNews ? { ...ledger, sysctls, addresses } : ledger;
 }
 
 /**
@@ -64,7 +73,7 @@ export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan, made: 
   const blocked = new Set(plan.blocked.map(({ desired }) => desired.key));
   const inForce = want.objects.filter((object) => !blocked.has(object.key));
   const applied: Ledger["applied"] = {};
-  for (const object of inForce) applied[object.key] = textOf(object);
+  for (const object of inForce) applied[object.key] = rememberedAs(object);
   const settled = new Set(plan.settled);
   const words: Ledger["made"] = {};
   for (const [key, text] of Object.entries(ledger.made)) {

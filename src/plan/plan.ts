@@ -5,6 +5,7 @@ import type { RuleAdoptions } from "./adopt.ts";
 import { isOurs } from "./ownership.ts";
 import { inOrderOfCreation } from "./compose.ts";
 import { rebuildRoutes } from "./emptied-links.ts";
+import { fingerprint, isSameData } from "./kinds/canonical.ts";
 import { describeObject, rulesOf } from "./kinds/index.ts";
 import { Ground } from "./needs.ts";
 import type { Key, Kind, Specs } from "../model/kinds.ts";
@@ -17,19 +18,19 @@ import type { Ledger, Plan, Step } from "../model/plan.ts";
  * Objects that are not ours appear in no step but one that adopts them; where one stands in the way, the plan says so.
  */
 export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Plan {
-  const present = groupByKey(have.observed);
+  const { present, others } = sortByWish(want, have);
   const plan: Plan = { steps: [], blocked: [], settled: [] };
-  const wanted = new Set<Key>(want.objects.map((desired) => desired.key));
-  const unwanted = have.observed.filter((observed) => !wanted.has(observed.key) && isOurs(observed, ledger));
+  const unwanted = others.filter((observed) => isOurs(observed, ledger));
   // Somebody else's nexthop under a number of ours leads where they want, so nothing of ours is built on it.
-  const taken = have.observed.filter(({ kind, key }) => kind === "nexthop" && wanted.has(key));
+  const taken = [...present.values()].flat().filter(({ kind }) => kind === "nexthop");
   const strange = taken.filter((observed) => !isOurs(observed, ledger));
   const ground = new Ground(have, new Set([...unwanted, ...strange].map((observed) => observed.key)));
   const known: Known = { have, ledger, adoptions: findRuleAdoptions(want, have, ledger), ground };
   for (const desired of want.objects) planDesired(plan, desired, present.get(desired.key) ?? [], known);
   const creations = adoptionsFirst(plan.steps, have);
-  const removals = unwanted
-    .sort((a, b) => inOrderOfCreation(b, a))
+  // Reversed before as well, so that those of one key stay in the kernel's order.
+  const removals = inOrderOfCreation(unwanted.toReversed())
+    .toReversed()
     .flatMap((observed) => planRemoval(observed, ledger));
   const surplus = creations.filter((step) => step.action === "delete");
   plan.steps = [...creations.filter((step) => step.action !== "delete"), ...surplus, ...removals];
@@ -67,11 +68,18 @@ const SHARED: ReadonlySet<Kind> = new Set(["sysctl", "address"]);
 
 function planDesired(plan: Plan, whole: Desired, present: Observed[], known: Known): void {
   const { ledger, adoptions, ground } = known;
+  const theirs = adoptions.theirs.get(whole.key) ?? [];
   const { desired, missing } = narrow(whole, ground);
+  const [only] = present;
+  // By far the most objects of a large host: there, alone, ours and right, and nobody else's to take over.
+  const alone = present.length === 1 && theirs.length === 0 ? only : undefined;
+  if (alone && isOurs(alone, ledger) && isEqual(alone, desired ?? whole)) {
+    plan.settled.push(whole.key);
+    return;
+  }
   const ours = present.filter((observed) => isOurs(observed, ledger));
   const foreign = present.filter((observed) => !isOurs(observed, ledger));
   const right = ours.find((observed) => isRight(observed, desired ?? whole, ledger));
-  const theirs = adoptions.theirs.get(whole.key) ?? [];
   if (right) {
     if (theirs.length === 0) plan.settled.push(whole.key);
     for (const before of theirs) plan.steps.push({ action: "adopt", before, after: whole, why: "asked", beside: true });
@@ -90,7 +98,7 @@ function planDesired(plan: Plan, whole: Desired, present: Observed[], known: Kno
   const earlier = whole.kind === "sysctl" ? foreign[0] : undefined;
   const [before, ...twins] = earlier ? [earlier] : ours;
   if (before) {
-    const drifted = ledger.applied[whole.key] === textOf(whole);
+    const drifted = ledger.applied[whole.key] === rememberedAs(whole);
     plan.steps.push({ action: "replace", before, after: desired, why: drifted ? "drift" : "changed" });
     for (const twin of twins) plan.steps.push({ action: "delete", before: twin, why: "orphan" });
   } else {
@@ -103,6 +111,7 @@ function planDesired(plan: Plan, whole: Desired, present: Observed[], known: Kno
 function narrow(desired: Desired, ground: Ground): { desired?: Desired; missing: Need[] } {
   const isThere = (need: Need): boolean => ground.lack(need) === undefined;
   const { spec, missing } = narrowSpec(desired.kind, desired.spec, isThere);
+  if (spec === desired.spec) return { desired, missing };
   // The narrowed spec is of the same kind, which TypeScript cannot follow through the union.
   return spec === undefined ? { missing } : { desired: { ...desired, spec } as Desired, missing };
 }
@@ -158,27 +167,43 @@ function planAdoption(plan: Plan, desired: Desired, present: readonly Observed[]
   return true;
 }
 
-function groupByKey(observed: readonly Observed[]): Map<Key, Observed[]> {
-  const groups = new Map<Key, Observed[]>();
-  for (const object of observed) {
-    const group = groups.get(object.key);
-    if (group) group.push(object);
-    else groups.set(object.key, [object]);
+/** What is there under the keys that are wanted, by key, and everything else, both in the kernel's order. */
+function sortByWish(want: DesiredState, have: Snapshot): { present: Map<Key, Observed[]>; others: Observed[] } {
+  const none: Observed[] = [];
+  const present = new Map<Key, Observed[]>();
+  for (const { key } of want.objects) present.set(key, none);
+  const others: Observed[] = [];
+  for (const object of have.observed) {
+    const group = present.get(object.key);
+    if (group === undefined) others.push(object);
+    else if (group === none) present.set(object.key, [object]);
+    else group.push(object);
   }
-  return groups;
+  return { present, others };
 }
 
 /** Whether one of ours is as it should be: in the words it was asked for, or in those the kernel has for them. */
 function isRight(observed: Observed, desired: Desired, ledger: Ledger): boolean {
   if (isEqual(observed, desired)) return true;
-  return ledger.applied[desired.key] === textOf(desired) && ledger.made[desired.key] === textOf(observed);
+  const made = ledger.made[desired.key];
+  return made !== undefined && ledger.applied[desired.key] === rememberedAs(desired) && made === textOf(observed);
 }
 
 function isEqual(observed: Observed, desired: Desired): boolean {
-  return textOf(observed) === textOf(desired);
+  return isSameData(observed.spec, desired.spec) || textOf(observed) === textOf(desired);
 }
 
-/** The text by which two objects of one key are compared, and which the ledger remembers. */
+/**
+ * What the ledger remembers of an object, to tell whether it is asked for as it was last time: of routes and rules, of
+ * which there may be a hundred thousand, a fingerprint, for only the reason of a step hangs on it; of nftables tables
+ * the whole text, for on it hangs whether the kernel's own words for them are right.
+ */
+export function rememberedAs<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
+  const text = textOf(object);
+  return object.kind === "nftTable" ? text : fingerprint(text);
+}
+
+/** The text by which two objects of one key are compared. */
 export function textOf<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
   return rulesOf(object.kind).compare(object.spec);
 }

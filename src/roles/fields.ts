@@ -2,7 +2,7 @@
 //
 // Each says what is wrong in words for the one who wrote the file; `params.remedy` says what to write instead.
 import * as z from "zod/mini";
-import { canonicalAddress, familyOf, networkOf, parsePrefix } from "../model/ip.ts";
+import { addressBits, canonicalAddress, familyOf, networkOf, parsePrefix } from "../model/ip.ts";
 import type { NumberRange } from "../model/kinds.ts";
 
 /** A key that may be left out, with its sentence for the JSON Schema and the manual. */
@@ -85,7 +85,8 @@ function readPrefix(input: string): string | Refusal {
   const parts = parsePrefix(input);
   if (!parts) return new Refusal(`"${input}" is not an IP prefix`, "Write it like 10.20.0.0/16 or fd00:16::/64.");
   const whole = `${parts.address}/${parts.length}`;
-  const network = networkOf(whole);
+  // An address alone has no bits behind its length.
+  const network = parts.length === addressBits(parts.family) ? whole : networkOf(whole);
   if (network !== whole) {
     const host = `${parts.address}/${familyOf(parts.address) === 4 ? 32 : 128}`;
     return new Refusal(
@@ -96,9 +97,11 @@ function readPrefix(input: string): string | Refusal {
   return whole;
 }
 
+const UTF8 = new TextEncoder();
+
 /** The name of a link as the kernel allows it (dev_valid_name, net/core/dev.c). */
 export const linkName = text("the name of a link", (input) => {
-  const fits = new TextEncoder().encode(input).length <= 15;
+  const fits = UTF8.encode(input).length <= 15;
   if (fits && /^[^\s/:\p{Cc}]+$/u.test(input) && input !== "." && input !== "..") return input;
   return new Refusal(`"${input}" cannot be the name of a link`, "A name has 1 to 15 bytes, without spaces, / and :.");
 });

@@ -1,5 +1,4 @@
 // Owns small state files: read with bounds, written whole or not at all, in folders that nobody else can write to.
-import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { lstat, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { constants as os } from "node:os";
@@ -46,6 +45,8 @@ export async function makeStateFolder(path: string, missingAbove = 2): Promise<v
  */
 export async function writeWhole(path: string, text: string): Promise<void> {
   await makeStateFolder(dirname(path));
+  // Imported where it is needed: it takes Node longer to load than the rest of this takes to run.
+  const { randomUUID } = await import("node:crypto");
   const beside = `${path}.${randomUUID().slice(0, 8)}.tmp`;
   try {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

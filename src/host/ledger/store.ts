@@ -23,8 +23,9 @@ const ledgerFile = z.object({
   ),
   /** Absent in files of versions that did not manage addresses. */
   addresses: z.optional(z.record(z.string(), z.object({ link: z.number() }))),
-  applied: z.record(z.string(), z.string()),
-  made: z.optional(z.record(z.string(), z.string())),
+  // One for each object of the host: zod takes its time over so many.
+  applied: z.custom<Ledger["applied"]>(isMappingOfTexts),
+  made: z.optional(z.custom<Ledger["made"]>(isMappingOfTexts)),
 });
 
 const numbersFile = z.object({
@@ -109,6 +110,11 @@ export class StateStore {
   async writeNumbers(numbers: Numbers): Promise<void> {
     await writeWhole(this.#numbersFile, `${JSON.stringify({ version: VERSION, ...numbers }, null, 2)}\n`);
   }
+}
+
+function isMappingOfTexts(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((text) => typeof text === "string");
 }
 
 function toLedger(file: z.output<typeof ledgerFile>): Ledger {

@@ -30,8 +30,10 @@ export const staticRole: Role<Static> = {
       claims.push({ pool: "tables", name, from, ...(id === "auto" ? {} : { fixed: id }) });
     }
     for (const [list, entries] of Object.entries({ routes, rules })) {
+      const said = new Set<number>();
       for (const [index, { table }] of entries.entries()) {
-        if (typeof table !== "number") continue;
+        if (typeof table !== "number" || said.has(table)) continue;
+        said.add(table);
         claims.push({ pool: "tables", name: `#${table}`, fixed: table, from: section.at(list, index, "table") });
       }
     }

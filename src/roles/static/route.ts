@@ -66,17 +66,16 @@ function checkShape(section: Section<Static>, route: StaticRoute, index: number,
   const single = route.via !== undefined || route.link !== undefined || route.onlink !== undefined;
   const ways = [single, route.hops !== undefined, route.nexthop !== undefined].filter(Boolean).length;
   const type = route.type ?? "unicast";
-  const range = section.at("routes", index);
   if (ANSWERS_ITSELF.has(type) && ways > 0) {
     const summary = `a ${type} route goes nowhere, so it cannot have a way`;
     const remedy = "Take `via`, `link`, `hops` and `nexthop` away.";
-    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range });
+    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range: section.at("routes", index) });
     return false;
   }
   if (!ANSWERS_ITSELF.has(type) && ways !== 1) {
     const summary = ways === 0 ? "the route does not say where to go" : "the route says more than one way to go";
     const remedy = "Give it `via` and `link` (or one of them), or `hops`, or `nexthop`.";
-    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range });
+    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range: section.at("routes", index) });
     return false;
   }
   return true;
