@@ -287,6 +287,19 @@ export function testHostContract(open: () => Promise<Stage>): void {
         expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([rulesOf("rule").normalize(rule())]);
       }));
 
+    test("a general one and a specific one of the same priority are both taken away, in whatever order", () =>
+      withStage(async ({ host }) => {
+        const specific = rule({ iif: "lo" });
+        for (const order of [
+          [rule(), specific],
+          [specific, rule()],
+        ]) {
+          await perform(host, "rule", create("rule", specific), create("rule", rule()));
+          await perform(host, "rule", ...order.map((spec) => remove("rule", spec)));
+          expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([]);
+        }
+      }));
+
     test("taking one away leaves its neighbours of the same priority", () =>
       withStage(async ({ host }) => {
         const other = rule({ from: "172.16.34.2/32" });

@@ -29,7 +29,8 @@ export interface KindDriver<K extends Kind = Kind> {
   /** All objects of the kind in the scope, normalised, in the kernel's order. Throws HostError. */
   list(links: readonly LinkFact[], scope: Scope, signal?: AbortSignal): Promise<Observed<K>[]>;
   /**
-   * Does the steps in their order, all of them though some fail, in as few system calls as it can. Creating what is
+   * Does the steps in their order (deletions that follow each other in any), all of them though some fail, in as few
+   * system calls as it can. Creating what is
    * there fails with EEXIST; deleting what is not there is no error.
    */
   perform(steps: readonly Step[], links: readonly LinkFact[], signal?: AbortSignal): Promise<StepResult[]>;

@@ -7,6 +7,7 @@ import type { Key, RouteSpec, RuleSpec } from "../model/kinds.ts";
 import type { Desired, DesiredState, Observed, Snapshot } from "../model/objects.ts";
 import type { Ledger } from "../model/plan.ts";
 import { rulesOf } from "./kinds/index.ts";
+import { deletionHits } from "./kinds/rule.ts";
 import { isOurs } from "./ownership.ts";
 
 /** Foreign rules that a plan may take over, and why others may not be, by the key of the desired rule. */
@@ -74,6 +75,7 @@ function decideGroup(
   ledger: Ledger,
 ): void {
   const texts = group.map(({ spec }) => rulesOf("rule").compare(spec));
+  const taken = new Set<Observed<"rule">>();
   // Those behind that stay another's. Being overtaken by an equal one changes nothing.
   const staying = new Set<string>();
   const staysBefore = (i: number): boolean =>
@@ -93,10 +95,33 @@ function decideGroup(
         : undefined);
     if (desired && reason === undefined) {
       found.theirs.set(desired.key, [rule, ...(found.theirs.get(desired.key) ?? [])]);
+      taken.add(rule);
       continue;
     }
     staying.add(text);
     if (desired && reason !== undefined) found.refused.set(desired.key, reason);
+  }
+  refuseUnsafe(group, taken, found);
+}
+
+/**
+ * Takes nothing over in a group where deleting somebody's rule would first hit one that is to stay, because it states
+ * fewer conditions and stands behind.
+ */
+function refuseUnsafe(
+  group: readonly Observed<"rule">[],
+  taken: ReadonlySet<Observed<"rule">>,
+  found: RuleAdoptions,
+): void {
+  const isUnsafe = group.some(
+    (rule, i) =>
+      taken.has(rule) && group.some((other, n) => n < i && !taken.has(other) && deletionHits(rule.spec, other.spec)),
+  );
+  if (!isUnsafe) return;
+  for (const [key, rules] of found.theirs) {
+    if (!rules.some((rule) => taken.has(rule))) continue;
+    found.theirs.delete(key);
+    found.refused.set(key, "a rule of the same priority stands before it that the kernel would delete in its place");
   }
 }
 

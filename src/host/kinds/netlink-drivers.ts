@@ -2,6 +2,7 @@
 import type { Step } from "../../model/plan.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { AdoptStep } from "./adopt.ts";
+import { countConditions } from "../../plan/kinds/rule.ts";
 import type { RouteSocket } from "../netlink/client.ts";
 import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
@@ -38,9 +39,34 @@ export function ruleDriver(socket: RouteSocket): KindDriver<"rule"> {
     perform: (steps) =>
       inRuns(steps, {
         adopt: (run) => performRuleAdoptions(socket, run),
-        other: (run) => performSteps(socket, run, ruleRequests),
+        other: (run) => performSteps(socket, specificDeletesFirst(run), ruleRequests),
       }),
   };
+}
+
+/**
+ * The steps with neighbouring deletions in an order in which each hits its own rule: to the kernel, what a deletion does
+ * not state is no condition, so that of a general rule hits a more specific one that stands before it.
+ */
+function specificDeletesFirst(steps: readonly Step[]): Step[] {
+  const conditions = (step: Step): number =>
+    step.action === "delete" && step.before.kind === "rule" ? countConditions(step.before.spec) : 0;
+  const ordered: Step[] = [];
+  let deletes: Step[] = [];
+  const flush = (): void => {
+    ordered.push(...deletes.toSorted((a, b) => conditions(b) - conditions(a)));
+    deletes = [];
+  };
+  for (const step of steps) {
+    if (step.action === "delete") {
+      deletes.push(step);
+      continue;
+    }
+    flush();
+    ordered.push(step);
+  }
+  flush();
+  return ordered;
 }
 
 /** Adoptions need answers between their requests, so they go to the kernel apart from the others, all in their order. */

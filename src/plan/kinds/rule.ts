@@ -72,3 +72,43 @@ function describeAction(spec: RuleSpec): string {
 function describeRange(range: NumberRange): string {
   return range.first === range.last ? String(range.first) : `${range.first}-${range.last}`;
 }
+
+/**
+ * Whether a message that deletes the one rule would hit the other if that came first. What the message does not state is
+ * no condition to the kernel, nor is a protocol of 0, nor whether the match is turned round (rule_find,
+ * net/core/fib_rules.c; fib4_rule_compare, fib6_rule_compare).
+ */
+export function deletionHits(deleted: RuleSpec, other: RuleSpec): boolean {
+  if (deleted.family !== other.family || deleted.priority !== other.priority || deleted.action !== other.action) {
+    return false;
+  }
+  if (deleted.protocol !== 0 && deleted.protocol !== other.protocol) return false;
+  return CONDITIONS.every(
+    (field) => deleted[field] === undefined || JSON.stringify(deleted[field]) === JSON.stringify(other[field]),
+  );
+}
+
+/** How many conditions a message about the rule states. One that could hit another states fewer. */
+export function countConditions(spec: RuleSpec): number {
+  return CONDITIONS.filter((field) => spec[field] !== undefined).length;
+}
+
+const CONDITIONS = [
+  "from",
+  "to",
+  "iif",
+  "oif",
+  "mark",
+  "mask",
+  "tos",
+  "dscp",
+  "uids",
+  "ipProtocol",
+  "sourcePorts",
+  "destinationPorts",
+  "tunnelId",
+  "l3mdev",
+  "table",
+  "suppressPrefixLength",
+  "suppressGroup",
+] as const satisfies readonly (keyof RuleSpec)[];
