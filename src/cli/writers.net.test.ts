@@ -109,3 +109,24 @@ test("a saved plan is done as it was shown, or not at all when the host has chan
   writeFileSync(saved, "{}");
   expect(more("apply", "--plan", saved)).toMatchObject({ status: 1 });
 });
+
+test("tables have names in ip rule, and numbers come back from them when the state is lost", () => {
+  // The host's own /etc/iproute2 and /var/lib are covered up, for this shell alone.
+  const inside = ["unshare", "--mount", "--", "sh", "-ec"];
+  const script = `
+    mount -t tmpfs tmpfs /etc/iproute2; mkdir -m 755 /etc/iproute2/rt_tables.d; mount -t tmpfs -o mode=755 tmpfs /var/lib
+    h="${program} -f ${place}/a.yaml"
+    $h apply >&2; ip rule
+    rm -r /var/lib/heddle
+    printf 'version: 1\\nmultihome:\\n  ib: { links: [ib1, ib0] }\\n' > ${place}/a.yaml
+    $h apply >&2; ip rule
+    $h remove >&2; ls /etc/iproute2/rt_tables.d`;
+  const path = `--net=/proc/${process.pid}/fd/${namespace.fd}`;
+  const { stdout, stderr, status } = spawnSync("nsenter", [path, "--", ...inside, script], { encoding: "utf8" });
+  expect(status, stderr).toBe(0);
+  // Twice alike: the links changed their order in the file, their numbers did not move.
+  expect(stdout.split("from 172.16.34.1 lookup heddle-ib-ib0 proto 72")).toHaveLength(3);
+  expect(stdout.split("from 172.16.34.2 lookup heddle-ib-ib1 proto 72")).toHaveLength(3);
+  expect(stdout).toContain("lookup heddle-ib-unbound");
+  expect(stdout).not.toContain("heddle.conf");
+});

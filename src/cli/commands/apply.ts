@@ -8,6 +8,7 @@ import type { StepResult } from "../../host/host.ts";
 import type { Key } from "../../model/kinds.ts";
 import type { Step } from "../../model/plan.ts";
 import { describeStep } from "../../plan/kinds/index.ts";
+import { nameTables } from "../../plan/name-tables.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
@@ -58,6 +59,7 @@ async function change(
   const left = failures.length > 0 ? [] : await leftOver(config, session, plan);
   const findings = [...failures, ...left];
   if (applied.notRemembered) diagnostics.push(notRemembered(applied.notRemembered, context));
+  if (failures.length === 0) await nameTablesOf(before.look, session, context, diagnostics);
   context.report(findings);
 
   const exit = findings.length > 0 ? EXIT.failed : isWaiting(before.look, diagnostics) ? EXIT.waiting : EXIT.ok;
@@ -126,6 +128,22 @@ function undoFailed(object: string): Diagnostic {
       "Taking the step back did not bring the earlier state back. The host is between the old state and the new one.",
     remedy: "Look at `heddle plan`; `heddle remove` takes everything of heddle's away.",
   };
+}
+
+/** Names are for people: that they cannot be written does not make the routing any less right. */
+async function nameTablesOf(look: Look, session: Session, context: Context, said: Diagnostic[]): Promise<void> {
+  try {
+    await session.store.writeTableNames(nameTables(look.intent, look.facts), look.intent.numbers);
+  } catch (error) {
+    const diagnostic: Diagnostic = {
+      code: "names-not-written",
+      severity: "note",
+      summary: "the tables have no names in `ip rule`",
+      detail: sentence(error instanceof Error ? error.message : String(error)),
+    };
+    said.push(diagnostic);
+    context.report([diagnostic]);
+  }
 }
 
 function notRemembered(error: Error, context: Context): Diagnostic {

@@ -9,6 +9,8 @@ import { emptyNumbers } from "../../plan/numbers.ts";
 import type { Numbers } from "../../plan/numbers.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
 import { readIfThere, writeWhole } from "./files.ts";
+import { NAMES_FILE, rememberedNumbers, writeNamesFile } from "./names-file.ts";
+import type { NamedTable } from "./names-file.ts";
 
 /** Version of both files. A later heddle reads earlier ones; an earlier one refuses later ones. */
 const VERSION = 1;
@@ -46,12 +48,14 @@ export interface StatePaths {
   run: string;
   /** What a reboot keeps: numbers. */
   lib: string;
+  /** iproute2's directory, where names of tables are written; absent where they are none of the host's business. */
+  names?: string;
 }
 
 /** /run/heddle and /var/lib/heddle, or both below one directory. */
 export function statePaths(directory: string | undefined): StatePaths {
   return directory === undefined
-    ? { run: "/run/heddle", lib: "/var/lib/heddle" }
+    ? { run: "/run/heddle", lib: "/var/lib/heddle", names: "/etc/iproute2" }
     : { run: join(directory, "run"), lib: join(directory, "lib") };
 }
 
@@ -91,7 +95,8 @@ export class StateStore {
   async read(): Promise<{ ledger: Ledger; numbers: Numbers; diagnostics: Diagnostic[] }> {
     const diagnostics: Diagnostic[] = [];
     const kept = await readChecked(this.#ledgerFile, ledgerFile, LOST_LEDGER, diagnostics);
-    const numbers = await readChecked(this.#numbersFile, numbersFile, LOST_NUMBERS, diagnostics);
+    const drawn = await readChecked(this.#numbersFile, numbersFile, LOST_NUMBERS, diagnostics);
+    const numbers = drawn ?? (await this.#numbersFromNames());
     // Values from before a reboot say nothing about the kernel of now.
     const ledger = kept && kept.boot === this.#boot ? toLedger(kept) : emptyLedger();
     return {
@@ -101,6 +106,18 @@ export class StateStore {
         : emptyNumbers(),
       diagnostics,
     };
+  }
+
+  /** Numbers that are lost are found again behind the names of tables. */
+  async #numbersFromNames(): Promise<Numbers | undefined> {
+    const { names } = this.#paths;
+    const text = names === undefined ? undefined : await readIfThere(join(names, "rt_tables.d", NAMES_FILE));
+    return text === undefined ? undefined : rememberedNumbers(text);
+  }
+
+  /** Gives tables their names for `ip rule`, where this is the host's own state; none takes the file away. */
+  async writeTableNames(tables: readonly NamedTable[], numbers: Numbers): Promise<void> {
+    if (this.#paths.names !== undefined) await writeNamesFile(this.#paths.names, tables, numbers);
   }
 
   async writeLedger(ledger: Ledger): Promise<void> {
