@@ -3,8 +3,6 @@
 .PHONY: help setup build demo check test bench format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
-# Only slows every start of Node down; nothing here talks TLS but npm, which has its own setting.
-unexport NODE_EXTRA_CA_CERTS
 
 SOURCES := $(shell find src native tools package.json tsconfig.json -type f 2>/dev/null)
 
