@@ -32,7 +32,7 @@ check: setup build/heddle.node ## types, lint, format, import rules, pure tests
 	@echo "Types…" >&2 && tsc -p .
 	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src test tools bench
 	@echo "Format…" >&2 && prettier --check --log-level=warn .
-	@echo "Pure tests…" >&2 && vitest run --project pure
+	@echo "Pure tests…" >&2 && tools/vitest.sh --project pure
 
 test: check build ## everything
 	@tools/test.sh

@@ -12,8 +12,8 @@ fi
 before=$(mktemp)
 trap 'rm -f "$before"' EXIT
 node tools/host-state.ts "$before"
-tools/in-namespace.sh vitest run --project net
+tools/in-namespace.sh tools/vitest.sh --project net
 if [ "$(id -u)" -eq 0 ]; then
-  vitest run --project root --passWithNoTests
+  tools/vitest.sh --project root
 fi
 node tools/host-state.ts --compare "$before"
