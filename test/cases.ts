@@ -10,6 +10,8 @@ import type { Diagnostic } from "../src/model/diagnostic.ts";
 import type { Facts, LinkFact } from "../src/model/facts.ts";
 import { familyOf } from "../src/model/ip.ts";
 import type { AddressSpec } from "../src/model/kinds.ts";
+import { noOwners } from "../src/model/owners.ts";
+import type { Owners } from "../src/model/owners.ts";
 
 const UPDATE = process.env["HEDDLE_UPDATE_CASES"] === "1";
 
@@ -60,17 +62,23 @@ interface ShortFacts {
   priorities?: number[];
   nexthops?: number[];
   own?: Partial<Facts["own"]>;
+  marks?: number[];
   tableNames?: Record<string, number>;
+  owners?: Partial<Owners>;
+  features?: Partial<Facts["features"]>;
 }
 
 /** Facts from their short form: links by name, with what differs from an ordinary Ethernet link that is up. */
 export function factsFrom(value: unknown): Facts {
-  const { links, tables = [], priorities = [], nexthops = [], own = {}, tableNames = {} } = value as ShortFacts;
+  const { links, tables = [], priorities = [], nexthops = [], marks = [], ...rest } = value as ShortFacts;
+  const { own = {}, tableNames = {}, owners = {}, features = {} } = rest;
   return {
     links: linksFrom(links),
-    inUse: { tables, priorities, nexthops },
+    inUse: { tables, priorities, nexthops, marks },
     own: { addresses: [], nexthops: [], ...own },
     tableNames,
+    owners: { ...noOwners(), ...owners },
+    features: { ipv6: true, socketMarks: true, ...features },
   };
 }
 

@@ -50,6 +50,8 @@ const drivers = Object.fromEntries(
 ) as unknown as { [K in Kind]: KindDriver<K> };
 const host: Host = {
   links: (signal) => real.links(signal),
+  owners: (names) => real.owners(names),
+  canMarkSockets: () => real.canMarkSockets(),
   tableNames: () => real.tableNames(),
   drivers,
   close: () => real.close(),

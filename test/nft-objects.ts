@@ -9,6 +9,8 @@ import { emptyLedger } from "../src/model/plan.ts";
 import type { Ledger, Plan } from "../src/model/plan.ts";
 import { composeDesired } from "../src/plan/compose.ts";
 import { emptyNumbers } from "../src/plan/numbers.ts";
+import { factsOf } from "../src/plan/facts.ts";
+import { noOwners } from "../src/model/owners.ts";
 import { makePlan } from "../src/plan/plan.ts";
 
 const NOWHERE = { file: "", start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
@@ -69,8 +71,8 @@ export class Applier {
     const observed = await this.host.drivers.nftTable.list(links, { sysctls: [], nftTables: true });
     const snapshot = { links, observed };
     const plan = makePlan(want, snapshot, this.ledger);
-    const inUse = { tables: [], priorities: [], nexthops: [] };
-    const facts = { links, inUse, own: { addresses: [], nexthops: [] }, tableNames: {} };
+    const told = { tableNames: {}, owners: noOwners(), socketMarks: false };
+    const facts = factsOf(snapshot, this.ledger, told);
     const intent = { sections: [], numbers: emptyNumbers() };
     return { snapshot, facts, ledger: this.ledger, earlier: emptyNumbers(), intent, want, plan };
   }

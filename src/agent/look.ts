@@ -4,7 +4,10 @@ import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Config } from "../config/config.ts";
 import type { Host } from "../host/host.ts";
 import type { Facts } from "../model/facts.ts";
+import type { Kind } from "../model/kinds.ts";
 import type { DesiredState, Observed, Snapshot } from "../model/objects.ts";
+import { noOwners } from "../model/owners.ts";
+import type { OwnerNames, Owners } from "../model/owners.ts";
 import type { Ledger, Plan } from "../model/plan.ts";
 import { bindIntent, composeIntent } from "../plan/bind.ts";
 import type { Intent } from "../plan/bind.ts";
@@ -51,9 +54,10 @@ export async function lookAndPlan(
     timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
+  const [owners, socketMarks] = await askOwners(config, host, trace);
   const observed: Observed[] = [...addresses, ...neighbours, ...nexthops, ...routes, ...rules];
   const ledger = followLinks(memory.ledger, links);
-  const facts = factsOf({ links, observed }, ledger, tableNames);
+  const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks });
 
   const bound = bindIntent(config, facts, memory.numbers, ROLES);
   if (!bound.value) return { diagnostics: bound.diagnostics };
@@ -64,19 +68,31 @@ export async function lookAndPlan(
   // Which switches matter is known only now.
   const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
   const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
-  const nftTables = [...composed.value.objects.map(({ key }) => key), ...Object.keys(ledger.applied)].some((key) =>
-    key.startsWith("nftTable "),
-  );
-  const scope = { sysctls, nftTables };
-  const [values, tables] = await Promise.all([
+  const concerned = [...composed.value.objects.map(({ key }) => key), ...Object.keys(ledger.applied)];
+  const concerns = (kind: Kind): boolean => concerned.some((key) => key.startsWith(`${kind} `));
+  const scope = { sysctls, nftTables: concerns("nftTable"), cgroupPrograms: concerns("cgroupProgram") };
+  const [values, tables, programs] = await Promise.all([
     timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
     timed(trace, "nft tables listed", () => host.drivers.nftTable.list(links, scope), count),
+    timed(trace, "programs listed", () => host.drivers.cgroupProgram.list(links, scope), count),
   ]);
-  const snapshot: Snapshot = { links, observed: [...observed, ...values, ...tables] };
+  const snapshot: Snapshot = { links, observed: [...observed, ...values, ...tables, ...programs] };
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
   return {
     look: { snapshot, facts, ledger, earlier: memory.numbers, intent: bound.value, want: composed.value, plan },
     diagnostics,
   };
+}
+
+/** Looks up whom the file names, and whether their sockets can be marked; nobody is asked where it names nobody. */
+async function askOwners(config: Config, host: Host, trace: Trace): Promise<[Owners, boolean]> {
+  const asked = config.sections.flatMap((section) => {
+    const names = ROLES.find(({ name }) => name === section.role)?.names?.(section);
+    return names ? [names] : [];
+  });
+  if (asked.length === 0) return [noOwners(), false];
+  const all = (pick: keyof OwnerNames): string[] => [...new Set(asked.flatMap((names) => names[pick]))];
+  const names = { users: all("users"), groups: all("groups"), cgroups: all("cgroups") };
+  return Promise.all([timed(trace, "owners looked up", () => host.owners(names)), host.canMarkSockets()]);
 }

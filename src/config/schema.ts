@@ -14,6 +14,7 @@ const ranges = z.strictObject({
     numberRange(1, LAST_PRIORITY_BEFORE_MAIN),
   ),
   nexthops: optional("Ids of nexthop objects, 7000-7999 unless you say otherwise.", numberRange(1, 0x7fffffff)),
+  marks: optional("Bits of the packet mark, counted from 0; 24-31 unless you say otherwise.", numberRange(0, 31)),
 });
 
 /** The schema of a file that these roles are written in. */

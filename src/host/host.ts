@@ -2,6 +2,7 @@
 import type { LinkFact } from "../model/facts.ts";
 import type { Kind } from "../model/kinds.ts";
 import type { Observed } from "../model/objects.ts";
+import type { OwnerNames, Owners } from "../model/owners.ts";
 import type { Step } from "../model/plan.ts";
 import type { HostError } from "./error.ts";
 
@@ -14,6 +15,8 @@ export interface Scope {
    * are none for him. Absent means no.
    */
   nftTables?: boolean;
+  /** The same for programs of control groups. */
+  cgroupPrograms?: boolean;
 }
 
 /** What became of a step: no error means done. */
@@ -42,6 +45,10 @@ export interface Host {
   links(signal?: AbortSignal): Promise<LinkFact[]>;
   /** Names that the host gives to routing tables. */
   tableNames(): Promise<Record<string, number>>;
+  /** The numbers of those who are named, as far as the host knows them: its name service may not be up yet. */
+  owners(names: OwnerNames): Promise<Owners>;
+  /** Whether BPF programs can mark sockets here. */
+  canMarkSockets(): Promise<boolean>;
   drivers: { readonly [K in Kind]: KindDriver<K> };
   close(): void;
 }

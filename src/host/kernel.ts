@@ -13,6 +13,7 @@ import type { AddressMessage } from "./netlink/address.ts";
 import { openRouteSocket } from "./netlink/client.ts";
 import type { RouteSocket } from "./netlink/client.ts";
 import { nftTableDriver } from "./nftables/driver.ts";
+import { lookUpOwners } from "./owners.ts";
 import { readTableNames } from "./table-names.ts";
 
 /** Opens the kernel of a network namespace, which the caller keeps open. Throws HostError. */
@@ -22,6 +23,8 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
   return {
     links: (signal) => listLinks(socket, namespace, signal),
     tableNames: () => readTableNames(),
+    owners: lookUpOwners,
+    canMarkSockets: async () => false,
     drivers: {
       sysctl: sysctlDriver(namespace),
       address: addressDriver(socket, namespace),
@@ -30,6 +33,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
       route: routeDriver(socket),
       rule: ruleDriver(socket),
       nftTable,
+      cgroupProgram: { list: async () => [], perform: async () => [] },
     },
     close: () => {
       socket.close();

@@ -1,10 +1,10 @@
-// Owns what it means to need a number of the kernel's: a table id, a rule priority, a nexthop id.
+// Owns what it means to need a number of the kernel's: a table id, a rule priority, a nexthop id, a bit of the packet mark.
 import type { SourceRange } from "./diagnostic.ts";
 
 /** What numbers are drawn for. */
-export type Pool = "tables" | "priorities" | "nexthops";
+export type Pool = "tables" | "priorities" | "nexthops" | "marks";
 
-export const POOLS = ["tables", "priorities", "nexthops"] as const satisfies readonly Pool[];
+export const POOLS = ["tables", "priorities", "nexthops", "marks"] as const satisfies readonly Pool[];
 
 /** What a role instance needs of the host beyond objects. */
 export type Claim = NumberClaim | ExclusiveClaim;

@@ -1,6 +1,7 @@
 // Owns what heddle knows of a host before it decides anything: links with their addresses, and the numbers in use.
 import type { Pool } from "./claim.ts";
 import type { AddressSpec } from "./kinds.ts";
+import type { Owners } from "./owners.ts";
 
 /** One network interface. */
 export interface LinkFact {
@@ -25,6 +26,14 @@ export interface LinkFact {
   addresses: AddressSpec[];
 }
 
+/** What the kernel can do, as far as a role decides by it. */
+export interface Features {
+  /** It routes IPv6. */
+  ipv6: boolean;
+  /** BPF programs can mark sockets by who makes them. */
+  socketMarks: boolean;
+}
+
 export interface Facts {
   links: LinkFact[];
   /** Numbers that others use, which heddle therefore does not draw. */
@@ -33,4 +42,7 @@ export interface Facts {
   own: { addresses: AddressSpec[]; nexthops: number[] };
   /** Names of tables from rt_tables and rt_tables.d. */
   tableNames: Record<string, number>;
+  /** Whom the file names, as far as the host knows them. */
+  owners: Owners;
+  features: Features;
 }

@@ -5,6 +5,7 @@
 // (plan/kinds/) leaves absent whatever says nothing more than the default, so that equal objects are equal as data.
 import type { Family } from "./ip.ts";
 import type { NftTableSpec } from "./nft.ts";
+import type { CgroupProgramSpec } from "./socket-marks.ts";
 
 /**
  * heddle's routing protocol number: the tag by which routes, rules, nexthops, neighbours and addresses are known to be
@@ -228,13 +229,15 @@ export interface Specs {
   rule: RuleSpec;
   sysctl: SysctlSpec;
   nftTable: NftTableSpec;
+  cgroupProgram: CgroupProgramSpec;
 }
 
 export type Kind = keyof Specs;
 
 /**
  * Every kind, in the order in which new objects are made: what others need comes first. A mark that an nftables table
- * sets finds the rule that looks for it, and the fail-closed route behind that, in place; they go after it, too.
+ * or a BPF program sets finds the rule that looks for it, and the fail-closed route behind that, in place; they go after
+ * it, too.
  */
 export const KINDS = [
   "sysctl",
@@ -244,6 +247,7 @@ export const KINDS = [
   "route",
   "rule",
   "nftTable",
+  "cgroupProgram",
 ] as const satisfies readonly Kind[];
 
 /** Text that names one object among all of its kind on a host. */

@@ -59,19 +59,22 @@ export function bindIntent(config: Config, facts: Facts, earlier: Numbers, roles
   );
   const diagnostics = [...exhausted, ...claimedTwice(exclusives)];
   if (hasErrors(diagnostics)) return { diagnostics };
+  const { tableNames, owners, features } = facts;
+  const told = { tableNames, owners, features };
   const sections = bound.map(({ role, section, owner, own }): BoundSection => {
     // Names come from links and from the file, so they are looked up where nothing is inherited.
     const drawn: Record<Pool, Record<string, number>> = {
       tables: Object.create(null) as Record<string, number>,
       priorities: Object.create(null) as Record<string, number>,
       nexthops: Object.create(null) as Record<string, number>,
+      marks: Object.create(null) as Record<string, number>,
     };
     for (const claim of own) {
       if (!("pool" in claim)) continue;
       const number = claim.fixed ?? numbers[claim.pool][claimId({ owner, name: claim.name })];
       if (number !== undefined) drawn[claim.pool][claim.name] = number;
     }
-    return { role, section, owner, view: { links, ...drawn, tableNames: facts.tableNames } };
+    return { role, section, owner, view: { links, ...drawn, ...told } };
   });
   return { value: { sections, numbers }, diagnostics };
 }

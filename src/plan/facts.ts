@@ -1,16 +1,22 @@
 // Owns what a look at the kernel tells the roles: links, and the numbers that others use.
 import type { Facts } from "../model/facts.ts";
-import type { AddressSpec } from "../model/kinds.ts";
+import type { AddressSpec, RuleSpec } from "../model/kinds.ts";
 import { TABLE } from "../model/kinds.ts";
 import type { Snapshot } from "../model/objects.ts";
 import type { Ledger } from "../model/plan.ts";
 import { isOurs } from "./ownership.ts";
 
 /** The facts in a snapshot. A number counts as used by others when an object of theirs names it. */
-export function factsOf(snapshot: Snapshot, ledger: Ledger, tableNames: Record<string, number>): Facts {
+export function factsOf(
+  snapshot: Snapshot,
+  ledger: Ledger,
+  told: Pick<Facts, "tableNames" | "owners"> & { socketMarks: boolean },
+): Facts {
+  const { tableNames, owners, socketMarks } = told;
   const tables = new Set<number>([...Object.values(TABLE), ...Object.values(tableNames)]);
   const priorities = new Set<number>();
   const nexthops = new Set<number>();
+  const marks = new Set<number>();
   const own: { addresses: AddressSpec[]; nexthops: number[] } = { addresses: [], nexthops: [] };
   for (const object of snapshot.observed) {
     if (isOurs(object, ledger)) {
@@ -31,8 +37,26 @@ export function factsOf(snapshot: Snapshot, ledger: Ledger, tableNames: Record<s
       priorities.add(object.spec.priority);
       if (object.spec.table !== undefined) tables.add(object.spec.table);
       if (object.spec.goto !== undefined) priorities.add(object.spec.goto);
+      for (const bit of bitsOfRule(object.spec)) marks.add(bit);
     }
   }
-  const inUse = { tables: [...tables], priorities: [...priorities], nexthops: [...nexthops] };
-  return { links: snapshot.links, inUse, own, tableNames };
+  const inUse = {
+    tables: [...tables],
+    priorities: [...priorities],
+    nexthops: [...nexthops],
+    marks: [...marks],
+  };
+  // A kernel with IPv6 has rules for it, be it only the one of the local table.
+  const ipv6 = snapshot.observed.some((object) => object.kind === "rule" && object.spec.family === 6);
+  return { links: snapshot.links, inUse, own, tableNames, owners, features: { ipv6, socketMarks } };
+}
+
+/**
+ * The bits of the mark that a rule asks for. One that compares all 32 leaves no bit to anybody else, so of those only the
+ * ones that it wants set are kept clear of; the doctor tells of such rules.
+ */
+function bitsOfRule({ mark, mask }: RuleSpec): number[] {
+  if (mark === undefined) return [];
+  const bits = mask === undefined ? mark : mask | mark;
+  return Array.from({ length: 32 }, (_, bit) => bit).filter((bit) => ((bits >>> bit) & 1) === 1);
 }

@@ -13,11 +13,12 @@ const claim = (name: string, more: Partial<OwnedClaim> = {}): OwnedClaim => ({
   ...more,
 });
 const ranges = {
+  marks: { first: 24, last: 31 },
   tables: { first: 10, last: 19 },
   priorities: { first: 100, last: 199 },
   nexthops: { first: 1, last: 9 },
 };
-const nobody = { tables: [], priorities: [], nexthops: [] };
+const nobody = { tables: [], priorities: [], nexthops: [], marks: [] };
 const owners = ["multihome/ib"];
 const NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"];
 

@@ -1,5 +1,5 @@
-// Owns the drawing of table ids, rule priorities and nexthop ids: stable over time, from ranges that the file can move, never one
-// that somebody else uses.
+// Owns the drawing of table ids, rule priorities, nexthop ids and bits of the mark: stable over time, from ranges that the
+// file can move, never one that somebody else uses.
 import { POOLS } from "../model/claim.ts";
 import type { NumberClaim, Pool } from "../model/claim.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
@@ -10,7 +10,7 @@ export type Numbers = Record<Pool, Record<string, number>>;
 
 /** No number drawn yet. */
 export function emptyNumbers(): Numbers {
-  return { tables: {}, priorities: {}, nexthops: {} };
+  return { tables: {}, priorities: {}, nexthops: {}, marks: {} };
 }
 
 /** The ranges that numbers are drawn from, inclusive. */
@@ -18,12 +18,14 @@ export type Ranges = Record<Pool, NumberRange>;
 
 /**
  * The ranges in use where the file states none. Priorities lie between the local table's rule (0) and main's (32766),
- * and clear of those that well-known programs use (5210–5270, 9, 20–120, 32764).
+ * and clear of those that well-known programs use (5210–5270, 9, 20–120, 32764). A mark is drawn as the number of its bit,
+ * counted from 0: the highest byte is clear of the marks of kube-proxy (0xc000), Cilium (0xffff) and Tailscale (0xff0000).
  */
 export const DEFAULT_RANGES: Ranges = {
   tables: { first: 7000, last: 7999 },
   priorities: { first: 7000, last: 7999 },
   nexthops: { first: 7000, last: 7999 },
+  marks: { first: 24, last: 31 },
 };
 
 /** A claim with the one who makes it. */
@@ -103,6 +105,7 @@ const NOUNS: Record<Pool, string> = {
   tables: "routing table ids",
   priorities: "rule priorities",
   nexthops: "nexthop ids",
+  marks: "bits of the mark",
 };
 
 function exhausted(claim: OwnedClaim, range: NumberRange): Diagnostic {

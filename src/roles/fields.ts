@@ -4,6 +4,7 @@
 import * as z from "zod/mini";
 import { addressBits, canonicalAddress, familyOf, networkOf, parsePrefix } from "../model/ip.ts";
 import type { NumberRange } from "../model/kinds.ts";
+import { cgroupKey } from "../model/owners.ts";
 
 /** A key that may be left out, with its sentence for the JSON Schema and the manual. */
 export function optional<T, I>(about: string, schema: z.ZodMiniType<T, I>): z.ZodMiniOptional<z.ZodMiniType<T, I>> {
@@ -18,9 +19,13 @@ export function described<S extends z.ZodMiniType>(about: string, schema: S): S 
 
 /** Text that a function turns into a value, or refuses with a message and a remedy. */
 function text<T>(expects: string, read: (text: string) => T | Refusal): z.ZodMiniType<T, string> {
+  return refine(z.string(`expected ${expects}, as text`), read);
+}
+
+function refine<In, T>(input: z.ZodMiniType<In, In>, read: (value: In) => T | Refusal): z.ZodMiniType<T, In> {
   return z.pipe(
-    z.string(`expected ${expects}, as text`),
-    z.transform((input: string, context): T => {
+    input,
+    z.transform((input: In, context): T => {
       const result = read(input);
       if (!(result instanceof Refusal)) return result;
       context.issues.push({ code: "custom", message: result.message, input, params: { remedy: result.remedy } });
@@ -104,6 +109,47 @@ export const linkName = text("the name of a link", (input) => {
   const fits = UTF8.encode(input).length <= 15;
   if (fits && /^[^\s/:\p{Cc}]+$/u.test(input) && input !== "." && input !== "..") return input;
   return new Refusal(`"${input}" cannot be the name of a link`, "A name has 1 to 15 bytes, without spaces, / and :.");
+});
+
+/** Highest id of a user or group: the one above means "no change" to the kernel. */
+const LAST_ID = 0xfffffffe;
+
+/** A user or group by name, or ids from one to another. */
+export type Owner = { name: string } | NumberRange;
+
+/** A user or group: "alice", `5001`, "5000-5999". */
+export const owner: z.ZodMiniType<Owner, string | number> = refine(
+  z.union([z.number(), z.string()], "expected a name, an id or a range of ids"),
+  (input): Owner | Refusal => {
+    const written = String(input);
+    const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(written);
+    const range = match && { first: Number(match[1]), last: Number(match[2] ?? match[1]) };
+    if (range && range.first <= range.last && range.last <= LAST_ID) return range;
+    if (range || typeof input === "number") {
+      return new Refusal(
+        `"${written}" is no id or range of ids`,
+        `Ids are whole numbers from 0 to ${LAST_ID}, the lower first.`,
+      );
+    }
+    if (/^(?!-)[^\s:,\p{Cc}]{1,256}$/u.test(input)) return { name: input };
+    return new Refusal(
+      `"${written}" cannot be a name`,
+      "A name has no spaces, colons and commas, and no dash at its beginning.",
+    );
+  },
+);
+
+/** A control group by its path from the root of its hierarchy, with the controller of one of version 1 in front. */
+export const cgroup = text("the path of a control group", (input): string | Refusal => {
+  const [, controller, path = ""] = /^(?:([a-z_]+):(?=.))?\/?(.*)$/.exec(input) ?? [];
+  const parts = path.split("/");
+  if (parts.every((part) => part !== "" && part !== "." && part !== ".." && !part.includes("\0"))) {
+    return cgroupKey({ path: `/${path}`, ...(controller === undefined ? {} : { controller }) });
+  }
+  return new Refusal(
+    `"${input}" is not the path of a control group`,
+    'Write it from the root of its hierarchy, like "system.slice/slurmstepd.scope", or "freezer:slurm" for one of version 1.',
+  );
 });
 
 /** A name that the file gives to something: a role instance, a table. */

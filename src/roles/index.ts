@@ -1,8 +1,9 @@
 // Owns the only list of roles.
+import { egress } from "./egress/index.ts";
 import { links } from "./links/index.ts";
 import { multihome } from "./multihome/index.ts";
 import type { Role } from "./role.ts";
 import { staticRole } from "./static/index.ts";
 
 /** Every role, in the order in which the manual tells of them. */
-export const ROLES: readonly Role[] = [links, multihome, staticRole];
+export const ROLES: readonly Role[] = [links, multihome, egress, staticRole];

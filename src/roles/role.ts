@@ -2,9 +2,13 @@
 import type { ZodMiniType } from "zod/mini";
 import type { Claim } from "../model/claim.ts";
 import type { Outcome, SourceRange } from "../model/diagnostic.ts";
-import type { LinkFact } from "../model/facts.ts";
+import type { Features, LinkFact } from "../model/facts.ts";
 import type { AddressSpec } from "../model/kinds.ts";
 import type { Wanted } from "../model/objects.ts";
+import type { OwnerNames, Owners } from "../model/owners.ts";
+
+/** Claim of the one table that a section is about: it is called as the section is. No link can be called so. */
+export const OWN_TABLE = ":table";
 
 /** One section of the file, with the places of everything in it. */
 export interface Section<Value = unknown> {
@@ -25,8 +29,13 @@ export interface View {
   tables: Readonly<Record<string, number>>;
   priorities: Readonly<Record<string, number>>;
   nexthops: Readonly<Record<string, number>>;
+  /** Numbers of bits, counted from 0. */
+  marks: Readonly<Record<string, number>>;
   /** Names that rt_tables gives to tables. */
   tableNames: Readonly<Record<string, number>>;
+  /** Users, groups and control groups that the file names and the host knows. */
+  owners: Owners;
+  features: Features;
 }
 
 /** A plug-in: what one section of the file means. Roles do not know each other. */
@@ -39,6 +48,8 @@ export interface Role<Value = unknown> {
   sectionName?: ZodMiniType<string, string>;
   /** The addresses that the section puts on links, in their order: every role sees the links with them. */
   addresses?(section: Section<Value>): AddressSpec[];
+  /** Whom the section names: they are looked up before anything is decided. Absent for roles to which nobody matters. */
+  names?(section: Section<Value>): OwnerNames;
   /** The numbers that it draws, given the links that are there. */
   claims(section: Section<Value>, links: readonly LinkFact[]): Claim[];
   /** The kernel objects that the section asks for. */

@@ -8,6 +8,8 @@ import { networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
 import { TABLE } from "../../model/kinds.ts";
 import type { Kind, RouteSpec, RuleSpec, Specs } from "../../model/kinds.ts";
 import type { Observed } from "../../model/objects.ts";
+import { noOwners } from "../../model/owners.ts";
+import type { Owners } from "../../model/owners.ts";
 import type { Step } from "../../model/plan.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import { HostError } from "../error.ts";
@@ -38,7 +40,17 @@ export class FakeHost implements Host {
         ? [{ family, priority: 32767, action: "table", table: TABLE.default, protocol: KERNEL } as const]
         : []),
     ]);
-    this.state = { links: [], routes: [], rules, nexthops: [], neighbours: [], sysctls: new Map(), nftTables: [] };
+    this.state = {
+      links: [],
+      routes: [],
+      rules,
+      nexthops: [],
+      neighbours: [],
+      sysctls: new Map(),
+      nftTables: [],
+      programs: [],
+      owners: noOwners(),
+    };
   }
 
   readonly drivers: Host["drivers"] = {
@@ -75,6 +87,10 @@ export class FakeHost implements Host {
       list: async () => this.state.nftTables.map((spec) => observe("nftTable", spec)),
       perform: (steps) => this.#perform(steps, (step) => performOnTables(this.state.nftTables, step)),
     },
+    cgroupProgram: {
+      list: async () => this.state.programs.map((spec) => observe("cgroupProgram", structuredClone(spec))),
+      perform: (steps) => this.#perform(steps, (step) => this.#program(step)),
+    },
   } satisfies { [K in Kind]: KindDriver<K> };
 
   async links(): Promise<LinkFact[]> {
@@ -83,6 +99,14 @@ export class FakeHost implements Host {
 
   async tableNames(): Promise<Record<string, number>> {
     return {};
+  }
+
+  async owners(): Promise<Owners> {
+    return structuredClone(this.state.owners);
+  }
+
+  async canMarkSockets(): Promise<boolean> {
+    return true;
   }
 
   close(): void {}
@@ -142,6 +166,13 @@ export class FakeHost implements Host {
     const { path } = object.spec;
     if (!this.state.sysctls.has(path)) throw refusal(ENOENT, `sysctl ${path}`);
     this.state.sysctls.set(path, value ?? object.spec.value);
+  }
+
+  /** The driver makes and changes in one way, as the kernel has no word for the difference. */
+  #program(step: Step): void {
+    const object = step.action === "delete" ? step.before : step.after;
+    if (object.kind !== "cgroupProgram") throw new Error("not a program");
+    this.state.programs = step.action === "delete" ? [] : [object.spec];
   }
 
   #route(step: Step): void {

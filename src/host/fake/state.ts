@@ -3,6 +3,8 @@ import { constants } from "node:os";
 import type { LinkFact } from "../../model/facts.ts";
 import type { NeighbourSpec, NexthopSpec, RouteSpec, RuleSpec } from "../../model/kinds.ts";
 import type { NftTableSpec } from "../../model/nft.ts";
+import type { Owners } from "../../model/owners.ts";
+import type { CgroupProgramSpec } from "../../model/socket-marks.ts";
 import { HostError } from "../error.ts";
 
 /** RTPROT_KERNEL: what the kernel makes by itself. */
@@ -17,6 +19,9 @@ export interface FakeState {
   neighbours: NeighbourSpec[];
   sysctls: Map<string, string>;
   nftTables: NftTableSpec[];
+  programs: CgroupProgramSpec[];
+  /** Whom the name service knows. */
+  owners: Owners;
 }
 
 /** The link of the name; refuses with ENODEV where there is none. */

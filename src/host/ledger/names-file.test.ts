@@ -43,6 +43,6 @@ test("the file goes when there is nothing to name", async () => {
 
 test("lines that somebody changed are passed over", () => {
   const text =
-    "# tables x a/b/c\n# marks 5 a/b/c\n# tables 12 nonsense\n# tables 99999999999999 a/b/c\n# tables 12 a/b/c\n";
+    "# tables x a/b/c\n# colours 5 a/b/c\n# tables 12 nonsense\n# tables 99999999999999 a/b/c\n# tables 12 a/b/c\n";
   expect(rememberedNumbers(text)).toEqual({ ...emptyNumbers(), tables: { "a/b/c": 12 } });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { emptyLedger } from "../../model/plan.ts";
+import { emptyNumbers } from "../../plan/numbers.ts";
 import { StateStore, statePaths } from "./store.ts";
 
 let directory: string;
@@ -19,7 +20,12 @@ test("what is remembered is read as it was written", async () => {
   const sysctls = { "net/ipv4/ip_forward": { earlier: "0", set: ["1"] } };
   const addresses = { "address ib0 172.16.34.1/16": { link: 3 } };
   const ledger = { sysctls, addresses, applied: { "nftTable inet a": "asked" }, made: { "nftTable inet a": "listed" } };
-  const numbers = { tables: { "static/s/a": 7000 }, priorities: {}, nexthops: { "static/s/b": 7001 } };
+  const numbers = {
+    tables: { "static/s/a": 7000 },
+    priorities: {},
+    nexthops: { "static/s/b": 7001 },
+    marks: { "egress/e/mark": 24 },
+  };
   await store.writeLedger(ledger);
   await store.writeNumbers(numbers);
   expect(await store.read()).toEqual({ ledger, numbers, diagnostics: [] });
@@ -44,5 +50,5 @@ test("numbers from before there were nexthops are read", async () => {
   mkdirSync(join(directory, "lib"));
   writeFileSync(join(directory, "lib/numbers.json"), '{"version":1,"tables":{"static/s/a":7000},"priorities":{}}');
   const { numbers, diagnostics } = await store.read();
-  expect([numbers, diagnostics]).toEqual([{ tables: { "static/s/a": 7000 }, priorities: {}, nexthops: {} }, []]);
+  expect([numbers, diagnostics]).toEqual([{ ...emptyNumbers(), tables: { "static/s/a": 7000 } }, []]);
 });

@@ -2,6 +2,7 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
+import { POOLS } from "../../model/claim.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import { emptyLedger } from "../../model/plan.ts";
 import type { Ledger } from "../../model/plan.ts";
@@ -34,13 +35,14 @@ const numbersFile = z.object({
   version: z.literal(VERSION),
   tables: z.record(z.string(), z.number()),
   priorities: z.record(z.string(), z.number()),
-  /** Absent in files from before there was this pool. */
+  /** Absent in files from before there were these pools. */
   nexthops: z.optional(z.record(z.string(), z.number())),
+  marks: z.optional(z.record(z.string(), z.number())),
 });
 
 const LOST_LEDGER =
   "The sysctls that heddle changed on this boot keep their present values: `remove` no longer knows the earlier ones.";
-const LOST_NUMBERS = "Tables, priorities and nexthop ids may be drawn anew.";
+const LOST_NUMBERS = "Tables, priorities, nexthop ids and marks may be drawn anew.";
 
 /** Where state lives. */
 export interface StatePaths {
@@ -101,9 +103,7 @@ export class StateStore {
     const ledger = kept && kept.boot === this.#boot ? toLedger(kept) : emptyLedger();
     return {
       ledger,
-      numbers: numbers
-        ? { tables: numbers.tables, priorities: numbers.priorities, nexthops: numbers.nexthops ?? {} }
-        : emptyNumbers(),
+      numbers: toNumbers(numbers),
       diagnostics,
     };
   }
@@ -132,6 +132,13 @@ export class StateStore {
 function isMappingOfTexts(value: unknown): boolean {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return Object.values(value).every((text) => typeof text === "string");
+}
+
+/** The drawn numbers of every pool; a file knows nothing of pools that came later. */
+function toNumbers(file: Partial<z.output<typeof numbersFile>> | undefined): Numbers {
+  const numbers = emptyNumbers();
+  for (const pool of POOLS) numbers[pool] = file?.[pool] ?? {};
+  return numbers;
 }
 
 function toLedger(file: z.output<typeof ledgerFile>): Ledger {

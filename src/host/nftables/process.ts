@@ -1,10 +1,10 @@
 // Owns the running of `nft`: in the right namespace, with bounds, and what its words of refusal mean.
 import { execFile } from "node:child_process";
-import { accessSync, constants as access } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { HostError } from "../error.ts";
+import { findProgram, programPath } from "../program.ts";
 import { OWN_NAMESPACE } from "../native.ts";
 import type { NamespaceFd } from "../native.ts";
 
@@ -18,9 +18,6 @@ const MOST_MS = 30_000;
  * a file, because nft opens /dev/stdin by name, which the socket that Node gives its children for a pipe refuses.
  */
 const MOST_ARGUMENT = 96 * 1024;
-
-/** Directories where system programs live that the PATH of an ordinary user lacks. */
-const SYSTEM_PATH = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
 const { EPERM, ENOENT, EEXIST, EBUSY, EINVAL, ENOMEM, EOPNOTSUPP, ETIMEDOUT, EFBIG, EMSGSIZE } = constants.errno;
 
@@ -70,18 +67,13 @@ export async function runNft(
   }
 }
 
-/** Where programs are looked for: the PATH, without what is relative, then the system's directories. */
-export function programPath(): string[] {
-  return [...(process.env["PATH"] ?? "").split(delimiter), ...SYSTEM_PATH].filter((entry) => entry.startsWith("/"));
-}
-
 async function runWords(
   namespace: NamespaceFd,
   words: readonly string[],
   signal: AbortSignal | undefined,
   path: readonly string[],
 ): Promise<Answer> {
-  const nft = findProgram(path);
+  const nft = findProgram("nft", "nftables", path);
   const inside = namespace === OWN_NAMESPACE ? [] : [`--net=/proc/${process.pid}/fd/${namespace}`, "--", nft];
   const [program, argv] = namespace === OWN_NAMESPACE ? [nft, words] : ["nsenter", [...inside, ...words]];
   return new Promise((resolve, reject) => {
@@ -101,20 +93,6 @@ async function runWords(
     });
     child.stdin?.end();
   });
-}
-
-function findProgram(path: readonly string[]): string {
-  for (const directory of path) {
-    const candidate = join(directory, "nft");
-    try {
-      accessSync(candidate, access.X_OK);
-      return candidate;
-    } catch {
-      // Not in this one.
-    }
-  }
-  const kernelMessage = "the program `nft` is missing; install the package nftables";
-  throw new HostError({ errno: ENOENT, object: "nftables", kernelMessage });
 }
 
 function broken(error: { message: string; code?: string | number | null; killed?: boolean }): HostError {

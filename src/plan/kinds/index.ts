@@ -2,6 +2,7 @@
 import type { Kind, Specs } from "../../model/kinds.ts";
 import type { Step } from "../../model/plan.ts";
 import { addressRules } from "./address.ts";
+import { cgroupProgramRules } from "./cgroup-program.ts";
 import type { KindRules } from "./kind-rules.ts";
 import { neighbourRules } from "./neighbour.ts";
 import { nexthopRules } from "./nexthop.ts";
@@ -19,6 +20,7 @@ export const KIND_RULES: { [K in Kind]: KindRules<K> } = {
   rule: ruleRules,
   sysctl: sysctlRules,
   nftTable: nftTableRules,
+  cgroupProgram: cgroupProgramRules,
 };
 
 /** The rules of one kind, with its type kept. */

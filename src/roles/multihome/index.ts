@@ -7,12 +7,12 @@
 import type { Claim } from "../../model/claim.ts";
 import type { Diagnostic, Outcome, SourceRange } from "../../model/diagnostic.ts";
 import type { LinkFact } from "../../model/facts.ts";
-import { addressBits, defaultPrefix, familyOf, networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
-import type { Family } from "../../model/ip.ts";
-import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
-import type { AddressSpec, RouteSpec, RuleSpec } from "../../model/kinds.ts";
+import { addressBits, defaultPrefix, familyOf, parsePrefix, prefixContains } from "../../model/ip.ts";
+import { TABLE } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
+import { ownAddresses } from "../own-addresses.ts";
 import type { Role, Section, View } from "../role.ts";
+import { wantRoute, wantRule, wantSwitch } from "../wanted.ts";
 import { multihomeSchema } from "./schema.ts";
 import type { Multihome } from "./schema.ts";
 import { chooseLinks } from "./select.ts";
@@ -23,14 +23,6 @@ const UNBOUND = ":unbound";
 
 /** Claim of three priorities: source rules, what main knows better, the stated link. */
 const RULES = "rules";
-
-/** An address of a link that source rules are made for. */
-interface OwnAddress {
-  family: Family;
-  address: string;
-  /** Its subnet; absent for an address that stands alone (/32, /128). */
-  subnet?: string;
-}
 
 export const multihome: Role<Multihome> = {
   name: "multihome",
@@ -71,17 +63,17 @@ function desireLink(section: Section<Multihome>, chosen: ChosenLink, view: View,
   const table = view.tables[link.name] as number;
   const priority = view.priorities[RULES] as number;
   const rules = own.map((address) =>
-    rule({ family: address.family, priority, from: hostPrefix(address.address), table }, from),
+    wantRule({ family: address.family, priority, from: hostPrefix(address.address), table }, from),
   );
   const subnets = unique(own.flatMap((address) => address.subnet ?? []));
-  const routes = subnets.map((to) => route({ family: familyOf(to), table, to, hops: [{ link: link.name }] }, from));
+  const routes = subnets.map((to) => wantRoute({ family: familyOf(to), table, to, hops: [{ link: link.name }] }, from));
   for (const via of choice.gateway ?? []) {
     const family = familyOf(via);
     if (!own.some((address) => address.family === family)) continue;
     const itself = own.some(({ address }) => address === via);
     const reached = !itself && subnets.some((subnet) => prefixContains(subnet, via));
     if (!reached) diagnostics.push(gatewayOutside(link, via, itself, from));
-    else routes.push(route({ family, table, to: defaultPrefix(family), hops: [{ link: link.name, via }] }, from));
+    else routes.push(wantRoute({ family, table, to: defaultPrefix(family), hops: [{ link: link.name, via }] }, from));
   }
   const sysctls = own.some((address) => address.family === 4) ? desireSysctls(section, link, from) : [];
   return [...sysctls, ...routes, ...rules];
@@ -92,11 +84,7 @@ function desireSysctls(section: Section<Multihome>, link: LinkFact, from: Source
   const values: Record<string, string> = {};
   if (arp === "own") Object.assign(values, { arp_ignore: "1", arp_announce: "2" });
   if (rp_filter !== "keep") values["rp_filter"] = rp_filter === "loose" ? "2" : "1";
-  return Object.entries(values).map(([name, value]) => ({
-    kind: "sysctl",
-    spec: { path: `net/ipv4/conf/${link.name}/${name}`, value },
-    from,
-  }));
+  return Object.entries(values).map(([name, value]) => wantSwitch(link.name, name, value, from));
 }
 
 /**
@@ -121,8 +109,8 @@ function desireUnbound(
   const table = view.tables[UNBOUND] as number;
   const priority = view.priorities[RULES] as number;
   return shared.flatMap(({ family, address, subnet: to = "" }) => [
-    route({ family, table, to, hops: [{ link: unbound.link.name }], source: address }, from),
-    rule(
+    wantRoute({ family, table, to, hops: [{ link: unbound.link.name }], source: address }, from),
+    wantRule(
       {
         family,
         priority: priority + 1,
@@ -132,7 +120,7 @@ function desireUnbound(
       },
       from,
     ),
-    rule({ family, priority: priority + 2, to, table }, from),
+    wantRule({ family, priority: priority + 2, to, table }, from),
   ]);
 }
 
@@ -156,27 +144,6 @@ function unboundLink(
     });
   }
   return found;
-}
-
-/** The addresses that a peer can use: not link-local, not a host's own, not still being probed for duplicates. */
-function ownAddresses(link: LinkFact): OwnAddress[] {
-  return link.addresses
-    .filter((spec) => (spec.scope === "global" || spec.scope === "site") && !spec.tentative)
-    .map((spec: AddressSpec) => {
-      const parts = parsePrefix(spec.address);
-      if (!parts) throw new RangeError(`not an address: ${spec.address}`);
-      const alone = parts.length === addressBits(parts.family) && spec.peer === undefined;
-      const subnet = alone ? {} : { subnet: networkOf(`${spec.peer ?? parts.address}/${parts.length}`) };
-      return { family: parts.family, address: parts.address, ...subnet };
-    });
-}
-
-function rule(spec: Omit<RuleSpec, "action" | "protocol">, from: SourceRange): Wanted<"rule"> {
-  return { kind: "rule", spec: { ...spec, action: "table", protocol: HEDDLE_PROTOCOL }, from };
-}
-
-function route(spec: Omit<RouteSpec, "type" | "protocol">, from: SourceRange): Wanted<"route"> {
-  return { kind: "route", spec: { ...spec, type: "unicast", protocol: HEDDLE_PROTOCOL }, from };
 }
 
 function hostPrefix(address: string): string {

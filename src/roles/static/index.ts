@@ -5,12 +5,13 @@ import type { Family } from "../../model/ip.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
 import type { RuleSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
+import { protocolNumber } from "../ip-protocols.ts";
 import type { Role, Section, View } from "../role.ts";
 import { familiesOf } from "./families.ts";
 import { desireNeighbours } from "./neighbours.ts";
 import { claimNexthops, desireNexthops } from "./nexthops.ts";
 import { desireRoute } from "./route.ts";
-import { IP_PROTOCOLS, staticSchema } from "./schema.ts";
+import { staticSchema } from "./schema.ts";
 import type { Static, StaticRule } from "./schema.ts";
 import { resolveTable } from "./tables.ts";
 
@@ -98,12 +99,6 @@ function match(rule: StaticRule, family: Family): Pick<RuleSpec, "family" | "pro
     ...(sport === undefined ? {} : { sourcePorts: sport }),
     ...(dport === undefined ? {} : { destinationPorts: dport }),
   };
-}
-
-/** ICMP means the family's own. */
-function protocolNumber(protocol: string | number, family: Family): number {
-  if (protocol === "icmp" && family === 6) return IP_PROTOCOLS["icmpv6"] as number;
-  return typeof protocol === "number" ? protocol : (IP_PROTOCOLS[protocol] as number);
 }
 
 /** What the rule does: exactly one of table, action, goto. */

@@ -13,6 +13,7 @@ import {
   prefixOrDefault,
   wholeNumber,
 } from "../fields.ts";
+import { IP_PROTOCOLS } from "../ip-protocols.ts";
 
 const MAX_U32 = 0xffffffff;
 
@@ -131,20 +132,6 @@ const neighbour = z.strictObject({
   router: optional("IPv6 only: the neighbour is a router.", z.boolean()),
   proxy: optional("This host answers for the address on this link.", z.boolean()),
 });
-
-/** IP protocols by the names of /etc/protocols that matter to a rule. */
-export const IP_PROTOCOLS: Readonly<Record<string, number>> = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  dccp: 33,
-  gre: 47,
-  esp: 50,
-  ah: 51,
-  icmpv6: 58,
-  sctp: 132,
-  udplite: 136,
-};
 
 const rule = z.strictObject({
   priority: optional(

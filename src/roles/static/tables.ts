@@ -1,8 +1,7 @@
-// Owns the names of tables: from the section, from the kernel, from rt_tables.
+// Owns the names of tables in a section: its own, and those of the host.
 import type { Diagnostic } from "../../model/diagnostic.ts";
-import { TABLE } from "../../model/kinds.ts";
-import { nearest } from "../../model/nearest.ts";
 import type { Section, View } from "../role.ts";
+import { namedTable, unknownTable } from "../table-names.ts";
 import type { Static } from "./schema.ts";
 
 /** The id of a table that the file names or numbers; undefined, with a diagnostic, where nobody knows the name. */
@@ -17,16 +16,10 @@ export function resolveTable(
   const stated = section.value.tables?.[table];
   if (typeof stated === "number") return stated;
   if (stated === "auto") return view.tables[table];
-  const known: Record<string, number> = { ...view.tableNames, ...TABLE };
-  if (Object.hasOwn(known, table)) return known[table];
-  const guess = nearest(table, [...Object.keys(known), ...Object.keys(section.value.tables ?? {})]);
-  diagnostics.push({
-    code: "unknown-table",
-    severity: "error",
-    summary: `no table is called "${table}"`,
-    ...(guess === undefined ? {} : { detail: `Did you mean "${guess}"?` }),
-    remedy: `Name it in this section: tables: { ${table}: auto }, or write its number.`,
-    range: section.at(...path),
-  });
+  const known = namedTable(table, view);
+  if (known !== undefined) return known;
+  const own = Object.keys(section.value.tables ?? {});
+  const remedy = `Name it in this section: tables: { ${table}: auto }, or write its number.`;
+  diagnostics.push(unknownTable(table, view, own, remedy, section.at(...path)));
   return undefined;
 }

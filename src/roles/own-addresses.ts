@@ -1,0 +1,26 @@
+// Owns the question which addresses of a link its traffic can have as a source, and which subnets they are in.
+import type { LinkFact } from "../model/facts.ts";
+import { addressBits, networkOf, parsePrefix } from "../model/ip.ts";
+import type { Family } from "../model/ip.ts";
+import type { AddressSpec } from "../model/kinds.ts";
+
+/** An address of a link that a peer can use. */
+export interface OwnAddress {
+  family: Family;
+  address: string;
+  /** Its subnet; absent for an address that stands alone (/32, /128). */
+  subnet?: string;
+}
+
+/** Not link-local, not a host's own, not still being probed for duplicates; in the kernel's order. */
+export function ownAddresses(link: LinkFact): OwnAddress[] {
+  return link.addresses
+    .filter((spec) => (spec.scope === "global" || spec.scope === "site") && !spec.tentative)
+    .map((spec: AddressSpec) => {
+      const parts = parsePrefix(spec.address);
+      if (!parts) throw new RangeError(`not an address: ${spec.address}`);
+      const alone = parts.length === addressBits(parts.family) && spec.peer === undefined;
+      const subnet = alone ? {} : { subnet: networkOf(`${spec.peer ?? parts.address}/${parts.length}`) };
+      return { family: parts.family, address: parts.address, ...subnet };
+    });
+}
