@@ -3,13 +3,14 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HOST_BASELINE, linkBatch, routingBatch, SWITCH_BASELINE, switchBatch, sysctlArgument } from "./batches.ts";
 import { must, waitFor, type RunOptions } from "./child.ts";
+import { buildConfines } from "./confines.ts";
 import { runBatch, setSysctls } from "./ip-batch.ts";
 import { LabError } from "./lab-error.ts";
 import { showLinks } from "./link-state.ts";
 import { hostNamespace, switchNamespace } from "./names.ts";
 import { labFolder, type LabRecord } from "./state.ts";
 import type { Topology } from "./topology.ts";
-import { writeUserFiles } from "./users.ts";
+import { hasUsers, writeUserFiles } from "./users.ts";
 
 /** Makes everything that the topology says. On an error, whatever was made so far is left to takeDown. */
 export async function buildLab(topology: Topology, record: LabRecord, signal?: AbortSignal): Promise<void> {
@@ -22,7 +23,7 @@ export async function buildLab(topology: Topology, record: LabRecord, signal?: A
     ...hosts.map((host) => setSysctls(hostNamespace(record.name, host), HOST_BASELINE, options)),
   ]);
   await runBatch(topology, bridges, switchBatch(topology, record.name), options);
-  await together(hosts.map((host) => buildHost(topology, record.name, host, options)));
+  await together(hosts.map((host) => buildHost(topology, record, host, options)));
   await waitForCarrier(topology, record.name, options);
   // After the carrier: a route may want it.
   await together(hosts.map((host) => addRouting(topology, record.name, host, options)));
@@ -51,10 +52,12 @@ async function writeFiles(topology: Topology, name: string, hosts: readonly stri
   }
 }
 
-async function buildHost(topology: Topology, lab: string, host: string, options: RunOptions): Promise<void> {
-  const namespace = hostNamespace(lab, host);
+async function buildHost(topology: Topology, record: LabRecord, host: string, options: RunOptions): Promise<void> {
+  const namespace = hostNamespace(record.name, host);
+  const place = topology.hosts[host];
+  if (place && hasUsers(place)) await buildConfines(record, host);
   // Sysctls go before the links are up, so that no packet is treated in another way.
-  const sysctls = Object.entries(topology.hosts[host]?.sysctls ?? {}).map(([key, value]) => sysctlArgument(key, value));
+  const sysctls = Object.entries(place?.sysctls ?? {}).map(([key, value]) => sysctlArgument(key, value));
   await setSysctls(namespace, sysctls, options);
   await runBatch(topology, namespace, linkBatch(topology, host), options);
 }

@@ -77,6 +77,19 @@ export function crossCheckStep(source: YamlSource, file: TopologyFile, step: Ste
     const path = [...at, "link"];
     return [...host(step.link.host, [...path, "host"]), ...link(step.link.host, step.link.name, [...path, "name"])];
   }
+  if (isStep(step, "ways")) {
+    const path = [...at, "ways"];
+    const { from, as } = step.ways;
+    const users = Object.keys(file.hosts[from]?.users ?? {});
+    return [
+      ...host(from, [...path, "from"]),
+      ...as.flatMap((who, index) => {
+        const [user = ""] = who.split(" in ");
+        return file.hosts[from] ? refers(source, "user", user, ["root", ...users], [...path, "as", index]) : [];
+      }),
+      ...Object.keys(step.expect ?? {}).flatMap((who) => refers(source, "sender", who, as, [...at, "expect", who])),
+    ];
+  }
   if (isStep(step, "pairs")) {
     return Object.entries(step.pairs.between).flatMap(([name, links]) => {
       const path = [...at, "pairs", "between", name];

@@ -7,6 +7,8 @@ import type { PlacedLink } from "./batches.ts";
 import type { CapturedFrame } from "./capture.ts";
 import type { End, Pair } from "./pairs.ts";
 import { addressesOf } from "./schema.ts";
+import { answersTo, ownedBy } from "./trial.ts";
+import type { PacketFrame, Trial } from "./trial.ts";
 
 /** What became of a pair. It is right when nothing is wrong with it. */
 export interface Verdict {
@@ -78,18 +80,16 @@ export function isRight(verdict: Verdict): boolean {
   return verdict.problems.length === 0;
 }
 
-type PacketFrame = Extract<CapturedFrame, { source: string }>;
-
 function isRequest(pair: Pair, frame: CapturedFrame): frame is PacketFrame {
-  if (frame.host !== pair.from.host) return false;
-  if (pair.method === "ping") return frame.kind === "echo-request" && frame.id === pair.number;
-  return frame.kind === "tcp" && frame.sourcePort === pair.number;
+  return frame.host === pair.from.host && ownedBy(trialOf(pair), frame);
 }
 
 function isReply(pair: Pair, frame: CapturedFrame): frame is PacketFrame {
-  if (frame.host !== pair.to.host) return false;
-  if (pair.method === "ping") return frame.kind === "echo-reply" && frame.id === pair.number;
-  return frame.kind === "tcp" && frame.destinationPort === pair.number;
+  return frame.host === pair.to.host && answersTo(trialOf(pair), frame);
+}
+
+function trialOf(pair: Pair): Trial {
+  return { ...pair, to: pair.to.address };
 }
 
 /** The address that a frame tells the hardware address of. */

@@ -6,6 +6,7 @@ import { namespacesOf, placeLinks, type PlacedLink } from "./batches.ts";
 import { buildLab } from "./build.ts";
 import { Capture, type CaptureOptions } from "./capture.ts";
 import { CEILING_MS, killGroup, must, run, type Ended } from "./child.ts";
+import { confinesPrefix, planConfines } from "./confines.ts";
 import { enterNamespace, hostEnvironment } from "./environment.ts";
 import { LabError } from "./lab-error.ts";
 import { changeLink } from "./link-state.ts";
@@ -15,7 +16,7 @@ import type { LinkState } from "./step-schema.ts";
 import { createState, labFolder, readState, type LabRecord } from "./state.ts";
 import { takeDown } from "./take-down.ts";
 import type { Topology } from "./topology.ts";
-import { assertOtherUsers, becomeUserPrefix, mountUsersPrefix } from "./users.ts";
+import { assertOtherUsers, becomeUserPrefix, hasUsers } from "./users.ts";
 
 export interface UpOptions {
   /** Instance name, so that several labs stand side by side; the default is the topology's name. */
@@ -29,6 +30,8 @@ export interface UpOptions {
 export interface ExecOptions {
   /** A user of the host (`users:` in the topology); root otherwise. */
   as?: string;
+  /** A control group below that of the host, which must have users. */
+  cgroup?: string;
   input?: string;
   /** Ceiling in milliseconds; the default is 30 s. LabError when it is reached. */
   timeoutMs?: number;
@@ -46,12 +49,9 @@ export async function upLab(topology: Topology, options: UpOptions = {}): Promis
   const { transient = false } = options;
   const stale = await readState(name);
   if (stale?.transient === true && !existsSync(`/proc/${stale.pid}`)) await takeDown(name);
-  const record = await createState({
-    name,
-    topology: topology.file,
-    namespaces: namespacesOf(topology, name),
-    transient,
-  });
+  const draft = { name, topology: topology.file, namespaces: namespacesOf(topology, name), transient };
+  const anybody = Object.values(topology.hosts).some(hasUsers);
+  const record = await createState(draft, async (id) => (anybody ? planConfines(id) : undefined));
   try {
     await buildLab(topology, record, options.signal);
     return new Lab(topology, record, options.signal);
@@ -124,7 +124,7 @@ export class Lab implements AsyncDisposable {
   /** Runs a program in a host to its end. An exit code other than 0 is a result; LabError when it takes too long. */
   async exec(host: string, argv: readonly string[], options: ExecOptions = {}): Promise<Ended> {
     const signal = this.#signals(options.signal);
-    return run(await this.#inHost(host, argv, options.as), {
+    return run(await this.#inHost(host, argv, options), {
       timeoutMs: options.timeoutMs ?? CEILING_MS,
       env: { ...hostEnvironment(this.#record, this.folder, host, options.as), ...options.env },
       ...(options.input !== undefined && { input: options.input }),
@@ -137,7 +137,7 @@ export class Lab implements AsyncDisposable {
   async spawn(host: string, argv: readonly string[], options: ServeOptions = {}): Promise<Served> {
     const env = { ...hostEnvironment(this.#record, this.folder, host, options.as), ...options.env };
     const signal = this.#signals(options.signal);
-    const words = await this.#inHost(host, argv, options.as);
+    const words = await this.#inHost(host, argv, options);
     return Served.start(this.netns(host), argv, words, env, options, signal, (child) => this.#track(child));
   }
 
@@ -178,10 +178,10 @@ export class Lab implements AsyncDisposable {
     return this.down();
   }
 
-  async #inHost(host: string, argv: readonly string[], as: string | undefined): Promise<string[]> {
+  async #inHost(host: string, argv: readonly string[], { as, cgroup }: ExecOptions): Promise<string[]> {
     const enter = enterNamespace(this.netns(host));
-    const users = Object.keys(this.topology.hosts[host]?.users ?? {}).length > 0;
-    if (users) enter.push(...mountUsersPrefix(join(this.folder, "users"), host));
+    const place = this.topology.hosts[host];
+    if (place && hasUsers(place)) enter.push(...confinesPrefix(this.#record, host, cgroup));
     if (as === undefined) return [...enter, ...argv];
     const become = becomeUserPrefix(this.topology, host, as);
     await assertOtherUsers(this.topology.hosts[host]?.users?.[as]?.uid ?? 0);

@@ -1,7 +1,7 @@
 // Owns the presentation of verdicts on pairs, as text for people and as data, and their comparison with expectations. Pure.
 import { isRight, type Verdict } from "./judge.ts";
 import { BINDINGS, type Pair } from "./pairs.ts";
-import type { Method, PairsExpectation } from "./step-schema.ts";
+import type { PairMethod, PairsExpectation } from "./step-schema.ts";
 
 /** Wrong pairs that the text names one by one. */
 const MOST_NAMED = 12;
@@ -14,7 +14,7 @@ export interface PairCounts {
 }
 
 /** Counts the verdicts, of one method or of all. */
-export function countPairs(verdicts: readonly Verdict[], method?: Method): PairCounts {
+export function countPairs(verdicts: readonly Verdict[], method?: PairMethod): PairCounts {
   const some = verdicts.filter(({ pair }) => method === undefined || pair.method === method);
   return {
     pairs: some.length,

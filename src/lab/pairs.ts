@@ -1,7 +1,8 @@
 // Owns which pairs there are between the links of two hosts, and the command that tries one. Pure.
 import type { PlacedLink } from "./batches.ts";
 import { addressesOf } from "./schema.ts";
-import type { Method } from "./step-schema.ts";
+import type { PairMethod } from "./step-schema.ts";
+import { isAnsweredBy, literal, tryCommand } from "./trial.ts";
 
 export type Binding = "unbound" | "address" | "device";
 export const BINDINGS: readonly Binding[] = ["unbound", "address", "device"];
@@ -15,7 +16,7 @@ export interface End {
 
 /** One trial: a host asks an address of another one. */
 export interface Pair {
-  method: Method;
+  method: PairMethod;
   family: 4 | 6;
   binding: Binding;
   /** The asking host, with the link that it is bound to (by address or device), if it is bound. */
@@ -30,7 +31,7 @@ export const PAIR_PORT = 9401;
 
 export interface PairsRequest {
   between: readonly [readonly PlacedLink[], readonly PlacedLink[]];
-  methods: readonly Method[];
+  methods: readonly PairMethod[];
   families: readonly (4 | 6)[];
 }
 
@@ -71,17 +72,12 @@ export function listPairs(request: PairsRequest, nextNumber: () => number): Pair
 
 /** Program, arguments and input that try a pair; they take about a second when there is no answer. */
 export function pairCommand(pair: Pair): { argv: string[]; input?: string } {
-  const { family, from, to, number } = pair;
-  if (pair.method === "ping") {
-    const bound = pair.binding === "address" ? from.address : pair.binding === "device" ? from.link : undefined;
-    const bind = bound === undefined ? [] : ["-I", bound];
-    return { argv: ["ping", `-${family}`, "-n", "-c1", "-W1", "-e", String(number), ...bind, to.address] };
-  }
-  const options = ["connect-timeout=1", `sourceport=${number}`];
-  if (pair.binding === "address" && from.address !== undefined) options.push(`bind=${literal(from.address)}`);
-  if (pair.binding === "device" && from.link !== undefined) options.push(`so-bindtodevice=${from.link}`);
-  const address = `TCP${family}:${literal(to.address)}:${PAIR_PORT},${options.join(",")}`;
-  return { argv: ["socat", "-T2", "-", address], input: `${number}\n` };
+  const { method, from, to, number, binding } = pair;
+  const bound = {
+    address: binding === "address" ? from.address : undefined,
+    device: binding === "device" ? from.link : undefined,
+  };
+  return tryCommand({ method, to: to.address, number }, PAIR_PORT, bound);
 }
 
 /** The program that answers TCP pairs at an address: it sends back what comes. */
@@ -93,10 +89,5 @@ export function listenerCommand(end: End): string[] {
 
 /** Whether the command's end means that the pair got its answer. */
 export function isAnswered(pair: Pair, ended: { code: number | null; stdout: string }): boolean {
-  return ended.code === 0 && (pair.method === "ping" || ended.stdout === `${pair.number}\n`);
-}
-
-/** An address as socat takes it. */
-function literal(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
+  return isAnsweredBy({ ...pair, to: pair.to.address }, ended);
 }

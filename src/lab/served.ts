@@ -2,13 +2,17 @@
 import type { ChildProcess } from "node:child_process";
 import { killGroup, must, start, waitFor } from "./child.ts";
 import { LabError } from "./lab-error.ts";
+import { literal } from "./trial.ts";
 
 export interface ServeOptions {
   as?: string;
+  cgroup?: string;
   env?: Readonly<Record<string, string>>;
   signal?: AbortSignal;
   /** Ready once a TCP socket in its host listens on this port (at this very address). */
   listens?: number | { address: string; port: number };
+  /** Ready once a UDP socket in its host is bound to this very address. */
+  bound?: { address: string; port: number };
   /** Ready once its output, stdout and stderr together, matches. */
   says?: RegExp;
   /** Ceiling for getting ready, in milliseconds; the default is 30 s. */
@@ -95,17 +99,13 @@ export class Served implements AsyncDisposable {
     return this.stop();
   }
 
-  async #isReady(netns: string, env: NodeJS.ProcessEnv, { listens, says }: ServeOptions): Promise<boolean> {
+  async #isReady(netns: string, env: NodeJS.ProcessEnv, { listens, bound, says }: ServeOptions): Promise<boolean> {
     if (says && !says.test(this.output)) return false;
-    if (listens === undefined) return true;
-    const filter =
-      typeof listens === "number" ? `sport = :${listens}` : `src ${literal(listens.address)}:${listens.port}`;
-    const sockets = await must(["nsenter", `--net=${netns}`, "--", "ss", "-Hltn", filter], { env });
+    const place = listens ?? bound;
+    if (place === undefined) return true;
+    const filter = typeof place === "number" ? `sport = :${place}` : `src ${literal(place.address)}:${place.port}`;
+    const which = listens === undefined ? "-Hlun" : "-Hltn";
+    const sockets = await must(["nsenter", `--net=${netns}`, "--", "ss", which, filter], { env });
     return sockets.trim() !== "";
   }
-}
-
-/** An address as ss takes it in a filter. */
-function literal(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
 }

@@ -4,6 +4,7 @@
 //   <root>/<lab>/hosts/<host>/       HEDDLE_STATE of the commands in that host
 //   <root>/<lab>/hosts/<host>.yaml   its heddle.yaml, where the topology holds the text
 //   <root>/<lab>/users/<host>.*      its passwd and group
+//   <root>/<lab>/pins/<host>/        its BPF file system
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -24,6 +25,8 @@ const recordSchema = z.strictObject({
   pid: z.int(),
   /** The lab ends with that process: one that outlived it was killed. */
   transient: z.optional(z.boolean()),
+  /** Absent where no host has users, or this process may not make control groups (confines.ts). */
+  confines: z.optional(z.strictObject({ cgroupRoot: z.string(), cgroups: z.string() })),
 });
 
 /** What lab.json holds. */
@@ -40,8 +43,13 @@ export function labFolder(name: string): string {
 }
 
 /** Makes the folder of a lab with its record, in one step. LabError when a lab of that name is there already. */
-export async function createState(record: Omit<LabRecord, "version" | "id" | "pid">): Promise<LabRecord> {
-  const whole: LabRecord = { version: 1, ...record, id: `${record.name}/${randomUUID()}`, pid: process.pid };
+export async function createState(
+  record: Omit<LabRecord, "version" | "id" | "pid" | "confines">,
+  planConfines: (id: string) => Promise<LabRecord["confines"]>,
+): Promise<LabRecord> {
+  const id = `${record.name}/${randomUUID()}`;
+  const confines = await planConfines(id);
+  const whole: LabRecord = { version: 1, ...record, id, pid: process.pid, ...(confines && { confines }) };
   const folder = labFolder(record.name);
   const root = stateRoot();
   await mkdir(root, { recursive: true, mode: 0o755 });

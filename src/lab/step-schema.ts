@@ -1,6 +1,8 @@
 // Owns the steps of a scenario: the shape of each kind, and how a step's kind is known (by the key that names it).
 import * as z from "zod/mini";
+import { canonicalAddress } from "../model/ip.ts";
 import { CEILING_MS } from "./child.ts";
+import { CGROUP_NAME } from "./confines.ts";
 import { HOST_NAME, LINK_NAME, USER_NAME } from "./names.ts";
 
 /** What setLink can do to a link: see link-state.ts. */
@@ -10,6 +12,10 @@ export type LinkState = (typeof LINK_STATES)[number];
 const hostName = z.string().check(z.regex(HOST_NAME, "must be the name of a host"));
 const linkName = z.string().check(z.regex(LINK_NAME, "must be the name of a link"));
 const userName = z.string().check(z.regex(USER_NAME, "must be the name of a user"));
+const cgroup = z.string().check(z.regex(CGROUP_NAME, "must be the path of a control group, such as slurm/job_1"));
+const address = z
+  .string()
+  .check(z.refine((text: string) => canonicalAddress(text) === text, "must be an IP address in its canonical form"));
 const count = z.int().check(z.nonnegative());
 const withinMs = z.int().check(z.minimum(1), z.maximum(CEILING_MS));
 
@@ -42,7 +48,13 @@ const expectation = z.strictObject({
 });
 
 const family = z.union([z.literal(4), z.literal(6)]);
-const method = z.enum(["ping", "tcp"]);
+const pairMethod = z.enum(["ping", "tcp"]);
+const method = z.enum(["ping", "tcp", "udp"]);
+
+/** A user, "root", or one of them "in" a control group: "alice in slurm/job_1". */
+const sender = z
+  .string()
+  .check(z.regex(/^[a-z_][a-z0-9_-]{0,31}(?: in [A-Za-z0-9_.@/-]+)?$/, "must be a user, or a user in a control group"));
 
 const steps = {
   say: z.strictObject({ say: z.string() }),
@@ -50,6 +62,7 @@ const steps = {
     run: argv,
     on: z.union([hostName, z.literal("all")]),
     as: z.optional(userName),
+    cgroup: z.optional(cgroup),
     input: z.optional(z.string()),
     withinMs: z.optional(withinMs),
     expect: z.optional(expectation),
@@ -86,18 +99,38 @@ const steps = {
       run: argv,
       on: hostName,
       as: z.optional(userName),
+      cgroup: z.optional(cgroup),
       /** TCP port that the server listens on once it is ready. */
       listens: z.optional(z.int().check(z.minimum(1), z.maximum(65_535))),
       /** A regular expression that its output matches once it is ready. */
       says: z.optional(z.string().check(z.refine(isPattern, "must be a regular expression"))),
     }),
   }),
+  ways: z.strictObject({
+    ways: z.strictObject({
+      from: hostName,
+      as: z.array(sender).check(z.minLength(1)),
+      to: z.union([address, z.array(address).check(z.minLength(1))]),
+      by: z.optional(z.array(method).check(z.minLength(1))),
+    }),
+    /** By sender: the one host that all of its frames go to, whether it is answered, the source address. */
+    expect: z.optional(
+      z.record(
+        sender,
+        z.strictObject({
+          by: z.optional(z.union([hostName, z.literal("nobody")])),
+          answered: z.optional(z.boolean()),
+          source: z.optional(address),
+        }),
+      ),
+    ),
+  }),
   pairs: z.strictObject({
     pairs: z.strictObject({
       between: z
         .record(hostName, z.array(linkName).check(z.minLength(1)))
         .check(z.refine((value) => Object.keys(value).length === 2, "must name two hosts with their links")),
-      by: z.optional(z.array(method).check(z.minLength(1))),
+      by: z.optional(z.array(pairMethod).check(z.minLength(1))),
       families: z.optional(z.array(family).check(z.minLength(1))),
       /** Neighbour tables are emptied once for the run (pairs run together), or before each pair (one by one). */
       flush: z.optional(z.enum(["run", "pair"])),
@@ -128,6 +161,8 @@ export type Expectation = z.infer<typeof expectation>;
 export type TextExpectation = z.infer<typeof textExpectation>;
 export type PairsExpectation = NonNullable<StepOf<"pairs">["expect"]>;
 export type Method = z.infer<typeof method>;
+/** Methods that pairs of links are tried by. */
+export type PairMethod = z.infer<typeof pairMethod>;
 /** A program and its arguments, as a list or as words. */
 export type Words = z.infer<typeof argv>;
 

@@ -7,6 +7,8 @@ import { tryPairs } from "./matrix.ts";
 import { countPairs, missedPairs, pairTable } from "./pair-table.ts";
 import { isStep, splitWords, type Step, type StepOf } from "./step-schema.ts";
 import { sysctlArgument } from "./batches.ts";
+import { tryWays } from "./try-ways.ts";
+import { missedWays, wayTable } from "./ways.ts";
 
 /** What came of a step. It has passed when `problems` is empty. */
 export interface StepResult {
@@ -33,6 +35,7 @@ export async function performStep(step: Step, context: StepContext): Promise<Ste
   if (isStep(step, "heddle")) return performHeddle(step, context);
   if (isStep(step, "wait")) return performWait(step, context);
   if (isStep(step, "pairs")) return performPairs(step, context);
+  if (isStep(step, "ways")) return performWays(step, context);
   if (isStep(step, "link")) {
     const { host, name, state } = step.link;
     await lab.setLink(host, name, state);
@@ -49,9 +52,10 @@ export async function performStep(step: Step, context: StepContext): Promise<Ste
       judgeEnd(await lab.exec(host, ["sysctl", "-q", "-w", ...settings], signal ? { signal } : {}), undefined),
     );
   }
-  const { run, on, as, listens, says } = step.serve;
+  const { run, on, as, cgroup, listens, says } = step.serve;
   await lab.spawn(on, splitWords(run), {
     ...(as !== undefined && { as }),
+    ...(cgroup !== undefined && { cgroup }),
     ...(listens !== undefined && { listens }),
     ...(says !== undefined && { says: new RegExp(says, "m") }),
     ...(signal && { signal }),
@@ -61,10 +65,12 @@ export async function performStep(step: Step, context: StepContext): Promise<Ste
 
 async function performRun(step: StepOf<"run">, { lab, signal }: StepContext): Promise<StepResult> {
   const argv = splitWords(step.run);
-  const who = step.as === undefined ? step.on : `${step.as} on ${step.on}`;
+  const place = step.cgroup === undefined ? step.on : `${step.on} (${step.cgroup})`;
+  const who = step.as === undefined ? place : `${step.as} on ${place}`;
   return everywhere(lab, step.on, `${who}: ${argv.join(" ")}`, async (host) => {
     const ended = await lab.exec(host, argv, {
       ...(step.as !== undefined && { as: step.as }),
+      ...(step.cgroup !== undefined && { cgroup: step.cgroup }),
       ...(step.input !== undefined && { input: step.input }),
       ...(step.withinMs !== undefined && { timeoutMs: step.withinMs }),
       ...(signal && { signal }),
@@ -111,6 +117,12 @@ async function performPairs(step: StepOf<"pairs">, { lab, signal }: StepContext)
   const names = Object.entries(step.pairs.between).map(([host, links]) => `${host} (${links.join(", ")})`);
   const text = `pairs of ${names.join(" and ")}: ${answered} of ${pairs} answered, ${right} right`;
   return { text, problems: missedPairs(verdicts, step.expect), lines: pairTable(verdicts), pairs: verdicts };
+}
+
+async function performWays(step: StepOf<"ways">, { lab, signal }: StepContext): Promise<StepResult> {
+  const seen = await tryWays(lab, step, signal);
+  const text = `ways of ${step.ways.as.join(", ")} on ${step.ways.from} to ${[step.ways.to].flat().join(", ")}`;
+  return { text, problems: missedWays(seen, step.expect), lines: wayTable(seen) };
 }
 
 /** Does something on one host or on all of them at once; the problems of each are told with its name. */

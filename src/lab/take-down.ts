@@ -1,6 +1,7 @@
 // Owns the removal of a lab: its processes, namespaces and files, by whoever asks and however far it was built.
 import { readFile } from "node:fs/promises";
 import { must, waitFor } from "./child.ts";
+import { removeConfines } from "./confines.ts";
 import { LabError } from "./lab-error.ts";
 import { NETNS_FOLDER } from "./names.ts";
 import { readFolder, readState, removeState } from "./state.ts";
@@ -10,6 +11,7 @@ export async function takeDown(name: string): Promise<boolean> {
   const record = await readState(name);
   if (record) {
     await endProcesses(record.id);
+    await removeConfines(record);
     const pinned = new Set(await readFolder(NETNS_FOLDER));
     const lines = record.namespaces.filter((namespace) => pinned.has(namespace)).map((ns) => `netns delete ${ns}\n`);
     if (lines.length > 0) await must(["ip", "-batch", "-"], { input: lines.join("") });

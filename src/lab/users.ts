@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { LabError } from "./lab-error.ts";
-import type { User } from "./schema.ts";
+import type { HostPlace, User } from "./schema.ts";
 import type { Topology } from "./topology.ts";
 
 /** Lines of passwd and group that a host has beyond the machine's own. Pure. */
@@ -35,13 +35,9 @@ export async function writeUserFiles(topology: Topology, host: string, folder: s
   }
 }
 
-// The words of this script are arguments, never text of the script: nothing that a topology says is read by the shell.
-const BIND = 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/group && shift 2 && exec "$@"';
-
-/** Words before a command that make a host's passwd and group the ones that it sees, in a mount namespace of its own. */
-export function mountUsersPrefix(folder: string, host: string): string[] {
-  const files = [join(folder, `${host}.passwd`), join(folder, `${host}.group`)];
-  return ["unshare", "--mount", "--", "sh", "-c", BIND, "sh", ...files];
+/** Whether the host has users of its own, and with them all that confines.ts gives. */
+export function hasUsers(host: HostPlace): boolean {
+  return Object.keys(host.users ?? {}).length > 0;
 }
 
 /** Words before a command that make it run as the user, with the user's groups and without capabilities. */
