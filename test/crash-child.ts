@@ -60,12 +60,12 @@ const files = await StateStore.open(statePaths(state));
 const store: Store = {
   writeLedger: counted((ledger) => files.writeLedger(ledger)),
   writeNumbers: counted((numbers) => files.writeNumbers(numbers)),
+  writeKnown: counted((known) => files.writeKnown(known)),
 };
 const config =
   file === "-" ? { file, ranges: {}, sections: [] } : parseConfig(readFileSync(file, "utf8"), file, ROLES).value;
 if (!config) throw new Error("the file is wrong");
-const { ledger, numbers } = await files.read();
-const { look, diagnostics } = await lookAndPlan(config, host, { ledger, numbers });
+const { look, diagnostics } = await lookAndPlan(config, host, await files.read());
 if (!look) throw new Error(JSON.stringify(diagnostics));
 const { failed, notUndone } = await applyPlan(look, host, store);
 host.close();

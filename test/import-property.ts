@@ -4,7 +4,6 @@ import * as fc from "fast-check";
 import { expect } from "vitest";
 import { applyPlan } from "../src/agent/apply.ts";
 import { lookAndPlan } from "../src/agent/look.ts";
-import type { Memory } from "../src/agent/look.ts";
 import { parseConfig } from "../src/config/config.ts";
 import type { Config } from "../src/config/config.ts";
 import type { Host } from "../src/host/host.ts";
@@ -13,9 +12,8 @@ import { writeDraft } from "../src/import/write.ts";
 import { HEDDLE_PROTOCOL } from "../src/model/kinds.ts";
 import type { RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import type { Observed } from "../src/model/objects.ts";
-import { emptyLedger } from "../src/model/plan.ts";
 import { canonicalText } from "../src/plan/kinds/canonical.ts";
-import { emptyNumbers } from "../src/plan/numbers.ts";
+import { MemoryStore } from "./memory-store.ts";
 import { undoSteps } from "../src/plan/undo.ts";
 import { ROLES } from "../src/roles/index.ts";
 import { create } from "./contract-steps.ts";
@@ -119,8 +117,8 @@ export async function checkImportProperty(open: () => Promise<ImportStage>, runs
     const yaml = writeDraft(draftFromHost({ links, observed: before.observed }, { alinat: 201 }));
     const parsed = parseConfig(yaml, "heddle.yaml", ROLES);
     expect(parsed.value, yaml).toBeDefined();
-    let memory: Memory = { ledger: emptyLedger(), numbers: emptyNumbers() };
-    const first = await lookAndPlan(parsed.value as Config, host, memory);
+    const store = new MemoryStore();
+    const first = await lookAndPlan(parsed.value as Config, host, store.memory);
     const steps = first.look?.plan.steps ?? [];
     // What was heddle's already is left over from an earlier file, and goes.
     const others = steps.filter((step) => step.action !== "delete");
@@ -132,16 +130,13 @@ export async function checkImportProperty(open: () => Promise<ImportStage>, runs
     if (!first.look) throw new Error(yaml);
 
     const taking = { ...first.look, plan: { ...first.look.plan, steps: others } };
-    const applied = await applyPlan(taking, host, {
-      writeLedger: async (ledger) => void (memory = { ...memory, ledger: structuredClone(ledger) }),
-      writeNumbers: async (numbers) => void (memory = { ...memory, numbers: structuredClone(numbers) }),
-    });
+    const applied = await applyPlan(taking, host, store);
     expect(applied.failed).toEqual([]);
     const twins = others.filter((step) => step.action === "adopt" && step.beside).length;
     const ours = rules.some((one) => one.protocol === HEDDLE_PROTOCOL);
     // Rules that differ in nothing but whose they were become one; those of heddle's own may be overtaken by equals.
     if (twins === 0 && !ours) expect((await look(host)).plain, "nothing but the owner changes").toEqual(before.plain);
-    const second = await lookAndPlan(parsed.value as Config, host, memory);
+    const second = await lookAndPlan(parsed.value as Config, host, store.memory);
     expect(second.look?.plan.steps.filter((step) => step.action !== "delete")).toEqual([]);
 
     if (!back || twins > 0 || ours) return;

@@ -1,7 +1,6 @@
 // Owns what tests of the kind "nftTable" share: tables, and a host on which plans are made and done without a role.
 import { applyPlan } from "../src/agent/apply.ts";
 import type { Applied } from "../src/agent/apply.ts";
-import type { Memory } from "../src/agent/look.ts";
 import type { Host } from "../src/host/host.ts";
 import type { NftObject, NftTableSpec } from "../src/model/nft.ts";
 import type { Wanted } from "../src/model/objects.ts";
@@ -9,6 +8,8 @@ import { emptyLedger } from "../src/model/plan.ts";
 import type { Ledger, Plan } from "../src/model/plan.ts";
 import { composeDesired } from "../src/plan/compose.ts";
 import { emptyNumbers } from "../src/plan/numbers.ts";
+import { noKnownOwners } from "../src/plan/recall-owners.ts";
+import { MemoryStore } from "./memory-store.ts";
 import { factsOf } from "../src/plan/facts.ts";
 import { noOwners } from "../src/model/owners.ts";
 import { makePlan } from "../src/plan/plan.ts";
@@ -55,13 +56,11 @@ export class Applier {
   }
 
   async apply(...tables: readonly NftTableSpec[]): Promise<Applied> {
-    const store = {
-      writeLedger: async (ledger: Memory["ledger"]): Promise<void> => {
-        this.ledger = structuredClone(ledger);
-      },
-      writeNumbers: async (): Promise<void> => {},
-    };
-    return applyPlan(await this.#look(tables), this.host, store);
+    const store = new MemoryStore();
+    store.memory.ledger = this.ledger;
+    const applied = await applyPlan(await this.#look(tables), this.host, store);
+    this.ledger = store.memory.ledger;
+    return applied;
   }
 
   async #look(tables: readonly NftTableSpec[]): Promise<Parameters<typeof applyPlan>[0]> {
@@ -74,7 +73,8 @@ export class Applier {
     const told = { tableNames: {}, owners: noOwners(), socketMarks: false };
     const facts = factsOf(snapshot, this.ledger, told);
     const intent = { sections: [], numbers: emptyNumbers() };
-    return { snapshot, facts, ledger: this.ledger, earlier: emptyNumbers(), intent, want, plan };
+    const known = { earlier: noKnownOwners(), now: noKnownOwners() };
+    return { snapshot, facts, ledger: this.ledger, earlier: emptyNumbers(), known, intent, want, plan };
   }
 }
 

@@ -5,7 +5,7 @@ import { checkNftProperty } from "../../test/nft-property.ts";
 import { nftTable } from "../../test/nft-objects.ts";
 import { FakeHost } from "../host/fake/fake-host.ts";
 import { emptyLedger } from "../model/plan.ts";
-import { emptyNumbers } from "../plan/numbers.ts";
+import { MemoryStore } from "../../test/memory-store.ts";
 import { lookAndPlan } from "./look.ts";
 
 const open = async () => {
@@ -46,7 +46,7 @@ test("a look finds nft tables that nothing remembers, and says when some are exp
     perform: (steps, links) => driver.perform(steps, links),
   };
   Object.assign(host.drivers, { nftTable: watched });
-  const memory = { ledger: emptyLedger(), numbers: emptyNumbers() };
+  const { memory } = new MemoryStore();
   const { look } = await lookAndPlan(nothing, host, memory);
   expect(look?.plan.steps.map((step) => `${step.action} ${step.why}`)).toEqual(["delete orphan"]);
   const remembering = { ...emptyLedger(), applied: { "nftTable inet heddle-egress-a": "{}" } };

@@ -9,6 +9,7 @@ import { isSameData } from "../plan/kinds/canonical.ts";
 import { noteAfter, noteBefore } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import { textOf } from "../plan/plan.ts";
+import type { KnownOwners } from "../plan/recall-owners.ts";
 import { undoSteps } from "../plan/undo.ts";
 import type { Look } from "./look.ts";
 import { noTrace, timed } from "./trace.ts";
@@ -18,6 +19,7 @@ import type { Trace } from "./trace.ts";
 export interface Store {
   writeLedger(ledger: Ledger): Promise<void>;
   writeNumbers(numbers: Numbers): Promise<void>;
+  writeKnown(known: KnownOwners): Promise<void>;
 }
 
 /** How an apply ended. `failed` is empty exactly when every step was done; otherwise what was done is undone. */
@@ -42,6 +44,7 @@ export async function applyPlan(look: Look, host: Host, store: Store, trace: Tra
   // that `remove` works on a full disk.
   if (before !== look.ledger) await store.writeLedger(before);
   if (!isSameData(look.intent.numbers, look.earlier)) await store.writeNumbers(look.intent.numbers);
+  if (!isSameData(look.known.now, look.known.earlier)) await store.writeKnown(look.known.now);
 
   const done: Step[] = [];
   const made: Observed[] = [];

@@ -15,6 +15,8 @@ import { factsOf } from "../plan/facts.ts";
 import { followLinks } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import { makePlan } from "../plan/plan.ts";
+import { recallOwners } from "../plan/recall-owners.ts";
+import type { KnownOwners } from "../plan/recall-owners.ts";
 import { ROLES } from "../roles/index.ts";
 import { noTrace, timed } from "./trace.ts";
 import type { Trace } from "./trace.ts";
@@ -23,6 +25,8 @@ import type { Trace } from "./trace.ts";
 export interface Memory {
   ledger: Ledger;
   numbers: Numbers;
+  /** Users and groups as they were known last. */
+  known: KnownOwners;
 }
 
 /** One look at a host, and what the file asks of it. */
@@ -32,6 +36,8 @@ export interface Look {
   ledger: Ledger;
   /** Numbers drawn before. */
   earlier: Numbers;
+  /** Users and groups as they were known before, and as they are known now. */
+  known: { earlier: KnownOwners; now: KnownOwners };
   intent: Intent;
   want: DesiredState;
   plan: Plan;
@@ -54,15 +60,15 @@ export async function lookAndPlan(
     timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
-  const [owners, socketMarks] = await askOwners(config, host, trace);
+  const { owners, remember, socketMarks, said } = await askOwners(config, host, memory, trace);
   const observed: Observed[] = [...addresses, ...neighbours, ...nexthops, ...routes, ...rules];
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks });
 
   const bound = bindIntent(config, facts, memory.numbers, ROLES);
-  if (!bound.value) return { diagnostics: bound.diagnostics };
+  if (!bound.value) return { diagnostics: [...said, ...bound.diagnostics] };
   const composed = composeIntent(bound.value);
-  const diagnostics = [...bound.diagnostics, ...composed.diagnostics];
+  const diagnostics = [...said, ...bound.diagnostics, ...composed.diagnostics];
   if (!composed.value || hasErrors(diagnostics)) return { diagnostics };
 
   // Which switches matter is known only now.
@@ -80,19 +86,37 @@ export async function lookAndPlan(
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
   return {
-    look: { snapshot, facts, ledger, earlier: memory.numbers, intent: bound.value, want: composed.value, plan },
+    look: {
+      snapshot,
+      facts,
+      ledger,
+      earlier: memory.numbers,
+      known: { earlier: memory.known, now: remember },
+      intent: bound.value,
+      want: composed.value,
+      plan,
+    },
     diagnostics,
   };
 }
 
 /** Looks up whom the file names, and whether their sockets can be marked; nobody is asked where it names nobody. */
-async function askOwners(config: Config, host: Host, trace: Trace): Promise<[Owners, boolean]> {
+async function askOwners(
+  config: Config,
+  host: Host,
+  memory: Memory,
+  trace: Trace,
+): Promise<{ owners: Owners; remember: KnownOwners; socketMarks: boolean; said: Diagnostic[] }> {
   const asked = config.sections.flatMap((section) => {
     const names = ROLES.find(({ name }) => name === section.role)?.names?.(section);
     return names ? [names] : [];
   });
-  if (asked.length === 0) return [noOwners(), false];
   const all = (pick: keyof OwnerNames): string[] => [...new Set(asked.flatMap((names) => names[pick]))];
   const names = { users: all("users"), groups: all("groups"), cgroups: all("cgroups") };
-  return Promise.all([timed(trace, "owners looked up", () => host.owners(names)), host.canMarkSockets()]);
+  const nobody = asked.length === 0;
+  const [found, socketMarks] = nobody
+    ? [noOwners(), false]
+    : await Promise.all([timed(trace, "owners looked up", () => host.owners(names)), host.canMarkSockets()]);
+  const { owners, remember, diagnostics } = recallOwners(names, found, memory.known);
+  return { owners, remember, socketMarks, said: diagnostics };
 }

@@ -33,14 +33,14 @@ export async function openWriter(context: Context): Promise<Session | undefined>
 
 async function openWith(context: Context, store: StateStore, release: () => Promise<void>): Promise<Session> {
   try {
-    const { ledger, numbers, diagnostics } = await store.read();
+    const { diagnostics, ...memory } = await store.read();
     const trace = await openTrace(context.options.debug === true);
     const host = openHost();
     const close = async (): Promise<void> => {
       host.close();
       await release();
     };
-    return { host, store, memory: { ledger, numbers }, diagnostics, trace, [Symbol.asyncDispose]: close };
+    return { host, store, memory, diagnostics, trace, [Symbol.asyncDispose]: close };
   } catch (error) {
     await release();
     throw error;

@@ -13,7 +13,7 @@ import type { AddressMessage } from "./netlink/address.ts";
 import { openRouteSocket } from "./netlink/client.ts";
 import type { RouteSocket } from "./netlink/client.ts";
 import { nftTableDriver } from "./nftables/driver.ts";
-import { lookUpOwners } from "./owners.ts";
+import { ownersLookUp } from "./owners.ts";
 import { readTableNames } from "./table-names.ts";
 
 /** Opens the kernel of a network namespace, which the caller keeps open. Throws HostError. */
@@ -23,7 +23,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
   return {
     links: (signal) => listLinks(socket, namespace, signal),
     tableNames: () => readTableNames(),
-    owners: lookUpOwners,
+    owners: ownersLookUp(),
     canMarkSockets: async () => false,
     drivers: {
       sysctl: sysctlDriver(namespace),

@@ -1,18 +1,18 @@
 // Owns the proof that names become ids as the system's name service has them, and that control groups are found.
 import { expect, test } from "vitest";
 import { cgroupMounts } from "./cgroups.ts";
-import { lookUpOwners, parseEntries } from "./owners.ts";
+import { ownersLookUp, parseEntries } from "./owners.ts";
 
 test("users and groups of this machine are found; those that nobody knows are left out", async () => {
   const names = { users: ["root", "no-such-user-here"], groups: ["daemon"], cgroups: [] };
-  const { users, groups } = await lookUpOwners(names);
+  const { users, groups } = await ownersLookUp()(names);
   expect(users).toEqual({ root: 0 });
   expect(groups).toEqual({ daemon: 1 });
 });
 
 test("a name that is asked for among many strangers is found", async () => {
   const strangers = Array.from({ length: 3 }, (_, i) => `no-such-user-${i}`);
-  const { users } = await lookUpOwners({ users: [...strangers, "daemon", "root"], groups: [], cgroups: [] });
+  const { users } = await ownersLookUp()({ users: [...strangers, "daemon", "root"], groups: [], cgroups: [] });
   expect(users).toEqual({ daemon: 1, root: 0 });
 });
 

@@ -11,47 +11,86 @@ const MOST_OUTPUT = 64 * 1024 * 1024;
 /** A name service that does not answer, as a directory server that is down, must not hold up everything else. */
 const MOST_MS = 10_000;
 
-/** Looks all of them up. Those that are not known are left out. Throws HostError where there is no getent. */
-export async function lookUpOwners(names: OwnerNames): Promise<Owners> {
-  const [users, groups, cgroups] = await Promise.all([
-    lookUp("passwd", names.users),
-    lookUp("group", names.groups),
-    cgroupIds(names.cgroups),
-  ]);
-  return { users, groups, cgroups };
+/** For how long an answer is believed: a directory server is not asked anew at every look of an agent. */
+const BELIEVED_MS = 60_000;
+/** After how long a name that nobody knew is asked for again: the name service may have come up. */
+const ASK_AGAIN_MS = 5000;
+
+type Database = "passwd" | "group";
+
+/** A look-up that remembers for a while what it was told. Control groups are looked at every time. */
+export function ownersLookUp(): (names: OwnerNames) => Promise<Owners> {
+  const known = { passwd: new Map<string, Told>(), group: new Map<string, Told>() };
+  const look = async (database: Database, names: readonly string[]): Promise<Record<string, number>> => {
+    const told = known[database];
+    const now = performance.now();
+    const stale = names.filter((name) => (told.get(name)?.until ?? 0) <= now);
+    const found = await lookUp(database, stale);
+    for (const name of stale) {
+      const id = Object.hasOwn(found, name) ? found[name] : undefined;
+      told.set(name, { id, until: now + (id === undefined ? ASK_AGAIN_MS : BELIEVED_MS) });
+    }
+    return Object.fromEntries(
+      names.flatMap((name) => {
+        const id = told.get(name)?.id;
+        return id === undefined ? [] : [[name, id] as const];
+      }),
+    );
+  };
+  return async (names) => {
+    const [users, groups, cgroups] = await Promise.all([
+      look("passwd", names.users),
+      look("group", names.groups),
+      cgroupIds(names.cgroups),
+    ]);
+    return { users, groups, cgroups };
+  };
+}
+
+interface Told {
+  id: number | undefined;
+  /** In the milliseconds of performance.now(). */
+  until: number;
 }
 
 /**
  * Ids by name. getent(1) asks whatever nsswitch.conf names, in a process of its own: modules of the name service are
- * never loaded here.
+ * never loaded here. Throws HostError where there is no getent.
  */
-async function lookUp(database: "passwd" | "group", names: readonly string[]): Promise<Record<string, number>> {
+async function lookUp(database: Database, names: readonly string[]): Promise<Record<string, number>> {
   const ids: Record<string, number> = {};
+  let strange = false;
   for (let at = 0; at < names.length; at += MOST_NAMES) {
     const asked = names.slice(at, at + MOST_NAMES);
-    Object.assign(ids, parseEntries(await ask(database, asked), asked));
+    const text = await ask(database, asked);
+    const entries = parseEntries(text, asked);
+    strange ||= text.split("\n").filter((line) => line !== "").length > Object.keys(entries).length;
+    Object.assign(ids, entries);
   }
   // A directory may spell a name otherwise than it was asked for ("alice" for "alice@site"): then only one question tells.
-  for (const name of names.filter((one) => !Object.hasOwn(ids, one))) {
-    const id = /^[^:\n]*:[^:\n]*:(\d{1,10}):/.exec(await ask(database, [name]))?.[1];
+  const left = strange ? names.filter((name) => !Object.hasOwn(ids, name)) : [];
+  for (const name of left) {
+    const id = ENTRY.exec(await ask(database, [name]))?.[2];
     if (id !== undefined) ids[name] = Number(id);
   }
   return ids;
 }
+
+const ENTRY = /^([^:\n]*):[^:\n]*:(\d{1,10}):/;
 
 /** Lines of "name:password:id:…" (passwd(5), group(5)) whose names were asked for. */
 export function parseEntries(text: string, asked: readonly string[]): Record<string, number> {
   const wanted = new Set(asked);
   const ids: Record<string, number> = {};
   for (const line of text.split("\n")) {
-    const [, name, id] = /^([^:]*):[^:]*:(\d{1,10}):/.exec(line) ?? [];
+    const [, name, id] = ENTRY.exec(line) ?? [];
     if (name !== undefined && wanted.has(name) && !Object.hasOwn(ids, name)) ids[name] = Number(id);
   }
   return ids;
 }
 
 /** What getent prints; nothing where it knows none of the names, or no service answers in time. */
-async function ask(database: string, names: readonly string[]): Promise<string> {
+async function ask(database: Database, names: readonly string[]): Promise<string> {
   const getent = findProgram("getent", "libc-bin");
   const options = { encoding: "utf8", maxBuffer: MOST_OUTPUT, timeout: MOST_MS, killSignal: "SIGKILL" } as const;
   return new Promise((resolve) => {

@@ -73,8 +73,7 @@ async function change(
 
 /** After an apply nothing may be left to do; what is, somebody else changed meanwhile or the kernel did not keep. */
 async function leftOver(config: Config, session: Session, plan: Look["plan"]): Promise<Diagnostic[]> {
-  const { ledger, numbers } = await session.store.read();
-  const after = await lookAndPlan(config, session.host, { ledger, numbers }, session.trace);
+  const after = await lookAndPlan(config, session.host, await session.store.read(), session.trace);
   const objectOf = (step: Step): { key: Key } => (step.action === "delete" ? step.before : step.after);
   // What became possible only now (an address that is usable at last) is no failure of this apply.
   const tried = new Set(plan.steps.map((step) => objectOf(step).key));

@@ -27,8 +27,10 @@ test("what is remembered is read as it was written", async () => {
     marks: { "egress/e/mark": 24 },
   };
   await store.writeLedger(ledger);
+  const known = { users: { alice: 5001 }, groups: { atlas: 600 } };
   await store.writeNumbers(numbers);
-  expect(await store.read()).toEqual({ ledger, numbers, diagnostics: [] });
+  await store.writeKnown(known);
+  expect(await store.read()).toEqual({ ledger, numbers, known, diagnostics: [] });
 });
 
 test("a ledger that knows nothing of addresses and the kernel's own words is read all the same", async () => {

@@ -8,6 +8,8 @@ import { emptyLedger } from "../../model/plan.ts";
 import type { Ledger } from "../../model/plan.ts";
 import { emptyNumbers } from "../../plan/numbers.ts";
 import type { Numbers } from "../../plan/numbers.ts";
+import { noKnownOwners } from "../../plan/recall-owners.ts";
+import type { KnownOwners } from "../../plan/recall-owners.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
 import { readIfThere, writeWhole } from "./files.ts";
 import { NAMES_FILE, rememberedNumbers, writeNamesFile } from "./names-file.ts";
@@ -40,9 +42,25 @@ const numbersFile = z.object({
   marks: z.optional(z.record(z.string(), z.number())),
 });
 
+const knownFile = z.object({
+  version: z.literal(VERSION),
+  users: z.record(z.string(), z.number()),
+  groups: z.record(z.string(), z.number()),
+});
+
+const LOST_KNOWN = "Users and groups are looked up anew.";
 const LOST_LEDGER =
   "The sysctls that heddle changed on this boot keep their present values: `remove` no longer knows the earlier ones.";
 const LOST_NUMBERS = "Tables, priorities, nexthop ids and marks may be drawn anew.";
+
+/** Everything that the files remember. */
+export interface Remembered {
+  ledger: Ledger;
+  numbers: Numbers;
+  known: KnownOwners;
+  /** What of it could not be read. */
+  diagnostics: Diagnostic[];
+}
 
 /** Where state lives. */
 export interface StatePaths {
@@ -93,17 +111,23 @@ export class StateStore {
     return join(this.#paths.lib, "numbers.json");
   }
 
+  get #knownFile(): string {
+    return join(this.#paths.lib, "owners.json");
+  }
+
   /** What was remembered; empty where nothing was, with a warning where it cannot be read. */
-  async read(): Promise<{ ledger: Ledger; numbers: Numbers; diagnostics: Diagnostic[] }> {
+  async read(): Promise<Remembered> {
     const diagnostics: Diagnostic[] = [];
     const kept = await readChecked(this.#ledgerFile, ledgerFile, LOST_LEDGER, diagnostics);
     const drawn = await readChecked(this.#numbersFile, numbersFile, LOST_NUMBERS, diagnostics);
+    const known = await readChecked(this.#knownFile, knownFile, LOST_KNOWN, diagnostics);
     const numbers = drawn ?? (await this.#numbersFromNames());
     // Values from before a reboot say nothing about the kernel of now.
     const ledger = kept && kept.boot === this.#boot ? toLedger(kept) : emptyLedger();
     return {
       ledger,
       numbers: toNumbers(numbers),
+      known: known ? { users: known.users, groups: known.groups } : noKnownOwners(),
       diagnostics,
     };
   }
@@ -126,6 +150,10 @@ export class StateStore {
 
   async writeNumbers(numbers: Numbers): Promise<void> {
     await writeWhole(this.#numbersFile, `${JSON.stringify({ version: VERSION, ...numbers }, null, 2)}\n`);
+  }
+
+  async writeKnown({ users, groups }: KnownOwners): Promise<void> {
+    await writeWhole(this.#knownFile, `${JSON.stringify({ version: VERSION, users, groups }, null, 2)}\n`);
   }
 }
 
