@@ -19,7 +19,13 @@ build/heddle.node: $(wildcard native/addon/*)
 	@native/addon/build.sh
 	@touch $@
 
-dist/heddle.mjs: build/heddle.node $(SOURCES)
+BPF := $(patsubst native/bpf/%.bpf.c,build/bpf/%.o,$(wildcard native/bpf/*.bpf.c))
+
+$(BPF) &: $(wildcard native/bpf/*)
+	@native/bpf/build.sh
+	@touch $(BPF)
+
+dist/heddle.mjs: build/heddle.node $(BPF) $(SOURCES)
 	@echo "Building…" >&2
 	@node tools/build.ts
 	@touch $@
@@ -27,7 +33,7 @@ dist/heddle.mjs: build/heddle.node $(SOURCES)
 demo: build ## two hosts with two InfiniBand cards each: the trouble, the plan, the cure, with real packets
 	@bin/heddle lab run lab/seed-003.yaml --scenario demo
 
-check: setup build/heddle.node ## types, lint, format, import rules, pure tests
+check: setup build/heddle.node $(BPF) ## types, lint, format, import rules, pure tests
 	@node --version | grep -q '^v24\.'
 	@echo "Types…" >&2 && tsc -p .
 	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src test tools bench

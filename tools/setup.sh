@@ -9,6 +9,7 @@ say() { printf '%s\n' "$*" >&2; }
 # One line each: a program that tells whether the package is there, and the package.
 packages='
 cc gcc
+clang clang
 ip iproute2
 ping iputils-ping
 nft nftables
@@ -21,7 +22,7 @@ missing=$(printf '%s\n' "$packages" | while read -r program package; do
   [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 || printf '%s ' "$package"
 done)
 # The compiler alone is not enough: the addon needs the C library's headers.
-[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+[ -e /usr/include/stdio.h ] && [ -e /usr/include/linux/bpf.h ] || missing="$missing libc6-dev"
 if [ -n "$missing" ]; then
   if [ "$(id -u)" -ne 0 ]; then
     say "Missing: $missing"

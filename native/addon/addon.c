@@ -83,6 +83,17 @@ bool heddle_array(napi_env env, napi_value value, const char *name, uint32_t mos
   return false;
 }
 
+bool heddle_bytes(napi_env env, napi_value value, const char *name, uint8_t **bytes, size_t *length) {
+  napi_typedarray_type type;
+  void *start = NULL;
+  if (napi_get_typedarray_info(env, value, &type, length, &start, NULL, NULL) != napi_ok || type != napi_uint8_array) {
+    throw_about(env, false, name, "has to be a Uint8Array.");
+    return false;
+  }
+  *bytes = start;
+  return true;
+}
+
 napi_value heddle_number(napi_env env, int64_t number) {
   napi_value value = NULL;
   return napi_create_int64(env, number, &value) == napi_ok ? value : heddle_fail(env);
@@ -111,7 +122,8 @@ NAPI_MODULE_INIT() {
     return heddle_fail(env);
   }
   if (!heddle_define_socket(env, exports) || !heddle_define_namespace(env, exports) ||
-      !heddle_define_sysctl(env, exports) || !heddle_define_lock(env, exports))
+      !heddle_define_sysctl(env, exports) || !heddle_define_lock(env, exports) ||
+      !heddle_define_bpf(env, exports))
     return heddle_fail(env);
   return exports;
 }

@@ -37,6 +37,8 @@ bool heddle_descriptor(napi_env env, napi_value value, int least, int *descripto
 bool heddle_text(napi_env env, napi_value value, const char *name, char *text, size_t size);
 /* Length of an array of at most `most` elements; false after a throw. */
 bool heddle_array(napi_env env, napi_value value, const char *name, uint32_t most, uint32_t *length);
+/* The bytes of a Uint8Array, which are JavaScript's and stay so; false after a throw. */
+bool heddle_bytes(napi_env env, napi_value value, const char *name, uint8_t **bytes, size_t *length);
 napi_value heddle_number(napi_env env, int64_t number);
 
 /*
@@ -53,5 +55,6 @@ bool heddle_define_socket(napi_env env, napi_value exports);
 bool heddle_define_namespace(napi_env env, napi_value exports);
 bool heddle_define_sysctl(napi_env env, napi_value exports);
 bool heddle_define_lock(napi_env env, napi_value exports);
+bool heddle_define_bpf(napi_env env, napi_value exports);
 
 #endif

@@ -311,17 +311,12 @@ static struct netlink *socket_of(napi_env env, napi_value value) {
 /* send(socket, bytes): one datagram to the kernel; the number of bytes, or -errno (-EBADF once closed). */
 static napi_value send_datagram(napi_env env, napi_callback_info call) {
   napi_value arguments[2];
-  napi_typedarray_type type;
   size_t length = 0;
-  void *bytes = NULL;
+  uint8_t *bytes = NULL;
   NEED(heddle_arguments(env, call, 2, arguments));
   struct netlink *netlink = socket_of(env, arguments[0]);
   NEED(netlink != NULL);
-  if (napi_get_typedarray_info(env, arguments[1], &type, &length, &bytes, NULL, NULL) != napi_ok ||
-      type != napi_uint8_array) {
-    napi_throw_type_error(env, NULL, "The bytes to send have to be a Uint8Array.");
-    return NULL;
-  }
+  NEED(heddle_bytes(env, arguments[1], "The datagram to send", &bytes, &length));
   if (netlink->descriptor < 0) return heddle_number(env, -EBADF);
   const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
   ssize_t sent;

@@ -42,6 +42,16 @@ interface Addon {
   namespaceId(namespace: NamespaceFd): number;
   namespaceCookie(namespace: NamespaceFd): string | number;
   tryLock(descriptor: number): number;
+  bpf(namespace: NamespaceFd, command: number, attributes: Uint8Array, pointers: readonly BpfPointer[]): number;
+  programMaps(descriptor: number): number[] | number;
+  raiseLockedMemory(): number;
+}
+
+/** Bytes that a bpf(2) call points to; the kernel reads them, and what it writes is in them afterwards. */
+export interface BpfPointer {
+  /** Where in the attributes the address belongs. */
+  offset: number;
+  bytes: Uint8Array;
 }
 
 // Seen from src/host/native.ts, or from the bundle, dist/heddle.mjs: one place each, so that no stray file is loaded.
