@@ -4,6 +4,7 @@ import type { Kind } from "../model/kinds.ts";
 import type { Observed } from "../model/objects.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
 import type { Step } from "../model/plan.ts";
+import type { CgroupProgramSpec, SocketCounts } from "../model/socket-marks.ts";
 import type { HostError } from "./error.ts";
 
 /** How much of a kind is looked at. */
@@ -47,7 +48,9 @@ export interface Host {
   tableNames(): Promise<Record<string, number>>;
   /** The numbers of those who are named, as far as the host knows them: its name service may not be up yet. */
   owners(names: OwnerNames): Promise<Owners>;
-  /** Whether BPF programs can mark sockets here. */
+  /** Connections that have the bits of the program, and those that should have them and are older, by the number of the bit. */
+  countSockets(program: CgroupProgramSpec): Promise<Record<number, SocketCounts>>;
+  /** Whether BPF programs can mark sockets here. Rejects with HostError where nobody but root can tell. */
   canMarkSockets(): Promise<boolean>;
   drivers: { readonly [K in Kind]: KindDriver<K> };
   close(): void;

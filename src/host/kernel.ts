@@ -2,6 +2,7 @@
 import type { LinkFact } from "../model/facts.ts";
 import type { Host } from "./host.ts";
 import { addressDriver } from "./kinds/address-driver.ts";
+import { canMarkSockets, cgroupProgramDriver } from "./kinds/cgroup-program-driver.ts";
 import { linkFromMessage } from "./kinds/facts-message.ts";
 import { neighbourDriver } from "./kinds/neighbour-driver.ts";
 import { routeDriver, ruleDriver } from "./kinds/netlink-drivers.ts";
@@ -14,6 +15,7 @@ import { openRouteSocket } from "./netlink/client.ts";
 import type { RouteSocket } from "./netlink/client.ts";
 import { nftTableDriver } from "./nftables/driver.ts";
 import { ownersLookUp } from "./owners.ts";
+import { countSockets } from "./sockets/marked-sockets.ts";
 import { readTableNames } from "./table-names.ts";
 
 /** Opens the kernel of a network namespace, which the caller keeps open. Throws HostError. */
@@ -24,7 +26,8 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
     links: (signal) => listLinks(socket, namespace, signal),
     tableNames: () => readTableNames(),
     owners: ownersLookUp(),
-    canMarkSockets: async () => false,
+    countSockets: (program) => countSockets(namespace, program),
+    canMarkSockets: async () => canMarkSockets(),
     drivers: {
       sysctl: sysctlDriver(namespace),
       address: addressDriver(socket, namespace),
@@ -33,7 +36,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
       route: routeDriver(socket),
       rule: ruleDriver(socket),
       nftTable,
-      cgroupProgram: { list: async () => [], perform: async () => [] },
+      cgroupProgram: cgroupProgramDriver(namespace),
     },
     close: () => {
       socket.close();

@@ -33,6 +33,16 @@ export interface CgroupProgramSpec extends SocketMarks {
   program: "mark-sockets";
   /** Bits of the mark that the program sets and clears; it leaves all others alone. */
   mask: number;
+  /** It is not at all of its hooks, or is another build of the program: it has to be put in place again. */
+  broken?: true;
+}
+
+/** Connections of those a bit is for. */
+export interface SocketCounts {
+  /** That have the bit. */
+  open: number;
+  /** That were opened before there was a program, and keep the way that they had. */
+  earlier: number;
 }
 
 /** "0x1000000": a mark as iproute2 writes it. */

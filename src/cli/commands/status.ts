@@ -1,6 +1,8 @@
 // Owns `heddle status`: is the host as the file says, section by section?
 import { lookAndPlan } from "../../agent/look.ts";
 import type { Look } from "../../agent/look.ts";
+import type { Host } from "../../host/host.ts";
+import type { SocketCounts } from "../../model/socket-marks.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
@@ -15,6 +17,8 @@ interface SectionState {
   inPlace: number;
   wanted: number;
   tables: Record<string, number>;
+  /** Of a section that marks sockets: connections with its mark, and older ones of the same owners without it. */
+  connections?: SocketCounts;
 }
 
 /** Compares the kernel with the file and tells where they differ. */
@@ -27,7 +31,11 @@ export async function status(context: Context): Promise<ExitCode> {
   if (!outcome.look) return context.fail(said);
 
   const { plan, intent } = outcome.look;
-  const sections = intent.sections.map(({ owner, view }) => sectionState(owner, view.tables, outcome.look as Look));
+  const counts = await countConnections(outcome.look, session.host);
+  const sections = intent.sections.map(({ owner, view }) => ({
+    ...sectionState(owner, view.tables, outcome.look as Look),
+    ...connectionsOf(view.marks, counts),
+  }));
   if (context.options.json) context.sayJson({ sections, ...planJson(plan), diagnostics: said });
   context.report(said);
   if (!context.options.json) {
@@ -58,9 +66,39 @@ function sectionState(owner: string, tables: Readonly<Record<string, number>>, l
   return { section: owner, state, inPlace, wanted: wanted.length, tables: { ...tables } };
 }
 
-function renderSection({ section, state, inPlace, wanted, tables }: SectionState, { paint }: Context): string {
+/** Connections by the number of the bit, where a program is at work that marks them. */
+async function countConnections(look: Look, host: Host): Promise<Record<number, SocketCounts>> {
+  const program = look.want.objects.find(
+    ({ kind, key }) => kind === "cgroupProgram" && look.plan.settled.includes(key),
+  );
+  return program?.kind === "cgroupProgram" ? host.countSockets(program.spec) : {};
+}
+
+/** A section's counts: those of the one bit that it has. */
+function connectionsOf(
+  marks: Readonly<Record<string, number>>,
+  counts: Readonly<Record<number, SocketCounts>>,
+): Pick<SectionState, "connections"> {
+  const [bit] = Object.values(marks);
+  const connections = bit === undefined ? undefined : counts[bit];
+  return connections ? { connections } : {};
+}
+
+/** "; 3 connections, 2 older ones keep the way that they had". */
+function renderConnections(connections: SocketCounts | undefined): string {
+  if (!connections) return "";
+  const { open, earlier } = connections;
+  const older =
+    earlier > 0 ? `, ${earlier} older one${earlier === 1 ? "" : "s"} of the same owners on the way that they had` : "";
+  return `; ${open} connection${open === 1 ? "" : "s"}${older}`;
+}
+
+function renderSection(
+  { section, state, inPlace, wanted, tables, connections }: SectionState,
+  { paint }: Context,
+): string {
   const colour = state === "in place" ? "green" : state === "waiting" ? "cyan" : "yellow";
   const drawn = Object.entries(tables).filter(([name]) => !name.startsWith("#"));
   const listed = drawn.map(([name, id]) => `${name.replace(/^:/, "")} ${id}`).join(", ");
-  return `${section}: ${paint(colour, state)} (${inPlace} of ${wanted} objects)${listed ? `; tables: ${listed}` : ""}`;
+  return `${section}: ${paint(colour, state)} (${inPlace} of ${wanted} objects)${listed ? `; tables: ${listed}` : ""}${renderConnections(connections)}`;
 }

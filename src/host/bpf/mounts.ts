@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { HostError } from "../error.ts";
-import { programPath } from "../nftables/process.ts";
+import { programPath } from "../program.ts";
 
 /** Numbers by which file systems are known (include/uapi/linux/magic.h). */
 const BPFFS = 0xcafe4a11;

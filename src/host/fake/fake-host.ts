@@ -11,6 +11,7 @@ import type { Observed } from "../../model/objects.ts";
 import { noOwners } from "../../model/owners.ts";
 import type { Owners } from "../../model/owners.ts";
 import type { Step } from "../../model/plan.ts";
+import type { SocketCounts } from "../../model/socket-marks.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import { HostError } from "../error.ts";
 import { performOnTables } from "./fake-tables.ts";
@@ -103,6 +104,10 @@ export class FakeHost implements Host {
 
   async owners(): Promise<Owners> {
     return structuredClone(this.state.owners);
+  }
+
+  async countSockets(): Promise<Record<number, SocketCounts>> {
+    return {};
   }
 
   async canMarkSockets(): Promise<boolean> {

@@ -1,5 +1,6 @@
 // Owns the rules of the kind "cgroupProgram": one program for all sections, whose rows are put together.
 import type { CgroupProgramSpec, MarkRange, MarkedCgroup, SocketMarks } from "../../model/socket-marks.ts";
+import { parseCgroupKey } from "../../model/owners.ts";
 import { markText } from "../../model/socket-marks.ts";
 import { disjointRanges } from "../mark-ranges.ts";
 import { canonicalText } from "./canonical.ts";
@@ -21,7 +22,8 @@ export const cgroupProgramRules: KindRules<"cgroupProgram"> = {
   describe: describeProgram,
   rank: () => 0,
   // The kernel knows a control group by its id alone.
-  compare: (spec) => canonicalText({ ...spec, cgroups: spec.cgroups.map(({ id, bits }) => ({ id, bits })) }),
+  compare: (spec) =>
+    canonicalText({ ...spec, cgroups: spec.cgroups.map((row) => [hierarchyOf(row), row.id, row.bits]) }),
 };
 
 function normalizeProgram(spec: CgroupProgramSpec): CgroupProgramSpec {
@@ -32,17 +34,24 @@ function normalizeProgram(spec: CgroupProgramSpec): CgroupProgramSpec {
     groups: disjointRanges(spec.groups),
     members: disjointRanges(spec.members),
     cgroups: joinCgroups(spec.cgroups),
+    ...(spec.broken ? { broken: true } : {}),
   };
+}
+
+/** Ids are given anew in each hierarchy. */
+function hierarchyOf({ cgroup }: MarkedCgroup): string {
+  return parseCgroupKey(cgroup).controller ?? "";
 }
 
 /** One row for each control group, by its id. */
 function joinCgroups(rows: readonly MarkedCgroup[]): MarkedCgroup[] {
   const byId = new Map<string, MarkedCgroup>();
   for (const row of rows) {
-    const known = byId.get(row.id);
-    byId.set(row.id, { ...row, bits: (row.bits | (known?.bits ?? 0)) >>> 0 });
+    const key = `${hierarchyOf(row)} ${row.id}`;
+    const known = byId.get(key);
+    byId.set(key, { ...row, bits: (row.bits | (known?.bits ?? 0)) >>> 0 });
   }
-  return [...byId.values()].sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
+  return [...byId].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }
 
 /** "mark-sockets 0x1000000 for 3 users, 1 group; 0x2000000 for 1 control group". */
