@@ -213,6 +213,23 @@ export function testHostContract(open: () => Promise<Stage>): void {
   });
 
   describe("rules", () => {
+    const { from: _from, ...plain } = rule({ mark: 0x1000000, mask: 0x1000000 });
+    test.each<[string, Partial<RuleSpec>]>([
+      ["a destination", { to: "192.0.2.0/24" }],
+      ["a source", { from: "192.0.2.0/24" }],
+      ["a type of service", { tos: 8 }],
+    ])("one that asks for less than another, which also states %s, stands beside it", async (_what, more) => {
+      await withStage(async ({ host }) => {
+        const specs = [{ ...plain, ...more }, plain];
+        for (const spec of specs) expect(await perform(host, "rule", create("rule", spec))).toEqual([undefined]);
+        expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual(
+          specs.map((spec) => rulesOf("rule").normalize(spec)),
+        );
+        // What is really there is refused all the same.
+        expect(await perform(host, "rule", create("rule", plain))).toEqual(["EEXIST"]);
+      });
+    });
+
     const cases: Record<string, RuleSpec> = {
       "by source": rule(),
       "of IPv6": rule({ family: 6, from: "fd00:16::1/128" }),

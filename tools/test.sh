@@ -14,6 +14,6 @@ trap 'rm -f "$before"' EXIT
 node tools/host-state.ts "$before"
 tools/in-namespace.sh tools/vitest.sh --project net
 if [ "$(id -u)" -eq 0 ]; then
-  tools/vitest.sh --project root
+  tools/in-root-namespace.sh tools/vitest.sh --project root
 fi
 node tools/host-state.ts --compare "$before"

@@ -50,7 +50,12 @@ export function echoCommands(address: string): { argv: string[]; protocol: "tcp"
   const options = `bind=${literal(address)},reuseaddr,fork`;
   return (["tcp", "udp"] as const).map((protocol) => ({
     protocol,
-    argv: ["socat", `${protocol.toUpperCase()}${family}-LISTEN:${WAY_PORT},${options}`, "PIPE"],
+    // One child for each datagram: a listener for UDP hands others' first datagrams to the wrong child.
+    argv: [
+      "socat",
+      `${protocol === "tcp" ? `TCP${family}-LISTEN` : `UDP${family}-RECVFROM`}:${WAY_PORT},${options}`,
+      "PIPE",
+    ],
   }));
 }
 

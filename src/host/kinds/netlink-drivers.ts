@@ -1,9 +1,12 @@
 // Owns the kinds "route" and "rule" on a real host, over netlink.
+import { constants } from "node:os";
 import type { Step } from "../../model/plan.ts";
+import { rulesOf } from "../../plan/kinds/index.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { AdoptStep } from "./adopt.ts";
 import { countConditions } from "../../plan/kinds/rule.ts";
 import type { RouteSocket } from "../netlink/client.ts";
+import { NLM_F } from "../netlink/constants.ts";
 import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
 import { LinkNames } from "./link-names.ts";
@@ -11,6 +14,8 @@ import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
 import { observe, performSteps, specsOf } from "./perform-steps.ts";
 import { routeFromMessage, routeToMessage } from "./route-message.ts";
 import { ruleFromMessage, ruleToMessage } from "./rule-message.ts";
+
+const { EEXIST } = constants.errno;
 
 /** Routes of both families in all tables. */
 export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
@@ -39,9 +44,31 @@ export function ruleDriver(socket: RouteSocket): KindDriver<"rule"> {
     perform: (steps) =>
       inRuns(steps, {
         adopt: (run) => performRuleAdoptions(socket, run),
-        other: (run) => performSteps(socket, specificDeletesFirst(run), ruleRequests),
+        other: async (run) => beside(socket, await performSteps(socket, specificDeletesFirst(run), ruleRequests)),
       }),
   };
+}
+
+/**
+ * Makes the rules that the kernel took for others. With EXCL it refuses a rule though the one that is there is more
+ * specific: a prefix, TOS or DSCP that the new one does not state is no difference to it (rule_exists, net/core/fib_rules.c;
+ * fib4_rule_compare). Where a look finds no equal one, it is asked again without EXCL, which for rules only ever adds.
+ */
+async function beside(socket: RouteSocket, results: readonly StepResult[]): Promise<StepResult[]> {
+  const taken = ({ step, error }: StepResult): boolean => step.action === "create" && error?.errno === EEXIST;
+  if (!results.some(taken)) return [...results];
+  const present = (await socket.listRules()).map(ruleFromMessage).filter((spec) => spec !== undefined);
+  const keys = new Set(present.map((spec) => rulesOf("rule").identify(spec)));
+  const again = results.filter(
+    (result) => taken(result) && result.step.action === "create" && !keys.has(result.step.after.key),
+  );
+  const answers = await performSteps(
+    socket,
+    again.map(({ step }) => step),
+    (step) => ruleRequests(step).map((request) => ({ ...request, flags: NLM_F.CREATE })),
+  );
+  const answered = new Map(again.map(({ step }, i) => [step, answers[i]]));
+  return results.map((result) => answered.get(result.step) ?? result);
 }
 
 /**
