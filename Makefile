@@ -30,8 +30,10 @@ dist/heddle.mjs: build/heddle.node $(BPF) $(SOURCES)
 	@node tools/build.ts
 	@touch $@
 
-demo: build ## two hosts with two InfiniBand cards each: the trouble, the plan, the cure, with real packets
+demo: build ## the trouble, the plan, the cure, with real packets: two cards in one subnet; users with a gateway of their own
 	@bin/heddle lab run lab/seed-003.yaml --scenario demo
+	@if [ "$$(id -u)" -eq 0 ]; then bin/heddle lab run lab/seed-001.yaml --scenario demo; else \
+	  echo "The second part, chosen users with a gateway of their own, takes real root: sudo make demo"; fi
 
 check: setup build/heddle.node $(BPF) ## types, lint, format, import rules, pure tests
 	@node --version | grep -q '^v24\.'

@@ -1,29 +1,4 @@
-// Owns the run of every scenario of every lab, with the built program, as its users run it.
-import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
-import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+// Owns the run of every scenario of the labs that anybody can run.
+import { testLabs } from "./lab-runs.ts";
 
-const root = join(import.meta.dirname, "..");
-const program = join(root, "bin/heddle");
-
-interface Report {
-  passed: boolean;
-  scenarios: { scenario: string; passed: boolean }[];
-}
-
-for (const file of globSync("lab/*.yaml", { cwd: root })) {
-  const listed = spawnSync(program, ["--json", "lab", "list", file], { cwd: root, encoding: "utf8" });
-  const names = [...new Set((JSON.parse(listed.stdout) as { name: string }[]).map(({ name }) => name))];
-  describe(file, () => {
-    test.each(names)("%s", { timeout: 180_000 }, (name) => {
-      const words = ["--json", "lab", "run", file, "--scenario", name];
-      const run = spawnSync(program, words, { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
-      // What went wrong is in the report on standard error.
-      const report = run.stdout === "" ? undefined : (JSON.parse(run.stdout) as Report);
-      expect(report?.passed === true ? "" : run.stderr).toBe("");
-      expect(run.status).toBe(0);
-      expect(report?.scenarios.length).toBeGreaterThan(0);
-    });
-  });
-}
+testLabs({ withUsers: false });

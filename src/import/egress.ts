@@ -33,8 +33,8 @@ export function proposeEgress(draft: Pick<Draft, "rules" | "routes">, marks: rea
     };
     const name = typeof rule?.table === "string" && isTableName(rule.table) ? rule.table : `mark-${mark}`;
     const because =
-      `iptables gives mark ${mark} to what these users and groups send. heddle does not do that yet: keep those commands. ` +
-      "A later heddle says it all in the role egress:";
+      `iptables gives mark ${mark} to what these users and groups send. The role egress says all of it. Put it in the place ` +
+      "of that rule and table, and take the iptables commands away:";
     return { because, yaml: stringify({ egress: { [name]: section } }, { lineWidth: 0 }) };
   });
 }
