@@ -55,27 +55,33 @@ export function locateInfiniband(parts: PacketParts, bytes: Uint8Array, at: numb
   if (end < at + LRH_BYTES) return FAULT.lrhLength;
   parts.end = end;
   if (end + VCRC_BYTES <= to) parts.vcrc = end;
-  if (next === LNH.grh) return locateGrh(parts, bytes, at + LRH_BYTES, end, to);
-  if (next === LNH.bth) return locateTransport(parts, bytes, at + LRH_BYTES, end, to);
-  return FAULT.raw;
+  if (next !== LNH.grh && next !== LNH.bth) return FAULT.raw;
+  const locate = next === LNH.grh ? locateGrh : locateTransport;
+  const fault = locate(parts, bytes, at + LRH_BYTES, end, to);
+  // What stands where a lying length leads to is no VCRC.
+  if (fault === FAULT.lrhLength) parts.vcrc = -1;
+  return fault;
 }
 
 function locateIpv4(parts: PacketParts, bytes: Uint8Array, at: number, to: number): Fault {
   if (at + IPV4_BYTES > to) return FAULT.header;
   if (u8(bytes, at) >> 4 !== 4) return FAULT.ipVersion;
   parts.ipv4 = at;
-  const headerBytes = ipv4HeaderBytes(bytes, at);
-  const end = at + u16(bytes, at + 2);
-  if (headerBytes < IPV4_BYTES || end < at + headerBytes) return FAULT.ipLength;
+  // What is not RDMA is not judged: the lengths of frames that an adapter is to cut up, say, are not what they seem.
   if (u8(bytes, at + 9) !== PROTOCOL.udp) return FAULT.notRdma;
+  const headerBytes = ipv4HeaderBytes(bytes, at);
+  if (headerBytes < IPV4_BYTES) return FAULT.ipLength;
   const udp = at + headerBytes;
   // Of a fragment only the first has ports, and a later one may be anything.
   if (isFragment(bytes, at)) {
     const first = (u16(bytes, at + 6) & 0x1fff) === 0;
     return first && udp + 4 <= to && u16(bytes, udp + 2) === ROCE_PORT ? FAULT.fragment : FAULT.notRdma;
   }
-  const fault = locateUdp(parts, bytes, udp, end, to);
-  return fault !== FAULT.notRdma && headerBytes !== IPV4_BYTES ? FAULT.ipOptions : fault;
+  const fault = locateUdp(parts, bytes, udp, at + u16(bytes, at + 2), to);
+  if (fault === FAULT.notRdma || headerBytes === IPV4_BYTES) return fault;
+  // Nothing says how options would be masked.
+  parts.icrc = -1;
+  return FAULT.ipOptions;
 }
 
 function locateIpv6(parts: PacketParts, bytes: Uint8Array, at: number, to: number): Fault {
