@@ -159,7 +159,7 @@ function tshark(file: string): Map<number, Partial<PacketReport>> {
       .split("\n")
       .slice(0, -1)
       .map((line) => {
-        const [number, time, destQp, psn, srcQp] = line.split("|") as [string, string, string, string];
+        const [number, time, destQp, psn, srcQp] = line.split("|") as [string, string, string, string, string];
         const transport = destQp === "" ? {} : { destQp: Number(destQp), psn: Number(psn) };
         return [Number(number), { time, ...transport, ...(srcQp === "" ? {} : { srcQp: Number(srcQp) }) }];
       }),

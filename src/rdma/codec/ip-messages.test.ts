@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { holds } from "../../host/netlink/testing/seeds.ts";
 import { formatAddress } from "../../model/ip.ts";
-import { u16 } from "./bytes.ts";
+import { setU16, u16 } from "./bytes.ts";
 import { GRH_BYTES, GRH_SGID, Grh, writeGrh } from "./grh.ts";
 import { GROUP_RECORD, GroupRecord, readGroupRecord } from "./group-record.ts";
 import type { GroupReport } from "./group-record.ts";
@@ -15,7 +15,7 @@ import { writeMldQuery, writeMldReport } from "./membership.ts";
 import type { GroupQuery } from "./membership.ts";
 import { PacketParts } from "./packet-parts.ts";
 import { fromHex, IGMP_JOIN, MLD_JOIN, toHex, vector } from "./testing/vectors.ts";
-import { sourcePortOfFlow } from "./udp.ts";
+import { sourcePortOfFlow, udpChecksum } from "./udp.ts";
 
 describe("IPoIB", () => {
   const { bytes } = vector("ib_ipoib_arp");
@@ -96,6 +96,15 @@ describe("messages about groups in real frames", () => {
     const sum = u16(lying, 40) - 1;
     lying.set([sum >> 8, sum & 255], 40);
     expect(judge(() => lying)).toBe("records");
+  });
+
+  it("that ask about more sources than they name are refused", () => {
+    const query = { group: new Uint8Array(4), responseCode: 1, suppress: false, robustness: 2, intervalCode: 125 };
+    const bytes = new Uint8Array(64);
+    const end = writeIgmpQuery(bytes, 0, { ...query, sources: [new Uint8Array(4)] });
+    expect(readIgmp(bytes, 0, end, new Membership())).toBeUndefined();
+    // Without the address, which is zero, the checksum is the same.
+    expect(readIgmp(bytes, 0, end - 4, new Membership())).toBe("short");
   });
 });
 
@@ -202,6 +211,15 @@ describe("random messages about groups", () => {
     expect(readIgmp(bytes, 0, 8, into)).toBeUndefined();
     expect(into).toMatchObject({ kind, version, group: 4, recordCount: 0 });
   });
+});
+
+it("a UDP checksum that comes out as zero is said as ones, because zero says that there is none", () => {
+  const { bytes } = vector("roce4_ud_send_udpsum");
+  expect(udpChecksum(bytes, 34, 4)).toBe(u16(bytes, 40));
+  // What was missing goes into the source port, so that nothing is missing.
+  const port = u16(bytes, 34) + u16(bytes, 40);
+  setU16(bytes, 34, (port & 0xffff) + (port >> 16));
+  expect(udpChecksum(bytes, 34, 4)).toBe(0xffff);
 });
 
 it("a flow label gives the source port that Linux gives it", () => {

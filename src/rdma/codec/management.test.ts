@@ -176,6 +176,30 @@ describe("records of the subnet administrator", () => {
     expect(group).toMatchObject({ qKey: 0x01234567, mlid: 0xc001, pKey: 0xffff, joinState: 1, mtu: 4, rate: 3 });
   });
 
+  // The order of the mask's bits in Linux include/rdma/ib_sa.h.
+  it.each([
+    [
+      PATH_RECORD,
+      "serviceId serviceId dgid sgid dlid slid rawTraffic - flowLabel hopLimit trafficClass reversible pathCount pKey " +
+        "qosClass sl mtuSelector mtu rateSelector rate lifetimeSelector lifetime preference",
+    ],
+    [
+      MC_MEMBER_RECORD,
+      "mgid portGid qKey mlid mtuSelector mtu trafficClass pKey rateSelector rate lifetimeSelector lifetime sl flowLabel " +
+        "hopLimit scope joinState proxyJoin",
+    ],
+    [
+      SERVICE_RECORD,
+      `serviceId serviceGid pKey lease key name ${"data8 ".repeat(16)}${"data16 ".repeat(8)}${"data32 ".repeat(4)}data64 data64`,
+    ],
+  ])("are asked for by the bits that Linux has for them", (layout: Layout, names) => {
+    const bits: string[] = [];
+    for (const [name, { component = 0, components = 1 }] of Object.entries(layout.fields)) {
+      for (let i = 0; i < components; i++) bits[component + i] = name;
+    }
+    expect(Array.from(bits, (name) => name ?? "-").join(" ")).toBe(names);
+  });
+
   it("fill their layouts without overlap, and every mask bit once", () => {
     for (const layout of [PATH_RECORD, MC_MEMBER_RECORD, SERVICE_RECORD, INFORM_INFO, NOTICE] as Layout[]) {
       const used = new Set<number>();

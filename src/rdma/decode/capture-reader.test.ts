@@ -124,8 +124,10 @@ const FILES = [
 describe("whatever the file", () => {
   it("comes out the same in pieces of any length", () => {
     holds(
-      fc.property(fc.constantFrom(...FILES), fc.integer({ min: 1, max: 200 }), (file, piece) => {
+      fc.property(fc.constantFrom(...FILES), fc.integer({ min: 1, max: 200 }), fc.nat(), (file, piece, cut) => {
         expect(read(file, piece)).toEqual(read(file));
+        const part = file.slice(0, cut % file.length);
+        expect(read(part, piece)).toEqual(read(part));
       }),
       100,
     );
@@ -180,6 +182,12 @@ describe("a file that is broken", () => {
       changed(pcapng, [28 + 2 * 32 + 28 + 11, 7]),
       120,
       "is of interface 7, which was not described",
+    ],
+    [
+      "a packet longer than its block",
+      changed(pcapng, [120 + 23, 0xc0]),
+      120,
+      "says that 192 bytes of a packet follow",
     ],
     ["a record of no type", changed(erf, [160 + 8, 0]), 160, "is no ERF record"],
   ] as const)("%s", (_, file, offset, message) => {
