@@ -58,7 +58,9 @@ describe.each(rooms.map((room) => [room.files.join(), room] as const))("%s", (fi
   test.each(forbiddenBy(room))("must not import %s", (specifier) => {
     const name = /^\.\.\/(?:\.\.\/)?(\w+)\//.exec(specifier)?.[1];
     if (name !== undefined && !PROMISED.includes(name)) {
-      expect(globSync([`src/${name}/**/*.ts`, `src/roles/${name}/**/*.ts`], { cwd: root }), name).not.toEqual([]);
+      expect(globSync([`src/${name}/**/*.ts`, `src/{roles,rdma}/${name}/**/*.ts`], { cwd: root }), name).not.toEqual(
+        [],
+      );
     }
     const path = files.replace("**/*", "probe/probe");
     expect(lint(path, `import { x } from "${specifier}";\nexport const y: number = x;\n`)).toEqual([
@@ -70,7 +72,7 @@ describe.each(rooms.map((room) => [room.files.join(), room] as const))("%s", (fi
 test.each(["Date.now()", "Math.random()", "process.pid", "performance.now()", "setTimeout(() => 1, 1)"])(
   "pure rooms have no %s",
   (expression) => {
-    for (const room of ["model", "config", "roles", "plan", "import", "doctor"]) {
+    for (const room of ["model", "config", "roles", "plan", "import", "doctor", "rdma/codec", "rdma/decode"]) {
       expect(lint(`src/${room}/impure.ts`, `export const x: unknown = ${expression};\n`)).toHaveLength(1);
     }
   },

@@ -16,6 +16,8 @@ nft nftables
 socat socat
 setpriv util-linux
 sysctl procps
+tshark tshark
+scapy3 python3-scapy
 '
 PATH=$PATH:/usr/sbin:/sbin
 missing=$(printf '%s\n' "$packages" | while read -r program package; do

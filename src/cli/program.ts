@@ -7,6 +7,7 @@ import { EXIT } from "./exit.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
+import { registerRdmaCommand } from "./register-rdma.ts";
 
 type Run = (context: Context) => ExitCode | Promise<ExitCode>;
 
@@ -14,7 +15,8 @@ const EXIT_CODES = `
 Exit codes:
   0   done, and nothing is left to do
   1   failed: the file is wrong, or the kernel refused; what was done is undone
-  2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings
+  2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings;
+      rdma decode: it found wrong CRCs or broken packets
   3   nothing is left to do now, but something waits for a link or an address;
       import: not all was understood
   4   another heddle is changing this host
@@ -104,6 +106,12 @@ export async function runCommandLine(words: readonly string[], version: string):
       const { importSetup } = await import("./commands/import.ts");
       exit = await importSetup(new Context(program.opts<GlobalOptions>()), files, options);
     });
+
+  registerRdmaCommand(
+    program,
+    () => new Context(program.opts<GlobalOptions>()),
+    (code) => (exit = code),
+  );
 
   if (words.includes("lab")) {
     const { registerLabCommand } = await import("../lab/command.ts");
