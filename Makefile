@@ -13,13 +13,13 @@ setup: ## install what is missing
 	@tools/setup.sh
 
 build: setup ## make bin/heddle runnable
-	@$(MAKE) --no-print-directory dist/heddle.mjs
+	@$(MAKE) --no-print-directory dist/heddle.cjs
 
 build/heddle.node: $(wildcard native/addon/*)
 	@native/addon/build.sh
 	@touch $@
 
-dist/heddle.mjs: build/heddle.node $(SOURCES)
+dist/heddle.cjs: build/heddle.node $(SOURCES)
 	@echo "Building…" >&2
 	@node tools/build.ts
 	@touch $@

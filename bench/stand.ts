@@ -23,7 +23,7 @@ export class Stand implements Disposable {
 
   /** A command line of heddle, with a memory for each namespace. */
   heddle(namespace: string, ...words: string[]): string[] {
-    return [process.execPath, "dist/heddle.mjs", "--state", this.path(`state-${namespace}`), ...words];
+    return [process.execPath, "dist/heddle.cjs", "--state", this.path(`state-${namespace}`), ...words];
   }
 
   build(): void {

@@ -5,6 +5,7 @@ import type { Diagnostic } from "../model/diagnostic.ts";
 import { hasErrors } from "../model/diagnostic.ts";
 import { EXIT } from "./exit.ts";
 import type { ExitCode } from "./exit.ts";
+import { write } from "./output.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { Paint } from "./render/style.ts";
@@ -29,18 +30,16 @@ export class Context {
   readonly options: GlobalOptions;
   readonly paint: Paint;
   readonly #sources = new Map<string, string>();
-  readonly #paintErrors: Paint;
 
   constructor(options: GlobalOptions) {
     this.options = options;
-    this.paint = painter(process.stdout, options.color);
-    this.#paintErrors = painter(process.stderr, options.color);
+    this.paint = painter(1, options.color);
   }
 
   /** Results: to standard output. */
   say(text: string): void {
     if (text === "") return;
-    process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+    write(1, text.endsWith("\n") ? text : `${text}\n`);
   }
 
   /** Results for a program: one JSON value on one line. */
@@ -50,13 +49,13 @@ export class Context {
 
   /** Progress and remarks: to standard error. */
   remark(text: string): void {
-    process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+    write(2, text.endsWith("\n") ? text : `${text}\n`);
   }
 
   /** Diagnostics for a person: to standard error. With --json they are part of the result instead. */
   report(diagnostics: readonly Diagnostic[]): void {
     if (diagnostics.length === 0 || this.options.json) return;
-    this.remark(renderDiagnostics(diagnostics, this.#sources, this.#paintErrors));
+    this.remark(renderDiagnostics(diagnostics, this.#sources, painter(2, this.options.color)));
   }
 
   /** Ends a command that cannot go on: the diagnostics for whoever reads, and the exit code. */

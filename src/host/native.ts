@@ -44,7 +44,7 @@ interface Addon {
   tryLock(descriptor: number): number;
 }
 
-// Seen from src/host/native.ts, or from the bundle, dist/heddle.mjs: one place each, so that no stray file is loaded.
+// Seen from src/host/native.ts, or from the bundle, dist/heddle.cjs: one place each, so that no stray file is loaded.
 const PLACE = import.meta.url.endsWith(".ts") ? "../../build/heddle.node" : "../build/heddle.node";
 let loaded: Addon | undefined;
 
