@@ -1,5 +1,5 @@
 // Owns the names of tables: from the section, from the kernel, from rt_tables.
-import type { Diagnostic } from "../../model/diagnostic.ts";
+import type { Diagnostic, SourceRange } from "../../model/diagnostic.ts";
 import { TABLE } from "../../model/kinds.ts";
 import { nearest } from "../../model/nearest.ts";
 import type { Section, View } from "../role.ts";
@@ -10,7 +10,7 @@ export function resolveTable(
   section: Section<Static>,
   view: View,
   table: number | string,
-  path: (string | number)[],
+  place: () => SourceRange,
   diagnostics: Diagnostic[],
 ): number | undefined {
   if (typeof table === "number") return table;
@@ -26,7 +26,7 @@ export function resolveTable(
     summary: `no table is called "${table}"`,
     ...(guess === undefined ? {} : { detail: `Did you mean "${guess}"?` }),
     remedy: `Name it in this section: tables: { ${table}: auto }, or write its number.`,
-    range: section.at(...path),
+    range: place(),
   });
   return undefined;
 }
