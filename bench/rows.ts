@@ -61,6 +61,7 @@ export function contestants(stand: Stand): Contestant[] {
         "delete, heddle's netlink alone": kernel("delete"),
       }),
     },
+    { every: 3, run: () => ({ "the same, all in YAML": heddle("own", "own-in-yaml.yaml", "plan") }) },
     {
       every: 3,
       run: () => ({

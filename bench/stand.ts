@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundleProgram } from "../tools/bundle.ts";
 import { measure } from "./measure.ts";
-import { writeBatch, writeHeddleFile } from "./inputs.ts";
+import { writeBatch, writeHeddleFile, writeRoutesBeside } from "./inputs.ts";
 
 /** How many objects there are. */
 export const SIZE = { routes: 10_000, rules: 1_000, many: 100_000 } as const;
@@ -40,7 +40,8 @@ export class Stand implements Disposable {
     writeHeddleFile(this.path("work.yaml"), SIZE.routes, SIZE.rules);
     // Asks for nothing that is missing: what there is to do over foreign routes is to find that out.
     writeFileSync(this.path("foreign.yaml"), "version: 1\nstatic:\n  bench:\n    tables: { bench: 7100 }\n");
-    writeHeddleFile(this.path("own.yaml"), SIZE.many, 0);
+    writeHeddleFile(this.path("own-in-yaml.yaml"), SIZE.many, 0);
+    writeRoutesBeside(this.path("own.yaml"), SIZE.many);
     writeBatch(this.path("add.batch"), "add", SIZE.routes, SIZE.rules);
     writeBatch(this.path("delete.batch"), "del", SIZE.routes, SIZE.rules);
     writeBatch(this.path("foreign.batch"), "add", SIZE.many, 0);

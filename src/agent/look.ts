@@ -51,7 +51,7 @@ export async function lookAndPlan(
     timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
-  const observed: Observed[] = [...addresses, ...neighbours, ...nexthops, ...routes, ...rules];
+  const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, tableNames);
 
@@ -62,17 +62,18 @@ export async function lookAndPlan(
   if (!composed.value || hasErrors(diagnostics)) return { diagnostics };
 
   // Which switches matter is known only now.
-  const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
-  const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
-  const nftTables = [...composed.value.objects.map(({ key }) => key), ...Object.keys(ledger.applied)].some((key) =>
-    key.startsWith("nftTable "),
-  );
-  const scope = { sysctls, nftTables };
+  const paths = new Set(Object.keys(ledger.sysctls));
+  for (const object of composed.value.objects) if (object.kind === "sysctl") paths.add(object.spec.path);
+  const nftTables =
+    composed.value.objects.some(({ kind }) => kind === "nftTable") ||
+    Object.keys(ledger.applied).some((key) => key.startsWith("nftTable "));
+  const scope = { sysctls: [...paths], nftTables };
   const [values, tables] = await Promise.all([
     timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
     timed(trace, "nft tables listed", () => host.drivers.nftTable.list(links, scope), count),
   ]);
-  const snapshot: Snapshot = { links, observed: [...observed, ...values, ...tables] };
+  for (const object of [...values, ...tables]) observed.push(object);
+  const snapshot: Snapshot = { links, observed };
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
   return {

@@ -61,7 +61,9 @@ interface Mistake {
 function wordsOf(line: string): string[] {
   const comment = line.indexOf("#");
   const text = (comment < 0 ? line : line.slice(0, comment)).trim();
-  return text === "" ? [] : text.split(/[ \t]+/);
+  if (text === "") return [];
+  // Single blanks, as a program writes them, are found much sooner than by a pattern.
+  return text.includes("  ") || text.includes("\t") ? text.split(/[ \t]+/) : text.split(" ");
 }
 
 function readRoute(words: readonly string[], values: Values): StaticRoute | Mistake {

@@ -44,6 +44,7 @@ export function desireRoute(
   if (!hops || (way !== undefined && nexthop === undefined)) return [];
   return families.flatMap((family) => {
     if (!checkFamilyFields(section, route, family, at, diagnostics)) return [];
+    // Field by field, as there may be a hundred thousand of them.
     const spec: RouteSpec = {
       family,
       table,
@@ -51,15 +52,15 @@ export function desireRoute(
       type: route.type ?? "unicast",
       hops,
       protocol: HEDDLE_PROTOCOL,
-      ...(route.from === undefined ? {} : { from: route.from }),
-      ...(route.metric === undefined ? {} : { metric: route.metric }),
-      ...(route.tos === undefined ? {} : { tos: route.tos }),
-      ...(route.scope === undefined ? {} : { scope: route.scope }),
-      ...(route.source === undefined ? {} : { source: route.source }),
-      ...(nexthop === undefined ? {} : { nexthop }),
-      ...(route.metrics === undefined ? {} : { metrics: readMetrics(route.metrics) }),
-      ...(route.preference === undefined || route.preference === "medium" ? {} : { preference: route.preference }),
     };
+    if (route.from !== undefined) spec.from = route.from;
+    if (route.metric !== undefined) spec.metric = route.metric;
+    if (route.tos !== undefined) spec.tos = route.tos;
+    if (route.scope !== undefined) spec.scope = route.scope;
+    if (route.source !== undefined) spec.source = route.source;
+    if (nexthop !== undefined) spec.nexthop = nexthop;
+    if (route.metrics !== undefined) spec.metrics = readMetrics(route.metrics);
+    if (route.preference !== undefined && route.preference !== "medium") spec.preference = route.preference;
     return [{ kind: "route", spec, from } as const];
   });
 }
