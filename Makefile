@@ -13,7 +13,7 @@ setup: ## install what is missing
 	@tools/setup.sh
 
 build: setup ## make bin/heddle runnable
-	@$(MAKE) --no-print-directory dist/heddle.mjs
+	@$(MAKE) --no-print-directory dist/heddle.cjs
 
 build/heddle.node: $(wildcard native/addon/*)
 	@native/addon/build.sh
@@ -25,7 +25,7 @@ $(BPF) &: $(wildcard native/bpf/*)
 	@native/bpf/build.sh
 	@touch $(BPF)
 
-dist/heddle.mjs: build/heddle.node $(BPF) $(SOURCES)
+dist/heddle.cjs: build/heddle.node $(BPF) $(SOURCES)
 	@echo "Building…" >&2
 	@node tools/build.ts
 	@touch $@

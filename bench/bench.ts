@@ -16,7 +16,7 @@ const say = (text: string): void => void process.stderr.write(text);
 
 say("Building the stand…\n");
 using stand = new Stand();
-stand.build();
+await stand.build();
 const all = contestants(stand);
 // Everything once, unmeasured: files and code are in the machine's memory for all alike.
 for (const one of all) one.run();

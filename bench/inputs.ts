@@ -1,5 +1,6 @@
 // Owns what is measured on: files for heddle and for `ip -batch` that ask for the same objects.
 import { writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 
 /** Number of the routing table that the routes go to. */
 export const TABLE = 100;
@@ -21,6 +22,15 @@ export function writeHeddleFile(path: string, routes: number, rules: number): vo
     lines.push(`      - { from: 10.${i >> 8}.${i & 255}.0/24, table: ${TABLE}, priority: ${FIRST_PRIORITY + i} }`);
   }
   writeFileSync(path, `${lines.join("\n")}\n`);
+}
+
+/** The same routes in a file beside heddle.yaml, whose path this is with the ending `.routes`. */
+export function writeRoutesBeside(path: string, routes: number): void {
+  const name = basename(path).replace(/\.yaml$/, ".routes");
+  writeFileSync(path, `version: 1\nstatic:\n  bench:\n    routes_from: ${name}\n`);
+  const lines: string[] = [];
+  for (let i = 0; i < routes; i++) lines.push(`${destination(i)} via 192.0.2.2 link bench0 table ${TABLE}`);
+  writeFileSync(join(dirname(path), name), `${lines.join("\n")}\n`);
 }
 
 /** The same for `ip -batch`. */

@@ -1,7 +1,7 @@
 // Owns what is measured: the rows, each a series of whole processes that leaves its namespace as it found it.
 import { measure } from "./measure.ts";
 import type { Sample } from "./measure.ts";
-import { SIZE } from "./stand.ts";
+import { KERNEL_WORK, SIZE } from "./stand.ts";
 import type { Stand } from "./stand.ts";
 
 /** One contestant of a round: what it measures, by the name of the row. */
@@ -36,7 +36,7 @@ export const GOALS: readonly Goal[] = [
 export function contestants(stand: Stand): Contestant[] {
   const batch = (name: string): Sample => measure("work", ["ip", "-batch", stand.path(name)]);
   const kernel = (work: string): Sample =>
-    measure("work", [process.execPath, "bench/kernel-work.ts", work, String(SIZE.routes), String(SIZE.rules)]);
+    measure("work", [process.execPath, KERNEL_WORK, work, String(SIZE.routes), String(SIZE.rules)]);
   const heddle = (namespace: string, file: string, command: string, exits = [0]): Sample =>
     measure(namespace, stand.heddle(namespace, "-f", stand.path(file), command), exits);
   return [
@@ -61,6 +61,7 @@ export function contestants(stand: Stand): Contestant[] {
         "delete, heddle's netlink alone": kernel("delete"),
       }),
     },
+    { every: 3, run: () => ({ "the same, all in YAML": heddle("own", "own-in-yaml.yaml", "plan") }) },
     {
       every: 3,
       run: () => ({

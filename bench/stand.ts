@@ -3,11 +3,15 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { bundleProgram } from "../tools/bundle.ts";
 import { measure } from "./measure.ts";
-import { writeBatch, writeHeddleFile } from "./inputs.ts";
+import { writeBatch, writeHeddleFile, writeRoutesBeside } from "./inputs.ts";
 
 /** How many objects there are. */
 export const SIZE = { routes: 10_000, rules: 1_000, many: 100_000 } as const;
+
+/** bench/kernel-work.ts, bundled as heddle is. */
+export const KERNEL_WORK = "build/kernel-work.cjs";
 
 /** Namespaces: empty; with many foreign routes; with many of heddle's own. */
 export const NAMESPACES = ["work", "foreign", "own"] as const;
@@ -23,15 +27,21 @@ export class Stand implements Disposable {
 
   /** A command line of heddle, with a memory for each namespace. */
   heddle(namespace: string, ...words: string[]): string[] {
-    return [process.execPath, "dist/heddle.mjs", "--state", this.path(`state-${namespace}`), ...words];
+    return [process.execPath, "dist/heddle.cjs", "--state", this.path(`state-${namespace}`), ...words];
   }
 
-  build(): void {
+  async build(): Promise<void> {
+    await bundleProgram("bench/kernel-work.ts", KERNEL_WORK, "build", [
+      ["dump", "0", "0"],
+      ["add", "0", "0"],
+      ["delete", "0", "0"],
+    ]);
     writeHeddleFile(this.path("small.yaml"), 3, 2);
     writeHeddleFile(this.path("work.yaml"), SIZE.routes, SIZE.rules);
     // Asks for nothing that is missing: what there is to do over foreign routes is to find that out.
     writeFileSync(this.path("foreign.yaml"), "version: 1\nstatic:\n  bench:\n    tables: { bench: 7100 }\n");
-    writeHeddleFile(this.path("own.yaml"), SIZE.many, 0);
+    writeHeddleFile(this.path("own-in-yaml.yaml"), SIZE.many, 0);
+    writeRoutesBeside(this.path("own.yaml"), SIZE.many);
     writeBatch(this.path("add.batch"), "add", SIZE.routes, SIZE.rules);
     writeBatch(this.path("delete.batch"), "del", SIZE.routes, SIZE.rules);
     writeBatch(this.path("foreign.batch"), "add", SIZE.many, 0);

@@ -61,7 +61,7 @@ export async function lookAndPlan(
     host.tableNames(),
   ]);
   const { owners, remember, socketMarks, said } = await askOwners(config, host, memory, trace);
-  const observed: Observed[] = [...addresses, ...neighbours, ...nexthops, ...routes, ...rules];
+  const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks });
 
@@ -72,17 +72,24 @@ export async function lookAndPlan(
   if (!composed.value || hasErrors(diagnostics)) return { diagnostics };
 
   // Which switches matter is known only now.
-  const wanted = composed.value.objects.flatMap((object) => (object.kind === "sysctl" ? object.spec.path : []));
-  const sysctls = [...new Set([...wanted, ...Object.keys(ledger.sysctls)])];
-  const concerned = [...composed.value.objects.map(({ key }) => key), ...Object.keys(ledger.applied)];
-  const concerns = (kind: Kind): boolean => concerned.some((key) => key.startsWith(`${kind} `));
-  const scope = { sysctls, nftTables: concerns("nftTable"), cgroupPrograms: concerns("cgroupProgram") };
+  const paths = new Set(Object.keys(ledger.sysctls));
+  for (const object of composed.value.objects) if (object.kind === "sysctl") paths.add(object.spec.path);
+  const objects = composed.value.objects;
+  const concerns = (wanted: Kind): boolean =>
+    objects.some(({ kind }) => kind === wanted) ||
+    Object.keys(ledger.applied).some((key) => key.startsWith(`${wanted} `));
+  const scope = {
+    sysctls: [...paths],
+    nftTables: concerns("nftTable"),
+    cgroupPrograms: concerns("cgroupProgram"),
+  };
   const [values, tables, programs] = await Promise.all([
     timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
     timed(trace, "nft tables listed", () => host.drivers.nftTable.list(links, scope), count),
     timed(trace, "programs listed", () => host.drivers.cgroupProgram.list(links, scope), count),
   ]);
-  const snapshot: Snapshot = { links, observed: [...observed, ...values, ...tables, ...programs] };
+  for (const object of [...values, ...tables, ...programs]) observed.push(object);
+  const snapshot: Snapshot = { links, observed };
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
   return {

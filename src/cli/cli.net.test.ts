@@ -91,6 +91,53 @@ describe("a life", () => {
   });
 });
 
+describe("routes beside the file", () => {
+  const beside = "version: 1\nstatic:\n  far:\n    routes_from: far.routes\n";
+
+  test("are applied, and their mistakes and refusals are shown where they stand", () => {
+    writeFileSync(file(), beside);
+    const routes = join(place, "far.routes");
+    writeFileSync(routes, "10.20.0.0/16 link ib0 table 77\n10.21.0.0/16 via 172.16.0.1 link ib1 table 77\n");
+    expect(heddle("apply").code).toBe(0);
+    expect(namespace.ip("route show table 77")).toContain("10.21.0.0/16 via 172.16.0.1 dev ib1");
+    expect(heddle("plan").code).toBe(0);
+
+    writeFileSync(routes, "10.20.0.0/16 link ib0 table 77\n10.21.0.0/16 via 192.0.2.1 link ib1 table 77\n");
+    const refused = heddle("apply");
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain(`${routes}:2:1\n  2 | 10.21.0.0/16 via 192.0.2.1 link ib1 table 77`);
+
+    writeFileSync(routes, "10.20.0.0/16 dev ib0\n");
+    expect(heddle("check").err).toContain(`${routes}:1:14\n  1 | 10.20.0.0/16 dev ib0`);
+
+    for (const [what, words] of [
+      ["a folder", "It is no file."],
+      ["nothing", "There is no such file."],
+      ["other bytes", "It is not UTF-8 text."],
+    ]) {
+      rmSync(routes, { recursive: true, force: true });
+      if (what === "a folder") mkdirSync(routes);
+      if (what === "other bytes") writeFileSync(routes, new Uint8Array([0xff, 0xfe, 0x0a]));
+      const run = heddle("check");
+      expect([what, run.code, run.err]).toEqual([what, 1, expect.stringContaining(words ?? "")]);
+      expect(run.err).toContain(`${file()}:4:5`);
+    }
+    rmSync(routes, { recursive: true, force: true });
+  });
+
+  test("are saved with a plan, as they were", () => {
+    writeFileSync(file(), beside);
+    const routes = join(place, "far.routes");
+    writeFileSync(routes, "10.20.0.0/16 link ib0 table 77\n");
+    const saved = join(place, "saved.plan");
+    expect(heddle("plan", "--out", saved).code).toBe(2);
+    writeFileSync(routes, "10.66.0.0/16 link ib0 table 77\n");
+    expect(heddle("apply", "--plan", saved).code).toBe(0);
+    expect(namespace.ip("route show table 77")).toContain("10.20.0.0/16");
+    rmSync(routes);
+  });
+});
+
 describe("what stands in the way", () => {
   test("another's route under the same key is left alone, said, and the exit code tells", () => {
     namespace.ip("route add 10.9.0.0/16 dev ib1 table 77 proto static");

@@ -1,10 +1,13 @@
 // Owns what every command has in common: the global options, reading the file, and saying things.
+import { readFileSync, statSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
+import { dirname, isAbsolute, join } from "node:path";
 import type { Config } from "../config/config.ts";
-import type { Diagnostic } from "../model/diagnostic.ts";
+import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
 import { hasErrors } from "../model/diagnostic.ts";
 import { EXIT } from "./exit.ts";
 import type { ExitCode } from "./exit.ts";
+import { write } from "./output.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { Paint } from "./render/style.ts";
@@ -14,6 +17,9 @@ export const DEFAULT_FILE = "/etc/heddle/heddle.yaml";
 
 /** Larger files are refused unread, in bytes. */
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
+
+/** The same of a file that it names: a million routes. */
+const MAX_BESIDE_BYTES = 64 * 1024 * 1024;
 
 /** The options that every command takes. */
 export interface GlobalOptions {
@@ -29,18 +35,16 @@ export class Context {
   readonly options: GlobalOptions;
   readonly paint: Paint;
   readonly #sources = new Map<string, string>();
-  readonly #paintErrors: Paint;
 
   constructor(options: GlobalOptions) {
     this.options = options;
-    this.paint = painter(process.stdout, options.color);
-    this.#paintErrors = painter(process.stderr, options.color);
+    this.paint = painter(1, options.color);
   }
 
   /** Results: to standard output. */
   say(text: string): void {
     if (text === "") return;
-    process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+    write(1, text.endsWith("\n") ? text : `${text}\n`);
   }
 
   /** Results for a program: one JSON value on one line. */
@@ -50,13 +54,13 @@ export class Context {
 
   /** Progress and remarks: to standard error. */
   remark(text: string): void {
-    process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+    write(2, text.endsWith("\n") ? text : `${text}\n`);
   }
 
   /** Diagnostics for a person: to standard error. With --json they are part of the result instead. */
   report(diagnostics: readonly Diagnostic[]): void {
     if (diagnostics.length === 0 || this.options.json) return;
-    this.remark(renderDiagnostics(diagnostics, this.#sources, this.#paintErrors));
+    this.remark(renderDiagnostics(diagnostics, this.#sources, painter(2, this.options.color)));
   }
 
   /** Ends a command that cannot go on: the diagnostics for whoever reads, and the exit code. */
@@ -82,15 +86,46 @@ export class Context {
   }
 
   /** Checks a text in the file's place: the one that a saved plan was made of. */
-  async takeText(file: string, text: string): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
+  async takeText(
+    file: string,
+    text: string,
+    beside: Readonly<Record<string, string>> = {},
+  ): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
     this.#sources.set(file, text);
+    for (const [path, content] of Object.entries(beside)) this.#sources.set(path, content);
     // The YAML library and the schemas of the roles are a good part of the start, which `--help` does without.
     const [{ parseConfig }, { ROLES }] = await Promise.all([
       import("../config/config.ts"),
       import("../roles/index.ts"),
     ]);
-    const { value, diagnostics } = parseConfig(text, file, ROLES);
+    const { value, diagnostics } = parseConfig(text, file, ROLES, (name, range) => this.#readBeside(file, name, range));
     return value && !hasErrors(diagnostics) ? { config: value, diagnostics } : { diagnostics };
+  }
+
+  /** Reads a file that the configuration names, from its own directory; what was taken along is taken instead. */
+  #readBeside(file: string, name: string, range: SourceRange): Outcome<{ file: string; text: string }> {
+    const path = isAbsolute(name) ? name : join(dirname(file), name);
+    const taken = this.#sources.get(path);
+    if (taken !== undefined) return { value: { file: path, text: taken }, diagnostics: [] };
+    const refuse = (detail: string): Outcome<never> => ({
+      diagnostics: [{ ...unreadable(path, detail, "Check the path: it begins where this file is."), range }],
+    });
+    try {
+      const found = statSync(path);
+      if (!found.isFile()) return refuse("It is no file.");
+      if (found.size > MAX_BESIDE_BYTES)
+        return refuse(`It has ${found.size} bytes, at most ${MAX_BESIDE_BYTES} are read.`);
+      const text = new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
+      this.#sources.set(path, text);
+      return { value: { file: path, text }, diagnostics: [] };
+    } catch (error) {
+      return refuse(explain(error));
+    }
+  }
+
+  /** The files beside the file that were read, by path, for whoever keeps the file. */
+  get beside(): Record<string, string> {
+    return Object.fromEntries([...this.#sources].filter(([path]) => path !== this.options.file));
   }
 
   /** Reads and checks the file. `config` is absent when the diagnostics hold errors. */

@@ -4,6 +4,7 @@ import type { ImportOptions } from "./commands/import.ts";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { write } from "./output.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
@@ -42,7 +43,10 @@ export async function runCommandLine(words: readonly string[], version: string):
     .option("--debug", "tell on standard error what is done and how long it takes, as JSON lines")
     .addHelpText("after", EXIT_CODES)
     .showHelpAfterError(asJson ? false : "(heddle --help tells what there is)")
-    .configureOutput(asJson ? { writeErr: () => {} } : {})
+    .configureOutput({
+      writeOut: (text) => write(1, text),
+      writeErr: (text) => (asJson ? undefined : write(2, text)),
+    })
     .exitOverride();
 
   const command = (name: string, about: string, load: () => Promise<Run>): void => {
@@ -114,11 +118,13 @@ export async function runCommandLine(words: readonly string[], version: string):
   );
 
   if (words.includes("lab")) {
+    // It writes through Node's streams: words for a reader who is gone are lost there as well (output.ts).
+    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
     const { registerLabCommand } = await import("../lab/command.ts");
     registerLabCommand(program, {
       onExit: (code) => (exit = code),
       render: (diagnostics, { file, text }) => {
-        const paint = painter(process.stderr, program.opts<GlobalOptions>().color);
+        const paint = painter(2, program.opts<GlobalOptions>().color);
         return renderDiagnostics(diagnostics, new Map([[file, text]]), paint);
       },
     });
@@ -133,7 +139,7 @@ export async function runCommandLine(words: readonly string[], version: string):
     if (error.exitCode === 0) return EXIT.ok;
     if (asJson) {
       const summary = error.message.replace(/^error: /, "");
-      process.stdout.write(`${JSON.stringify({ diagnostics: [{ code: "usage", severity: "error", summary }] })}\n`);
+      write(1, `${JSON.stringify({ diagnostics: [{ code: "usage", severity: "error", summary }] })}\n`);
     }
     return EXIT.usage;
   }

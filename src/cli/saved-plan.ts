@@ -11,6 +11,8 @@ const savedPlan = z.object({
   file: z.string(),
   /** Its text: the file may be edited meanwhile. */
   text: z.string(),
+  /** The texts of the files that it names, by path; absent in plans from before there were any. */
+  beside: z.optional(z.record(z.string(), z.string())),
   /** The steps with the objects that they found and the ones that they leave: the basis of the plan. */
   steps: z.array(z.unknown()),
 });
@@ -19,8 +21,12 @@ const savedPlan = z.object({
 export type SavedPlan = z.output<typeof savedPlan>;
 
 /** Writes a plan. An existing file is replaced; other failures throw. */
-export async function savePlan(path: string, file: string, text: string, plan: Plan): Promise<void> {
-  const saved: SavedPlan = { version: 1, file, text, steps: stepsOf(plan) };
+export async function savePlan(
+  path: string,
+  source: Pick<SavedPlan, "file" | "text" | "beside">,
+  plan: Plan,
+): Promise<void> {
+  const saved: SavedPlan = { version: 1, ...source, steps: stepsOf(plan) };
   await writeFile(path, `${JSON.stringify(saved)}\n`, { mode: 0o600 });
 }
 

@@ -7,7 +7,11 @@ import { parseConfig } from "./config.ts";
 
 testCases(join(import.meta.dirname, "cases"), "said.txt", (one) => {
   const text = one.text("heddle.yaml");
-  const { value, diagnostics } = parseConfig(text, "heddle.yaml", ROLES);
-  const said = renderDiagnostics(diagnostics, new Map([["heddle.yaml", text]]), (_format, plain) => plain);
+  const texts = new Map([["heddle.yaml", text]]);
+  const { value, diagnostics } = parseConfig(text, "heddle.yaml", ROLES, (name) => {
+    texts.set(name, one.text(name));
+    return { value: { file: name, text: one.text(name) }, diagnostics: [] };
+  });
+  const said = renderDiagnostics(diagnostics, texts, (_format, plain) => plain);
   return `${value ? "valid" : "refused"}\n${said}`;
 });

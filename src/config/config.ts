@@ -3,7 +3,7 @@ import type { Pool } from "../model/claim.ts";
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
 import { hasErrors, inOrderOfLines } from "../model/diagnostic.ts";
 import type { NumberRange } from "../model/kinds.ts";
-import type { Role, Section } from "../roles/role.ts";
+import type { Role, RoleFiles, Section } from "../roles/role.ts";
 import { issueToDiagnostics } from "./issues.ts";
 import { fileSchema, jsonSchema, keysAt } from "./schema.ts";
 import { readYaml } from "./yaml.ts";
@@ -17,8 +17,19 @@ export interface Config {
   sections: Section[];
 }
 
-/** Reads and checks a file against the schemas of the roles. Every finding is collected; `value` is absent on errors. */
-export function parseConfig(text: string, file: string, roles: readonly Role[]): Outcome<Config> {
+/** Reads a file that the configuration names: its text and what to call it, or what is wrong with it. */
+export type ReadBeside = (name: string, at: SourceRange) => Outcome<{ file: string; text: string }>;
+
+/**
+ * Reads and checks a file against the schemas of the roles. Every finding is collected; `value` is absent on errors.
+ * `readBeside` reads the files that sections name.
+ */
+export function parseConfig(
+  text: string,
+  file: string,
+  roles: readonly Role[],
+  readBeside: ReadBeside = readNothing,
+): Outcome<Config> {
   const yaml = readYaml(text, file);
   if (!yaml.value) return { diagnostics: yaml.diagnostics };
   const source = yaml.value;
@@ -39,16 +50,39 @@ export function parseConfig(text: string, file: string, roles: readonly Role[]):
   }
 
   const { version: _version, ranges, ...byRole } = result.data as typeof result.data & Record<string, unknown>;
+  const diagnostics: Diagnostic[] = [];
   const sections = roles.flatMap((role) =>
-    Object.entries((byRole[role.name] ?? {}) as Record<string, unknown>).map(([name, value]): Section => ({
-      role: role.name,
-      name,
-      value,
-      at: (...path) => placeOf(source, [role.name, name, ...path]).key,
-    })),
+    Object.entries((byRole[role.name] ?? {}) as Record<string, unknown>).map(([name, value]): Section => {
+      const at: Section["at"] = (...path) => placeOf(source, [role.name, name, ...path]).key;
+      const whole = role.files ? takeFiles(role.files, value, at, readBeside, diagnostics) : value;
+      return { role: role.name, name, value: whole, at };
+    }),
   );
-  const diagnostics = sections.length === 0 ? [nothingAsked(start)] : [];
+  if (sections.length === 0) diagnostics.push(nothingAsked(start));
   return hasErrors(diagnostics) ? { diagnostics } : { value: { file, ranges: { ...ranges }, sections }, diagnostics };
+}
+
+/** The section with what stands in the files that it names; as it was where one of them is wrong, which is said. */
+function takeFiles(
+  files: RoleFiles<unknown>,
+  value: unknown,
+  at: Section["at"],
+  readBeside: ReadBeside,
+  diagnostics: Diagnostic[],
+): unknown {
+  const outcomes = files.named(value).map(({ name, path }) => readBeside(name, at(...path)));
+  diagnostics.push(...outcomes.flatMap((outcome) => outcome.diagnostics));
+  const texts = outcomes.flatMap((outcome) => outcome.value ?? []);
+  if (texts.length < outcomes.length) return value;
+  const taken = files.take(value, texts);
+  diagnostics.push(...taken.diagnostics);
+  return taken.value ?? value;
+}
+
+/** Where there is nothing beside the file: a text that came from elsewhere. */
+function readNothing(name: string, range: SourceRange): ReturnType<ReadBeside> {
+  const summary = `${name} cannot be read from here`;
+  return { diagnostics: [{ code: "file-unreadable", severity: "error", summary, range }] };
 }
 
 /** Nothing is said twice, and a key that is only misspelled is not missing as well. */

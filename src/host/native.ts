@@ -54,7 +54,7 @@ export interface BpfPointer {
   bytes: Uint8Array;
 }
 
-// Seen from src/host/native.ts, or from the bundle, dist/heddle.mjs: one place each, so that no stray file is loaded.
+// Seen from src/host/native.ts, or from the bundle, dist/heddle.cjs: one place each, so that no stray file is loaded.
 const PLACE = import.meta.url.endsWith(".ts") ? "../../build/heddle.node" : "../build/heddle.node";
 let loaded: Addon | undefined;
 

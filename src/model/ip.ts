@@ -39,8 +39,11 @@ function parseIpv4(text: string): Uint8Array | undefined {
   return Uint8Array.of(number >>> 24, number >>> 16, number >>> 8, number);
 }
 
-/** The 32 bits of an IPv4 address. Every route of a large file comes by here, so that it is a loop and no pattern. */
-function ipv4Number(text: string): number | undefined {
+/**
+ * The 32 bits of an IPv4 address; undefined where parseAddress says so too. Every route of a large file comes by here,
+ * so that it is a loop and no pattern.
+ */
+export function ipv4Number(text: string): number | undefined {
   let number = 0;
   let octet = -1;
   let dots = 0;

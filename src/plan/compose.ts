@@ -19,8 +19,10 @@ export function composeDesired(wishes: readonly Wish[]): Outcome<DesiredState> {
   const byKey = new Map<Key, Desired>();
   const diagnostics: Diagnostic[] = [];
   for (const { owner, wanted } of wishes) {
+    // One list for all objects of a section: there may be a hundred thousand.
+    const owners = [owner];
     for (const wish of wanted) {
-      const candidate = desire(wish, owner);
+      const candidate = desire(wish, owners);
       const present = byKey.get(candidate.key);
       if (!present) {
         byKey.set(candidate.key, candidate);
@@ -34,11 +36,11 @@ export function composeDesired(wishes: readonly Wish[]): Outcome<DesiredState> {
   return { value: { objects: inOrderOfCreation([...byKey.values()]) }, diagnostics };
 }
 
-function desire(wish: Wanted, owner: RoleId): Desired {
-  return desireOne(wish.kind, wish.spec, wish, owner);
+function desire(wish: Wanted, owners: RoleId[]): Desired {
+  return desireOne(wish.kind, wish.spec, wish, owners);
 }
 
-function desireOne<K extends Kind>(kind: K, raw: Specs[K], wish: Wanted, owner: RoleId): Desired {
+function desireOne<K extends Kind>(kind: K, raw: Specs[K], wish: Wanted, owners: RoleId[]): Desired {
   const rules = rulesOf(kind);
   const spec = rules.normalize(raw);
   // The kind and its spec come from one Wanted, a correlation that TypeScript cannot follow through generics.
@@ -47,7 +49,7 @@ function desireOne<K extends Kind>(kind: K, raw: Specs[K], wish: Wanted, owner: 
     spec,
     key: rules.identify(spec),
     needs: rules.needs(spec),
-    owners: [owner],
+    owners,
     from: [wish.from],
     ...(wish.adopt ? { adopt: true } : {}),
   } as Desired;

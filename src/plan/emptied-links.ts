@@ -9,15 +9,17 @@ import { addressRules } from "./kinds/address.ts";
 
 /**
  * The plan with the routes of links that lose their last IPv4 address taken away before the address and made again
- * behind it, so that each step is true when it is done, and can be undone. `ours` are the present objects of heddle's.
+ * behind it, so that each step is true when it is done, and can be undone. `findOurs` gives the present objects of
+ * heddle's, which few plans need.
  */
 export function rebuildRoutes(
   plan: Plan,
   want: DesiredState,
   links: readonly LinkFact[],
-  ours: readonly Observed[],
+  findOurs: () => readonly Observed[],
 ): Plan {
   const emptied = emptiedLinks(plan.steps, links);
+  if (emptied.size === 0) return plan;
   const blocked = new Set(plan.blocked.map(({ desired }) => desired.key));
   const affected = want.objects.filter((object) => leavesBy(object, emptied) && !blocked.has(object.key));
   if (affected.length === 0) return plan;
@@ -26,7 +28,7 @@ export function rebuildRoutes(
   // What is taken over is ours by then; it stays taken over, so that the way back gives it back.
   const adoptions = plan.steps.filter((step) => step.action === "adopt" && keys.has(keyOf(step)));
   const adopted = adoptions.flatMap((step) => (step.action === "adopt" ? [asObserved(step.after)] : []));
-  const deletions = [...ours, ...adopted]
+  const deletions = [...findOurs(), ...adopted]
     .filter(({ kind, key }) => kind === "route" && keys.has(key))
     .map((before): Step => ({ action: "delete", before, why: "unwanted" }));
   const creations = affected.map((after): Step => ({ action: "create", after, why: "missing" }));

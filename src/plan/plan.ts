@@ -22,11 +22,12 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
   const plan: Plan = { steps: [], blocked: [], settled: [] };
   const unwanted = others.filter((observed) => isOurs(observed, ledger));
   // Somebody else's nexthop under a number of ours leads where they want, so nothing of ours is built on it.
-  const taken = [...present.values()].flat().filter(({ kind }) => kind === "nexthop");
-  const strange = taken.filter((observed) => !isOurs(observed, ledger));
+  const strange = present.flatMap((group, i) =>
+    want.objects[i]?.kind === "nexthop" ? group.filter((observed) => !isOurs(observed, ledger)) : NONE,
+  );
   const ground = new Ground(have, new Set([...unwanted, ...strange].map((observed) => observed.key)));
   const known: Known = { have, ledger, adoptions: findRuleAdoptions(want, have, ledger), ground };
-  for (const desired of want.objects) planDesired(plan, desired, present.get(desired.key) ?? [], known);
+  for (const [i, desired] of want.objects.entries()) planDesired(plan, desired, present[i] ?? NONE, known);
   const creations = adoptionsFirst(plan.steps, have);
   // Reversed before as well, so that those of one key stay in the kernel's order.
   const removals = inOrderOfCreation(unwanted.toReversed())
@@ -34,8 +35,7 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
     .flatMap((observed) => planRemoval(observed, ledger));
   const surplus = creations.filter((step) => step.action === "delete");
   plan.steps = [...creations.filter((step) => step.action !== "delete"), ...surplus, ...removals];
-  const ours = have.observed.filter((observed) => isOurs(observed, ledger));
-  return rebuildRoutes(plan, want, have.links, ours);
+  return rebuildRoutes(plan, want, have.links, () => have.observed.filter((observed) => isOurs(observed, ledger)));
 }
 
 /** Among rules, those that are taken over come first and in the kernel's order, which decides among one priority. */
@@ -66,7 +66,7 @@ interface Known {
 /** Kinds of which an object that is as it should be serves, whoever made it; and it stays theirs. */
 const SHARED: ReadonlySet<Kind> = new Set(["sysctl", "address"]);
 
-function planDesired(plan: Plan, whole: Desired, present: Observed[], known: Known): void {
+function planDesired(plan: Plan, whole: Desired, present: readonly Observed[], known: Known): void {
   const { ledger, adoptions, ground } = known;
   const theirs = adoptions.theirs.get(whole.key) ?? [];
   const { desired, missing } = narrow(whole, ground);
@@ -167,17 +167,19 @@ function planAdoption(plan: Plan, desired: Desired, present: readonly Observed[]
   return true;
 }
 
-/** What is there under the keys that are wanted, by key, and everything else, both in the kernel's order. */
-function sortByWish(want: DesiredState, have: Snapshot): { present: Map<Key, Observed[]>; others: Observed[] } {
-  const none: Observed[] = [];
-  const present = new Map<Key, Observed[]>();
-  for (const { key } of want.objects) present.set(key, none);
+/** Shared by the many objects that have nothing. */
+const NONE: readonly Observed[] = [];
+
+/** What is there under the key of each wanted object, in their order, and everything else; both in the kernel's order. */
+function sortByWish(want: DesiredState, have: Snapshot): { present: (readonly Observed[])[]; others: Observed[] } {
+  const places = new Map<Key, number>();
+  for (const [i, { key }] of want.objects.entries()) places.set(key, i);
+  const present = want.objects.map((): readonly Observed[] => NONE);
   const others: Observed[] = [];
   for (const object of have.observed) {
-    const group = present.get(object.key);
-    if (group === undefined) others.push(object);
-    else if (group === none) present.set(object.key, [object]);
-    else group.push(object);
+    const place = places.get(object.key);
+    if (place === undefined) others.push(object);
+    else present[place] = present[place] === NONE ? [object] : [...(present[place] ?? []), object];
   }
   return { present, others };
 }

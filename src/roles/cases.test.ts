@@ -15,7 +15,10 @@ for (const entry of readdirSync(here, { withFileTypes: true })) {
   if (!entry.isDirectory()) continue;
   describe(entry.name, () => {
     testCases(join(here, entry.name, "cases"), "desired.yaml", (one) => {
-      const config = parseConfig(one.text("config.yaml"), "config.yaml", ROLES);
+      const config = parseConfig(one.text("config.yaml"), "config.yaml", ROLES, (name) => ({
+        value: { file: name, text: one.text(name) },
+        diagnostics: [],
+      }));
       if (!config.value) return { diagnostics: config.diagnostics.map(diagnosticLine) };
       const bound = bindIntent(config.value, factsFrom(one.yaml("facts.yaml")), emptyNumbers(), ROLES);
       if (!bound.value) return { diagnostics: bound.diagnostics.map(diagnosticLine) };

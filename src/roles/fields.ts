@@ -34,7 +34,8 @@ function refine<In, T>(input: z.ZodMiniType<In, In>, read: (value: In) => T | Re
   );
 }
 
-class Refusal {
+/** Why a text is none of what was asked for, and what to write instead. */
+export class Refusal {
   readonly message: string;
   readonly remedy: string | undefined;
   constructor(message: string, remedy?: string) {
@@ -44,12 +45,15 @@ class Refusal {
 }
 
 /** An IPv4 or IPv6 address, made canonical. */
-export const address = text("an IP address", (input) => {
+export const address = text("an IP address", readAddress);
+
+/** The canonical form of an address. */
+export function readAddress(input: string): string | Refusal {
   const canonical = canonicalAddress(input);
   if (canonical !== undefined) return canonical;
   if (parsePrefix(input)) return new Refusal(`"${input}" is a prefix, not an address`, `Write ${input.split("/")[0]}.`);
   return new Refusal(`"${input}" is not an IP address`, "Write it like 172.16.34.1 or fd00:16::1.");
-});
+}
 
 /** An address of a link, with the length of its subnet, made canonical: "172.16.34.1/16". */
 export const interfaceAddress = text("an address with the length of its subnet", (input) => {
@@ -82,9 +86,12 @@ export const hardwareAddress = text("a hardware address", (input) => {
 export const prefix = text("an IP prefix", readPrefix);
 
 /** A prefix, or the word "default" for whichever family the rest says. */
-export const prefixOrDefault = text('an IP prefix or "default"', (input) =>
-  input === "default" ? "default" : readPrefix(input),
-);
+export const prefixOrDefault = text('an IP prefix or "default"', readPrefixOrDefault);
+
+/** The canonical form of a prefix without host bits, or the word "default". */
+export function readPrefixOrDefault(input: string): string | Refusal {
+  return input === "default" ? "default" : readPrefix(input);
+}
 
 function readPrefix(input: string): string | Refusal {
   const parts = parsePrefix(input);
@@ -105,11 +112,14 @@ function readPrefix(input: string): string | Refusal {
 const UTF8 = new TextEncoder();
 
 /** The name of a link as the kernel allows it (dev_valid_name, net/core/dev.c). */
-export const linkName = text("the name of a link", (input) => {
+export const linkName = text("the name of a link", readLinkName);
+
+/** The text itself, where a link can be called so. */
+export function readLinkName(input: string): string | Refusal {
   const fits = UTF8.encode(input).length <= 15;
   if (fits && /^[^\s/:\p{Cc}]+$/u.test(input) && input !== "." && input !== "..") return input;
   return new Refusal(`"${input}" cannot be the name of a link`, "A name has 1 to 15 bytes, without spaces, / and :.");
-});
+}
 
 /** Highest id of a user or group: the one above means "no change" to the kernel. */
 const LAST_ID = 0xfffffffe;

@@ -38,6 +38,14 @@ export interface View {
   features: Features;
 }
 
+/** What a role reads besides heddle.yaml. */
+export interface RoleFiles<Value> {
+  /** The files that a section names, each with where it does: `["routes_from", 0]`. */
+  named(value: Value): { name: string; path: (string | number)[] }[];
+  /** The section with what stands in the files, in the same order. Diagnostics name them by `file`. */
+  take(value: Value, texts: readonly { file: string; text: string }[]): Outcome<Value>;
+}
+
 /** A plug-in: what one section of the file means. Roles do not know each other. */
 export interface Role<Value = unknown> {
   name: string;
@@ -46,6 +54,8 @@ export interface Role<Value = unknown> {
   schema: ZodMiniType<Value>;
   /** What its sections may be called; absent means any name. */
   sectionName?: ZodMiniType<string, string>;
+  /** Files beside heddle.yaml that a section names, and what becomes of their texts. */
+  files?: RoleFiles<Value>;
   /** The addresses that the section puts on links, in their order: every role sees the links with them. */
   addresses?(section: Section<Value>): AddressSpec[];
   /** Whom the section names: they are looked up before anything is decided. Absent for roles to which nobody matters. */

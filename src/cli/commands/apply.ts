@@ -23,7 +23,9 @@ import type { Session } from "../session.ts";
 export async function apply(context: Context, options: { plan?: string } = {}): Promise<ExitCode> {
   const saved = options.plan === undefined ? undefined : await readPlan(options.plan);
   if (saved && "code" in saved) return context.fail([saved], EXIT.failed, { applied: false });
-  const { config, diagnostics } = await (saved ? context.takeText(saved.file, saved.text) : context.readConfig());
+  const { config, diagnostics } = await (saved
+    ? context.takeText(saved.file, saved.text, saved.beside)
+    : context.readConfig());
   if (!config) return context.fail(diagnostics, EXIT.failed, { applied: false });
   const agreed = saved && options.plan !== undefined ? { saved, path: options.plan } : undefined;
   return change(context, config, diagnostics, "Applied", agreed);

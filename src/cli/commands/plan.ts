@@ -18,7 +18,8 @@ export async function plan(context: Context, { out }: { out?: string } = {}): Pr
   if (!outcome.look) return context.fail(said);
 
   const found = outcome.look.plan;
-  if (out !== undefined) await savePlan(out, context.options.file, context.text, found);
+  const { text, beside } = context;
+  if (out !== undefined) await savePlan(out, { file: context.options.file, text, beside }, found);
   if (context.options.json) context.sayJson({ ...planJson(found), diagnostics: said });
   context.report(said);
   if (!context.options.json) {

@@ -1,5 +1,7 @@
 // Owns colour: on a terminal that wants it, and nowhere else.
 import { styleText } from "node:util";
+import { maybeTerminal } from "../output.ts";
+import type { Descriptor } from "../output.ts";
 
 type Format = Parameters<typeof styleText>[0];
 
@@ -7,7 +9,9 @@ type Format = Parameters<typeof styleText>[0];
 export type Paint = (format: Format, text: string) => string;
 
 /** Colour as the stream and the environment want it, or never. */
-export function painter(stream: NodeJS.WriteStream, wanted: boolean): Paint {
-  if (!wanted) return (_format, text) => text;
+export function painter(descriptor: Descriptor, wanted: boolean): Paint {
+  const forced = process.env["FORCE_COLOR"] !== undefined;
+  if (!wanted || !(forced || maybeTerminal(descriptor))) return (_format, text) => text;
+  const stream = descriptor === 1 ? process.stdout : process.stderr;
   return (format, text) => styleText(format, text, { stream, validateStream: true });
 }

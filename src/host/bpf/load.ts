@@ -62,7 +62,7 @@ export class LoadedObject implements Disposable {
   }
 }
 
-// Seen from src/host/bpf/load.ts, or from the bundle, dist/heddle.mjs.
+// Seen from src/host/bpf/load.ts, or from the bundle, dist/heddle.cjs.
 const PLACE = import.meta.url.endsWith(".ts") ? "../../../build/bpf/" : "../build/bpf/";
 
 /** Reads one of heddle's own objects (build/bpf/NAME.o). Throws Error when it has not been built. */

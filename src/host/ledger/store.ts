@@ -159,7 +159,8 @@ export class StateStore {
 
 function isMappingOfTexts(value: unknown): boolean {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return Object.values(value).every((text) => typeof text === "string");
+  for (const key in value) if (typeof (value as Record<string, unknown>)[key] !== "string") return false;
+  return true;
 }
 
 /** The drawn numbers of every pool; a file knows nothing of pools that came later. */

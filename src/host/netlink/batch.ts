@@ -14,6 +14,8 @@ export type Result = NetlinkError | undefined;
 
 /** Bytes in one send: some 4,000 routes, for which the kernel holds the event loop up for about 20 ms. */
 const MOST_BYTES = 256 * 1024;
+/** Bytes of a route with its gateway, link and table. */
+const TYPICAL_BYTES = 80;
 /** What the kernel charges for one answer that waits to be received, at most, with its extended ack. */
 const ANSWER_COST = 2048;
 
@@ -28,7 +30,7 @@ class Batch implements Conversation {
   readonly #resolve: (results: Result[]) => void;
   readonly #reject: (error: Error) => void;
   readonly #results: Result[];
-  readonly #encoder = new Encoder(64 * 1024);
+  readonly #encoder: Encoder;
   /** Where each request starts among the bytes, and where the last one ends. */
   readonly #starts: number[] = [];
   #first = 0;
@@ -39,6 +41,7 @@ class Batch implements Conversation {
 
   constructor(requests: readonly Request[], resolve: (results: Result[]) => void, reject: (error: Error) => void) {
     this.#requests = requests;
+    this.#encoder = new Encoder(requests.length * TYPICAL_BYTES);
     this.#resolve = resolve;
     this.#reject = reject;
     this.#results = Array.from<Result>({ length: requests.length }).fill(undefined);

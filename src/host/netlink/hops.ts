@@ -53,8 +53,8 @@ export function decodeVia(packet: Packet, at: number, length: number): string {
 /** Appends a gateway as RTA_GATEWAY, or as RTA_VIA when it is not of the route's family. */
 export function encodeGateway(encoder: Encoder, family: 4 | 6, gateway: string): void {
   const own = familyOf(gateway);
-  const bytes = addressBytes(gateway);
-  if (own === family) return encoder.raw(RTA_GATEWAY, bytes);
+  if (own === family) return encoder.address(RTA_GATEWAY, gateway, family);
+  const bytes = addressBytes(gateway, own);
   const at = encoder.attribute(RTA_VIA, bytes.length + 2);
   encoder.setU16(at, AF[own]);
   encoder.copy(at + 2, bytes);

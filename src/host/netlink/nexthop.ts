@@ -1,4 +1,5 @@
 // Owns nexthop objects as messages: struct nhmsg and NHA_* (linux/nexthop.h), both ways.
+import { familyOf } from "../../model/ip.ts";
 import type { Family } from "../../model/ip.ts";
 import { AF, NESTED } from "./constants.ts";
 import type { Encoder } from "./encoder.ts";
@@ -117,7 +118,8 @@ export function encodeNexthop(
   if (message.blackhole === true) encoder.attribute(BLACKHOLE, 0);
   encoder.u32(OIF, message.oif);
   // A nexthop's family is that of its gateway (nh_create_ipv4, nh_create_ipv6).
-  encoder.address(GATEWAY, message.gateway, message.family);
+  const { gateway } = message;
+  if (gateway !== undefined) encoder.address(GATEWAY, gateway, message.family ?? familyOf(gateway));
   if (message.encap !== undefined) encoder.raw(ENCAP | NESTED, message.encap);
   encoder.u16(ENCAP_TYPE, message.encapType);
   encoder.u32(MASTER, message.master);

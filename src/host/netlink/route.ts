@@ -2,7 +2,7 @@
 import type { Family } from "../../model/ip.ts";
 import type { RouteMetrics, RouteType } from "../../model/kinds.ts";
 import { AF, NESTED } from "./constants.ts";
-import { prefixBytes, type Encoder } from "./encoder.ts";
+import type { Encoder } from "./encoder.ts";
 import { decodeHops, decodeVia, encodeGateway, encodeHops, ONLINK, type HopMessage } from "./hops.ts";
 import { decodeMetrics, encodeMetrics } from "./metrics.ts";
 import { eachAttribute, MalformedMessage, type Packet, type UnknownAttribute } from "./packet.ts";
@@ -255,9 +255,7 @@ export function encodeRoute(
 ): void {
   const { family } = route;
   const header = encoder.message(type, flags, sequence, RTMSG_LENGTH);
-  const to = prefixBytes(route.to, family);
   encoder.setU8(header, AF[family]);
-  encoder.setU8(header + 1, to.length);
   encoder.setU8(header + 3, route.tos);
   // A table that the 8-bit field cannot hold is RT_TABLE_COMPAT there.
   encoder.setU8(header + 4, route.table < 256 ? route.table : 252);
@@ -267,12 +265,8 @@ export function encodeRoute(
   encoder.setU32(header + 8, (route.flags | (route.onlink === true ? ONLINK : 0)) >>> 0);
   // A look-up names no table, and its strict form refuses the attribute.
   if (route.table !== 0) encoder.u32(TABLE, route.table);
-  if (to.length > 0) encoder.raw(DST, to.bytes);
-  if (route.from !== undefined) {
-    const from = prefixBytes(route.from, family);
-    encoder.setU8(header + 2, from.length);
-    encoder.raw(SRC, from.bytes);
-  }
+  encoder.setU8(header + 1, encoder.prefix(DST, route.to, family));
+  if (route.from !== undefined) encoder.setU8(header + 2, encoder.prefix(SRC, route.from, family));
   encoder.u32(PRIORITY, route.priority);
   encodeWay(encoder, route);
   encodeRest(encoder, route);

@@ -2,7 +2,7 @@
 import type { Family } from "../../model/ip.ts";
 import type { NumberRange, RuleAction } from "../../model/kinds.ts";
 import { AF } from "./constants.ts";
-import { prefixBytes, type Encoder } from "./encoder.ts";
+import type { Encoder } from "./encoder.ts";
 import { eachAttribute, MalformedMessage, type Packet, type UnknownAttribute } from "./packet.ts";
 
 /** A rule as the kernel says it. Absent means that the kernel's default holds. */
@@ -217,11 +217,8 @@ export function encodeRule(encoder: Encoder, type: number, flags: number, sequen
 }
 
 function encodePrefix(encoder: Encoder, at: number, type: number, text: string | undefined, family: Family): void {
-  if (text === undefined) return;
-  const prefix = prefixBytes(text, family);
-  encoder.setU8(at, prefix.length);
-  // The kernel refuses an address with a length of 0.
-  if (prefix.length > 0) encoder.raw(type, prefix.bytes);
+  // The kernel refuses an address with a length of 0, and none is written.
+  if (text !== undefined) encoder.setU8(at, encoder.prefix(type, text, family));
 }
 
 function encodeSelectors(encoder: Encoder, rule: RuleMessage): void {

@@ -3,8 +3,6 @@ import { formatAddress } from "../../model/ip.ts";
 
 const DECIMAL: readonly string[] = Array.from({ length: 256 }, (_, i) => String(i));
 const DOTTED: readonly string[] = DECIMAL.map((text) => `${text}.`);
-const DOT = 0x2e;
-const ZERO = 0x30;
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 /** Canonical text of the 4 or 16 bytes at `at`, which the caller has checked to be there. */
@@ -46,30 +44,6 @@ function formatSixteen(bytes: Uint8Array, at: number): string {
     }
   }
   return text;
-}
-
-/** The 4 bytes of an IPv4 address, or undefined when the text is not exactly one: what parseAddress says, sooner. */
-export function parseDotted(text: string): Uint8Array | undefined {
-  const bytes = new Uint8Array(4);
-  let part = 0;
-  let value = -1;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === DOT) {
-      if (value < 0 || part === 3) return undefined;
-      bytes[part++] = value;
-      value = -1;
-      continue;
-    }
-    const digit = code - ZERO;
-    // A further digit after a leading zero is refused, as octal would be meant by some.
-    if (digit < 0 || digit > 9 || value === 0) return undefined;
-    value = value < 0 ? digit : value * 10 + digit;
-    if (value > 255) return undefined;
-  }
-  if (part !== 3 || value < 0) return undefined;
-  bytes[3] = value;
-  return bytes;
 }
 
 /** Bytes as lower-case hexadecimal with colons, "" for none. */

@@ -33,7 +33,8 @@ export function defaultMetric(family: Family): number {
 }
 
 function normalizeRoute(spec: RouteSpec): RouteSpec {
-  const hops = WITHOUT_HOPS.has(spec.type) ? [] : spec.hops.map(normalizeHop).sort(byText);
+  const hops = WITHOUT_HOPS.has(spec.type) ? [] : spec.hops.map(normalizeHop);
+  if (hops.length > 1) hops.sort(byText);
   const { metric, tos, scope, from, metrics, preference, ...rest } = spec;
   const metricOrDefault = spec.family === 6 && metric === 0 ? IPV6_DEFAULT_METRIC : metric;
   const normal: RouteSpec = { ...rest, hops };
@@ -69,8 +70,9 @@ export function impliedScope(spec: RouteSpec): RouteScope {
 }
 
 function normalizeHop(hop: Hop): Hop {
-  const { weight, ...rest } = hop;
-  return weight === undefined || weight === 1 ? rest : { ...rest, weight };
+  if (hop.weight !== 1) return hop;
+  const { weight: _even, ...rest } = hop;
+  return rest;
 }
 
 function normalizeMetrics(metrics: RouteMetrics): RouteMetrics | undefined {

@@ -1,6 +1,6 @@
 // Owns the role `static`: tables, rules, routes, nexthops and neighbours as they are written, so that an existing set-up can be kept as it is.
 import type { Claim } from "../../model/claim.ts";
-import type { Diagnostic, Outcome } from "../../model/diagnostic.ts";
+import type { Diagnostic, Outcome, SourceRange } from "../../model/diagnostic.ts";
 import type { Family } from "../../model/ip.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
 import type { RuleSpec } from "../../model/kinds.ts";
@@ -11,6 +11,7 @@ import { familiesOf } from "./families.ts";
 import { desireNeighbours } from "./neighbours.ts";
 import { claimNexthops, desireNexthops } from "./nexthops.ts";
 import { desireRoute } from "./route.ts";
+import { readRouteLines } from "./route-lines.ts";
 import { staticSchema } from "./schema.ts";
 import type { Static, StaticRule } from "./schema.ts";
 import { resolveTable } from "./tables.ts";
@@ -22,22 +23,35 @@ export const staticRole: Role<Static> = {
   name: "static",
   about: "Tables, rules, routes, nexthops and neighbours exactly as they are written.",
   schema: staticSchema,
+  files: {
+    named({ routes_from: names = [] }) {
+      if (typeof names === "string") return [{ name: names, path: ["routes_from"] }];
+      return names.map((name, index) => ({ name, path: ["routes_from", index] }));
+    },
+    take(value, texts) {
+      const outcomes = texts.map(({ text, file }) => readRouteLines(text, file));
+      const diagnostics = outcomes.flatMap((outcome) => outcome.diagnostics);
+      return { value: { ...value, lines: outcomes.flatMap((outcome) => outcome.value ?? []) }, diagnostics };
+    },
+  },
 
   claims(section): Claim[] {
-    const { tables = {}, rules = [], routes = [] } = section.value;
+    const { tables = {}, rules = [], routes = [], lines = [] } = section.value;
     const claims = claimNexthops(section);
     for (const [name, id] of Object.entries(tables)) {
       const from = section.at("tables", name);
       claims.push({ pool: "tables", name, from, ...(id === "auto" ? {} : { fixed: id }) });
     }
+    const said = new Set<number>();
+    const claimTable = (table: number | string | undefined, from: () => SourceRange): void => {
+      if (typeof table !== "number" || said.has(table)) return;
+      said.add(table);
+      claims.push({ pool: "tables", name: `#${table}`, fixed: table, from: from() });
+    };
     for (const [list, entries] of Object.entries({ routes, rules })) {
-      const said = new Set<number>();
-      for (const [index, { table }] of entries.entries()) {
-        if (typeof table !== "number" || said.has(table)) continue;
-        said.add(table);
-        claims.push({ pool: "tables", name: `#${table}`, fixed: table, from: section.at(list, index, "table") });
-      }
+      for (const [index, { table }] of entries.entries()) claimTable(table, () => section.at(list, index, "table"));
     }
+    for (const { route, from } of lines) claimTable(route.table, () => from);
     for (const [index, { priority }] of rules.entries()) {
       if (priority === undefined) continue;
       claims.push({ pool: "priorities", name: `#${priority}`, fixed: priority, from: section.at("rules", index) });
@@ -49,10 +63,18 @@ export const staticRole: Role<Static> = {
 
   desire(section, view): Outcome<Wanted[]> {
     const diagnostics: Diagnostic[] = [];
-    const { rules = [], routes = [] } = section.value;
+    const { rules = [], routes = [], lines = [] } = section.value;
     const wantedNeighbours = desireNeighbours(section, view, diagnostics);
     const wantedNexthops = desireNexthops(section, view, diagnostics);
-    const wantedRoutes = routes.flatMap((route, index) => desireRoute(section, view, route, index, diagnostics));
+    const wantedRoutes = routes.flatMap((route, index) => {
+      const from = section.at("routes", index);
+      const at = (...path: (string | number)[]): SourceRange =>
+        path.length === 0 ? from : section.at("routes", index, ...path);
+      return desireRoute(section, view, route, at, diagnostics);
+    });
+    for (const { route, from } of lines) {
+      wantedRoutes.push(...desireRoute(section, view, route, () => from, diagnostics));
+    }
     let priority = view.priorities[RULES] ?? 0;
     const wantedRules = rules.flatMap((rule, index) =>
       desireRule(section, view, rule, index, rule.priority ?? priority++, diagnostics),
@@ -133,7 +155,13 @@ function decide(
   }
   if (rule.goto !== undefined) return { action: "goto", goto: rule.goto };
   if (rule.action !== undefined) return { action: rule.action };
-  const table = resolveTable(section, view, rule.table ?? TABLE.main, ["rules", index, "table"], diagnostics);
+  const table = resolveTable(
+    section,
+    view,
+    rule.table ?? TABLE.main,
+    () => section.at("rules", index, "table"),
+    diagnostics,
+  );
   if (table === undefined) return undefined;
   return {
     action: "table",

@@ -1,5 +1,5 @@
 // Owns the routes of the role `static`.
-import type { Diagnostic } from "../../model/diagnostic.ts";
+import type { Diagnostic, SourceRange } from "../../model/diagnostic.ts";
 import { defaultPrefix, familyOf } from "../../model/ip.ts";
 import type { Family } from "../../model/ip.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
@@ -14,15 +14,18 @@ import { resolveTable } from "./tables.ts";
 
 const ANSWERS_ITSELF: ReadonlySet<string> = new Set(["blackhole", "unreachable", "prohibit", "throw"]);
 
+/** The place of a key of the route, or of the route itself. */
+export type RoutePlace = (...path: (string | number)[]) => SourceRange;
+
 /** The kernel routes for one entry: one for each IP version; none, with diagnostics, where it is wrong. */
 export function desireRoute(
   section: Section<Static>,
   view: View,
   route: StaticRoute,
-  index: number,
+  at: RoutePlace,
   diagnostics: Diagnostic[],
 ): Wanted[] {
-  const from = section.at("routes", index);
+  const from = at();
   const to = route.to === "default" ? undefined : route.to;
   // An IPv4 route may go by an IPv6 gateway, so gateways tell the family only where nothing else does.
   const telling = [to, route.source, route.from];
@@ -31,16 +34,17 @@ export function desireRoute(
   const [first] = nexthopFamilies(section, route.nexthop);
   const stated = route.family ?? (certain || first === undefined ? undefined : (`ipv${first}` as const));
   const families = familiesOf(stated, certain ? telling : gateways, from, diagnostics);
-  const table = resolveTable(section, view, route.table ?? TABLE.main, ["routes", index, "table"], diagnostics);
-  const shape = checkShape(section, route, index, diagnostics);
+  const table = resolveTable(section, view, route.table ?? TABLE.main, () => at("table"), diagnostics);
+  const shape = checkShape(route, at, diagnostics);
   if (!families || table === undefined || !shape) return [];
-  const hops = readHops(section, view, route, index, diagnostics);
+  const hops = readHops(view, route, at, diagnostics);
   const { nexthop: way } = route;
-  const place = section.at("routes", index, "nexthop");
+  const place = at("nexthop");
   const nexthop = way === undefined ? undefined : resolveNexthop(section, view, way, place, diagnostics);
   if (!hops || (way !== undefined && nexthop === undefined)) return [];
   return families.flatMap((family) => {
-    if (!checkFamilyFields(section, route, family, index, diagnostics)) return [];
+    if (!checkFamilyFields(section, route, family, at, diagnostics)) return [];
+    // Field by field, as there may be a hundred thousand of them.
     const spec: RouteSpec = {
       family,
       table,
@@ -48,51 +52,45 @@ export function desireRoute(
       type: route.type ?? "unicast",
       hops,
       protocol: HEDDLE_PROTOCOL,
-      ...(route.from === undefined ? {} : { from: route.from }),
-      ...(route.metric === undefined ? {} : { metric: route.metric }),
-      ...(route.tos === undefined ? {} : { tos: route.tos }),
-      ...(route.scope === undefined ? {} : { scope: route.scope }),
-      ...(route.source === undefined ? {} : { source: route.source }),
-      ...(nexthop === undefined ? {} : { nexthop }),
-      ...(route.metrics === undefined ? {} : { metrics: readMetrics(route.metrics) }),
-      ...(route.preference === undefined || route.preference === "medium" ? {} : { preference: route.preference }),
     };
+    if (route.from !== undefined) spec.from = route.from;
+    if (route.metric !== undefined) spec.metric = route.metric;
+    if (route.tos !== undefined) spec.tos = route.tos;
+    if (route.scope !== undefined) spec.scope = route.scope;
+    if (route.source !== undefined) spec.source = route.source;
+    if (nexthop !== undefined) spec.nexthop = nexthop;
+    if (route.metrics !== undefined) spec.metrics = readMetrics(route.metrics);
+    if (route.preference !== undefined && route.preference !== "medium") spec.preference = route.preference;
     return [{ kind: "route", spec, from } as const];
   });
 }
 
 /** Whether the entry says exactly one way to go, or none where the type needs none. */
-function checkShape(section: Section<Static>, route: StaticRoute, index: number, diagnostics: Diagnostic[]): boolean {
+function checkShape(route: StaticRoute, at: RoutePlace, diagnostics: Diagnostic[]): boolean {
   const single = route.via !== undefined || route.link !== undefined || route.onlink !== undefined;
   const ways = [single, route.hops !== undefined, route.nexthop !== undefined].filter(Boolean).length;
   const type = route.type ?? "unicast";
   if (ANSWERS_ITSELF.has(type) && ways > 0) {
     const summary = `a ${type} route goes nowhere, so it cannot have a way`;
     const remedy = "Take `via`, `link`, `hops` and `nexthop` away.";
-    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range: section.at("routes", index) });
+    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range: at() });
     return false;
   }
   if (!ANSWERS_ITSELF.has(type) && ways !== 1) {
     const summary = ways === 0 ? "the route does not say where to go" : "the route says more than one way to go";
     const remedy = "Give it `via` and `link` (or one of them), or `hops`, or `nexthop`.";
-    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range: section.at("routes", index) });
+    diagnostics.push({ code: "route-way", severity: "error", summary, remedy, range: at() });
     return false;
   }
   return true;
 }
 
-function readHops(
-  section: Section<Static>,
-  view: View,
-  route: StaticRoute,
-  index: number,
-  diagnostics: Diagnostic[],
-): Hop[] | undefined {
+function readHops(view: View, route: StaticRoute, at: RoutePlace, diagnostics: Diagnostic[]): Hop[] | undefined {
   if (route.nexthop !== undefined || ANSWERS_ITSELF.has(route.type ?? "unicast")) return [];
   const { via, link, onlink } = route;
   const written: { hop: StaticHop; path: (string | number)[] }[] = route.hops
-    ? route.hops.map((hop, i) => ({ hop, path: ["routes", index, "hops", i] }))
-    : [{ hop: { via, link, onlink }, path: ["routes", index] }];
+    ? route.hops.map((hop, i) => ({ hop, path: ["hops", i] }))
+    : [{ hop: { via, link, onlink }, path: [] }];
   const hops: Hop[] = [];
   for (const { hop, path } of written) {
     // The kernel finds the link when it takes the route and shows it ever after, so it is found here as well.
@@ -108,7 +106,7 @@ function readHops(
           hop.via === undefined
             ? "Give it one of them."
             : "Say `link`, with `onlink: true` where no subnet will contain it.",
-        range: section.at(...path),
+        range: at(...path),
       });
       continue;
     }
@@ -131,7 +129,7 @@ function checkFamilyFields(
   section: Section<Static>,
   route: StaticRoute,
   family: Family,
-  index: number,
+  at: RoutePlace,
   diagnostics: Diagnostic[],
 ): boolean {
   const foreign = family === 4 ? (["from", "preference"] as const) : (["tos", "scope"] as const);
@@ -142,7 +140,7 @@ function checkFamilyFields(
       severity: "error",
       summary: `IPv${family} routes have no \`${key}\``,
       remedy: `Take \`${key}\` away, or write one entry for each IP version.`,
-      range: section.at("routes", index, key),
+      range: at(key),
     });
   }
   const vias = [route.via, ...(route.hops ?? []).map((hop) => hop.via)].filter((via) => via !== undefined);
@@ -153,7 +151,7 @@ function checkFamilyFields(
       severity: "error",
       summary: `an IPv6 route cannot go by the IPv4 gateway ${wrongVia}`,
       remedy: "Name an IPv6 gateway.",
-      range: section.at("routes", index),
+      range: at(),
     });
   }
   const wrongObject = family === 6 && nexthopFamilies(section, route.nexthop).includes(4);
@@ -163,7 +161,7 @@ function checkFamilyFields(
       severity: "error",
       summary: `an IPv6 route cannot go by "${route.nexthop}", which leads by IPv4`,
       remedy: "Name a nexthop all of whose gateways are IPv6.",
-      range: section.at("routes", index, "nexthop"),
+      range: at("nexthop"),
     });
   }
   return wrong.length === 0 && wrongVia === undefined && !wrongObject;

@@ -14,8 +14,9 @@ import {
   wholeNumber,
 } from "../fields.ts";
 import { IP_PROTOCOLS } from "../ip-protocols.ts";
+import type { LinedRoute } from "./route-lines.ts";
 
-const MAX_U32 = 0xffffffff;
+export const MAX_U32 = 0xffffffff;
 
 /** Table id, or a name from `tables` or from rt_tables. */
 const table = z.union([wholeNumber(1, MAX_U32), z.string("expected a table's name, as text")]);
@@ -66,12 +67,22 @@ const scope = z.union([z.enum(["global", "site", "link", "host", "nowhere"]), wh
 /** Seconds, as fine as the kernel's clock ticks; its field has 32 bits. */
 const seconds = z.number("expected seconds").check(z.gte(0), z.lte(MAX_U32 / 100), z.multipleOf(0.01));
 
+/** Types of routes by their names in ip-route(8). */
+export const ROUTE_TYPES = [
+  "unicast",
+  "local",
+  "broadcast",
+  "anycast",
+  "multicast",
+  "blackhole",
+  "unreachable",
+  "prohibit",
+  "throw",
+] as const;
+
 const route = z.strictObject({
   to: described('Destination prefix, or "default".', prefixOrDefault),
-  type: optional(
-    "What happens to the packet; unicast unless stated.",
-    z.enum(["unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw"]),
-  ),
+  type: optional("What happens to the packet; unicast unless stated.", z.enum(ROUTE_TYPES)),
   table: optional("Table id or name; main unless stated.", table),
   via: optional("Gateway.", address),
   link: optional("Link; found by the gateway's subnet unless stated.", linkName),
@@ -162,6 +173,9 @@ const rule = z.strictObject({
   family: optional("Needed where no address tells the IP version.", family),
 });
 
+/** A path, from the directory of this file unless it begins with a slash. */
+const fileName = z.string("expected the path of a file, as text").check(z.regex(/^[^\0]{1,4096}$/));
+
 export const staticSchema = z.strictObject({
   adopt: optional("Takes equal routes and rules of others over, so that they become heddle's.", z.boolean()),
   tables: optional(
@@ -170,11 +184,18 @@ export const staticSchema = z.strictObject({
   ),
   rules: optional("Rules, asked in the order in which they stand here unless priorities are stated.", z.array(rule)),
   routes: optional("Routes.", z.array(route)),
+  routes_from: optional(
+    "File of more routes, one a line, beside this file; a list for several.",
+    z.union([fileName, z.array(fileName)]),
+  ),
   nexthops: optional("Nexthop objects by name; their ids are drawn.", z.record(name, nexthop)),
   neighbours: optional("Neighbour entries, and addresses to answer for.", z.array(neighbour)),
 });
 
-export type Static = z.output<typeof staticSchema>;
+/** A section, with the routes that stand in files beside it. */
+export interface Static extends z.output<typeof staticSchema> {
+  lines?: readonly LinedRoute[];
+}
 export type StaticRoute = z.output<typeof route>;
 export type StaticRule = z.output<typeof rule>;
 export type StaticNexthop = z.output<typeof nexthop>;

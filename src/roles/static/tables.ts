@@ -1,5 +1,5 @@
 // Owns the names of tables in a section: its own, and those of the host.
-import type { Diagnostic } from "../../model/diagnostic.ts";
+import type { Diagnostic, SourceRange } from "../../model/diagnostic.ts";
 import type { Section, View } from "../role.ts";
 import { namedTable, unknownTable } from "../table-names.ts";
 import type { Static } from "./schema.ts";
@@ -9,7 +9,7 @@ export function resolveTable(
   section: Section<Static>,
   view: View,
   table: number | string,
-  path: (string | number)[],
+  place: () => SourceRange,
   diagnostics: Diagnostic[],
 ): number | undefined {
   if (typeof table === "number") return table;
@@ -20,6 +20,6 @@ export function resolveTable(
   if (known !== undefined) return known;
   const own = Object.keys(section.value.tables ?? {});
   const remedy = `Name it in this section: tables: { ${table}: auto }, or write its number.`;
-  diagnostics.push(unknownTable(table, view, own, remedy, section.at(...path)));
+  diagnostics.push(unknownTable(table, view, own, remedy, place()));
   return undefined;
 }
