@@ -9,6 +9,8 @@ if ! tools/in-namespace.sh true; then
   exit 1
 fi
 
+tools/managers.sh
+
 before=$(mktemp)
 trap 'rm -f "$before"' EXIT
 node tools/host-state.ts "$before"

@@ -1,5 +1,7 @@
 // Owns the command line: which commands there are, their options and help.
 import { Command, CommanderError, Option } from "commander";
+import { EXPORT_FORMATS } from "../export/exported.ts";
+import type { ExportOptions } from "./commands/export.ts";
 import type { ImportOptions } from "./commands/import.ts";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
@@ -116,6 +118,16 @@ export async function runCommandLine(words: readonly string[], version: string):
     () => new Context(program.opts<GlobalOptions>()),
     (code) => (exit = code),
   );
+  program
+    .command("export")
+    .description("write the same routing as files of another manager, for hosts without heddle at run time")
+    .addOption(new Option("--as <format>", "whose files").choices(EXPORT_FORMATS).makeOptionMandatory())
+    .option("-o, --output <directory>", "write the files below a directory instead of showing them")
+    .option("--force", "replace files that are not from an export")
+    .action(async (options: ExportOptions) => {
+      const { exportRouting } = await import("./commands/export.ts");
+      exit = await exportRouting(new Context(program.opts<GlobalOptions>()), options);
+    });
 
   if (words.includes("lab")) {
     // It writes through Node's streams: words for a reader who is gone are lost there as well (output.ts).

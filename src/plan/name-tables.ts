@@ -3,6 +3,13 @@ import type { Facts } from "../model/facts.ts";
 import { OWN_TABLE } from "../roles/role.ts";
 import type { Intent } from "./bind.ts";
 
+/** A table with its name. */
+export interface NamedTable {
+  id: number;
+  /** Without blanks. */
+  name: string;
+}
+
 /** Characters that iproute2 takes in a name without trouble; others become dashes. */
 const ODD = /[^A-Za-z0-9_.-]/g;
 
@@ -11,7 +18,7 @@ const ODD = /[^A-Za-z0-9_.-]/g;
  * "heddle-ib-ib0" for what the role drew for itself.
  * Names that the host gives already, and tables that have one, are left out.
  */
-export function nameTables(intent: Intent, facts: Facts): { id: number; name: string }[] {
+export function nameTables(intent: Intent, facts: Facts): NamedTable[] {
   const named = new Map<string, number>();
   const known = new Set(Object.values(facts.tableNames));
   for (const { section, view } of intent.sections) {

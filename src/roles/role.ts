@@ -62,6 +62,8 @@ export interface Role<Value = unknown> {
   names?(section: Section<Value>): OwnerNames;
   /** The numbers that it draws, given the links that are there. */
   claims(section: Section<Value>, links: readonly LinkFact[]): Claim[];
+  /** Whether the section only works while the agent runs, which watches what is no kernel object. Absent means never. */
+  needsAgent?(section: Section<Value>): boolean;
   /** The kernel objects that the section asks for. */
   desire(section: Section<Value>, view: View): Outcome<Wanted[]>;
 }

@@ -3,9 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { rememberedNumbers } from "../../plan/names-text.ts";
 import { emptyNumbers } from "../../plan/numbers.ts";
 import { readTableNames } from "../table-names.ts";
-import { rememberedNumbers, writeNamesFile } from "./names-file.ts";
+import { writeNamesFile } from "./names-file.ts";
 
 let place = "";
 beforeEach(() => {

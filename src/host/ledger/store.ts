@@ -6,14 +6,15 @@ import { POOLS } from "../../model/claim.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import { emptyLedger } from "../../model/plan.ts";
 import type { Ledger } from "../../model/plan.ts";
+import type { NamedTable } from "../../plan/name-tables.ts";
+import { rememberedNumbers } from "../../plan/names-text.ts";
 import { emptyNumbers } from "../../plan/numbers.ts";
 import type { Numbers } from "../../plan/numbers.ts";
 import { noKnownOwners } from "../../plan/recall-owners.ts";
 import type { KnownOwners } from "../../plan/recall-owners.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
 import { readIfThere, writeWhole } from "./files.ts";
-import { NAMES_FILE, rememberedNumbers, writeNamesFile } from "./names-file.ts";
-import type { NamedTable } from "./names-file.ts";
+import { NAMES_FILE, writeNamesFile } from "./names-file.ts";
 
 /** Version of both files. A later heddle reads earlier ones; an earlier one refuses later ones. */
 const VERSION = 1;

@@ -72,6 +72,11 @@ export async function readText(root: string, path: string): Promise<string | { w
   }
 }
 
+/** Names in a directory below the root, in order and not more than MOST_ENTRIES; none where it cannot be read. */
+export async function readNames(root: string, directory: string): Promise<string[]> {
+  return list(root, directory, { files: {}, unseen: [] });
+}
+
 /** Names in a directory, in order; none where there is none. */
 async function list(root: string, directory: string, seen: FilesSeen): Promise<string[]> {
   try {
