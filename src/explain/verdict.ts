@@ -61,3 +61,14 @@ export function refusalOf(end: Step | undefined): Refusal | undefined {
   if (type === "unreachable" || type === "prohibit" || type === "blackhole") return type;
   return outcome.is === "refused" || type === "nat" || type === "xresolve" ? "blackhole" : undefined;
 }
+
+/**
+ * The way that counts in the end: of an IPv4 connection the one with its source, and of IPv6 the second where the first
+ * led nowhere. Of other IPv4 packets the first stands.
+ */
+export function lastWay(way: Way): Way {
+  if (!way.again) return way;
+  return way.flow.family === 6 || way.packet.ipProtocol === TCP ? way.again : way;
+}
+
+const TCP = 6;
