@@ -5,6 +5,7 @@ import type { Flow, Packet } from "./packet.ts";
 import type { PassedOver } from "./answer.ts";
 import type { Reverse } from "./reverse.ts";
 import type { Routing } from "./routing.ts";
+import { lastWay } from "./verdict.ts";
 import type { Refusal, Verdict, Way, WayOut } from "./verdict.ts";
 import type { Step } from "./walk.ts";
 import { sayTable } from "./words.ts";
@@ -24,6 +25,12 @@ export function sayWay({ verdict, packet, walk }: Way): string {
     case "refused":
       return `goes nowhere: ${sayRefusal(verdict.why, walk.end, packet)}`;
   }
+}
+
+/** What becomes of the packet in the end, with the source that it has by then. */
+export function sayLast(way: Way): string {
+  const last = lastWay(way);
+  return last !== way && last.verdict.is !== "refused" ? `${sayWay(last)}${saySource(last.packet.from)}` : sayWay(last);
 }
 
 function saySent({ ways, choice }: Extract<Verdict, { is: "sent" }>): string {

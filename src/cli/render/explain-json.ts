@@ -1,6 +1,6 @@
 // Owns how an explanation looks to a program.
 import type { Explanation } from "../../explain/explanation.ts";
-import { sayWay } from "../../explain/say.ts";
+import { sayLast, sayWay } from "../../explain/say.ts";
 import { lastWay } from "../../explain/verdict.ts";
 import type { Way } from "../../explain/verdict.ts";
 import type { Step } from "../../explain/walk.ts";
@@ -9,13 +9,13 @@ import { sayRoute, sayRule } from "../../explain/words.ts";
 /** The explanation as plain data; docs/CLI.md says what it holds. */
 export function explanationJson({ way, farEnds, ifLost, reply, notLookedAt }: Explanation): object {
   return {
-    answer: sayWay(lastWay(way)),
+    answer: sayLast(way),
     ...wayJson(way),
     next: farEnds,
     ifLost: ifLost.map(({ link, loss, way: other }) => ({
       link,
       loss,
-      answer: sayWay(lastWay(other)),
+      answer: sayLast(other),
       verdict: verdictJson(lastWay(other)),
     })),
     ...(reply ? { reply: { answer: sayWay(reply.way), ...wayJson(reply.way), answerers: reply.answerers } } : {}),

@@ -1,7 +1,7 @@
 // Owns how an explanation looks to a person: the answer first, then the walk with a sign for each rule, then what if.
 import type { Explanation, FarEnd, WhatIf } from "../../explain/explanation.ts";
 import type { Routing } from "../../explain/routing.ts";
-import { sayOutcome, sayPacket, sayPassed, sayPassedOver, sayReverse, sayWay } from "../../explain/say.ts";
+import { sayLast, sayOutcome, sayPacket, sayPassed, sayPassedOver, sayReverse, sayWay } from "../../explain/say.ts";
 import { hostOf } from "../../explain/source4.ts";
 import { lastWay } from "../../explain/verdict.ts";
 import type { Way } from "../../explain/verdict.ts";
@@ -22,35 +22,30 @@ const MOST_COLUMNS = 56;
 
 /** The explanation as text. */
 export function renderExplanation(explanation: Explanation, routing: Routing, measure: Measure, paint: Paint): string {
+  const safe: Paint = (format, text) => paint(format, harmless(text));
+  return renderAll(explanation, routing, measure, safe);
+}
+
+function renderAll(explanation: Explanation, routing: Routing, measure: Measure, paint: Paint): string {
   const { way } = explanation;
   const counted = lastWay(way);
-  const lines = [headline(counted, paint)];
+  const lines = [paint(["bold", counted.verdict.is === "refused" ? "red" : "green"], sayLast(way))];
   if (measure !== "short") {
     lines.push(paint("dim", `  a packet ${sayPacket(way.packet)}`), "");
     lines.push(...renderWalk(way, routing, measure, paint));
     lines.push(...renderAgain(way, routing, measure, paint));
     lines.push(...renderFacts(explanation, routing, counted, paint));
-    lines.push(...renderLost(explanation.ifLost, counted));
+    lines.push(...renderLost(explanation.ifLost, way));
     lines.push(...renderReply(explanation, routing, measure, paint));
     if (explanation.notLookedAt.length > 0) {
-      lines.push("", paint("yellow", "Not looked at:"), ...explanation.notLookedAt.map((line) => `  ${line}`));
+      lines.push(
+        "",
+        paint("yellow", "Not looked at:"),
+        ...explanation.notLookedAt.map((line) => harmless(`  ${line}`)),
+      );
     }
   }
-  return `${lines.map(harmlessLines).join("\n")}\n`;
-}
-
-/** Escapes of colour are ours and stay; what came from the host has no say in the terminal. */
-function harmlessLines(line: string): string {
-  // oxlint-disable-next-line no-control-regex -- colours begin with it
-  return line
-    .split(/(\u001b\[[0-9;]*m)/)
-    .map((part, i) => (i % 2 === 1 ? part : harmless(part)))
-    .join("");
-}
-
-function headline(way: Way, paint: Paint): string {
-  const said = sayWay(way);
-  return paint(["bold", way.verdict.is === "refused" ? "red" : "green"], said);
+  return `${lines.join("\n")}\n`;
 }
 
 function renderWalk({ walk, flow }: Way, routing: Routing, measure: Measure, paint: Paint): string[] {
@@ -93,7 +88,7 @@ function renderStep(step: Step, routing: Routing, { flow, measure, width, paint,
   const sign = refuses ? paint("red", "✗") : isEnd ? paint("green", "✓") : outcome.is === "goto" ? "→" : "-";
   const text = line("", ruleText(step.rule), sayOutcome(routing, step, flow), width);
   const lines = [`${sign}${isEnd ? paint("bold", text) : text}`];
-  if (outcome.is === "answered") lines.push(`    ${sayRoute(outcome.route)}`);
+  if (outcome.is === "answered") lines.push(harmless(`    ${sayRoute(outcome.route)}`));
   const passed = measure === "full" || isEnd ? (answer?.passed ?? []) : [];
   for (const { route, why } of passed.slice(0, measure === "full" ? passed.length : MOST_IN_A_RUN)) {
     lines.push(paint("dim", `    not ${sayRoute(route)}: ${sayPassedOver(why)}`));
@@ -107,7 +102,7 @@ function ruleText(rule: Step["rule"]): string {
 }
 
 function line(sign: string, rule: string, outcome: string, width: number): string {
-  return `${sign} ${rule.padEnd(width)}  ${outcome}`;
+  return harmless(`${sign} ${rule.padEnd(width)}  ${outcome}`);
 }
 
 /** A run of rules that do not match, as one line with the most common reasons. */
@@ -136,7 +131,7 @@ function renderAgain(way: Way, routing: Routing, measure: Measure, paint: Paint)
     : "A connection (TCP) asks again";
   const title = `${who} with source ${again.packet.from}`;
   if (same) return counts || measure === "full" ? ["", `  ${title}: the same.`] : [];
-  const told = counts ? [] : [`  ${paint("yellow", "!")} ${title}, and ${sayWay(again)}`];
+  const told = counts ? [] : [`  ${paint("yellow", "!")} ${harmless(`${title}, and ${sayWay(again)}`)}`];
   return [
     "",
     ...(counts ? [`  ${title}:`] : told),
@@ -156,22 +151,21 @@ function saySourceOf(routing: Routing, route: PictureRoute, link: string | undef
   if (source === undefined) return ["  source    none: no address of this host fits"];
   const holder = routing.links.find(({ addresses }) => addresses.some((spec) => hostOf(spec) === source))?.name;
   if (route.source !== undefined) return [`  source    ${source}: the route says so`];
-  if (holder === link) return [`  source    ${source}: the best of ${link} for it`];
-  return [`  source    ${source}: of ${holder ?? "nobody"}, as ${link} has none that fits`];
+  if (holder === link) return [harmless(`  source    ${source}: the best of ${link} for it`)];
+  return [harmless(`  source    ${source}: of ${holder ?? "nobody"}, as ${link} has none that fits`)];
 }
 
 function renderFacts({ way, farEnds }: Explanation, routing: Routing, counted: Way, paint: Paint): string[] {
   const lines: string[] = [];
   if (way.reverse) {
-    lines.push(
-      `  ${(way.reverse.passes ? "way back" : paint("red", "way back")).padEnd(9)} ${sayReverse(way.reverse)}`,
-    );
+    const title = "way back".padEnd(9);
+    lines.push(`  ${way.reverse.passes ? title : paint("red", title)} ${harmless(sayReverse(way.reverse))}`);
   }
   const { verdict, packet } = counted;
   if (verdict.is === "sent" && packet.from === undefined && verdict.ways.length === 1) {
     lines.push(...verdict.ways.flatMap(({ route, hop, source }) => saySourceOf(routing, route, hop.link, source)));
   }
-  for (const end of farEnds) lines.push(`  next      ${sayFarEnd(end)}`);
+  for (const end of farEnds) lines.push(harmless(`  next      ${sayFarEnd(end)}`));
   return lines.length > 0 ? ["", ...lines] : [];
 }
 
@@ -183,23 +177,19 @@ function sayFarEnd({ link, address, neighbour, asksAs, up, carrier }: FarEnd): s
   return `${address} on ${link}: ${[...(state === undefined ? [] : [state]), known].join("; ")}`;
 }
 
-function renderLost(ifLost: readonly WhatIf[], counted: Way): string[] {
+function renderLost(ifLost: readonly WhatIf[], now: Way): string[] {
   const lines: string[] = [];
-  for (const links of Map.groupBy(ifLost, ({ link }) => link).values()) {
-    const said = links.map(({ loss, way }) => ({
-      loss,
-      text: sayWay(lastWay(way)),
-      same: sayWay(lastWay(way)) === sayWay(counted),
-    }));
-    const link = links[0]?.link ?? "";
+  for (const losses of Map.groupBy(ifLost, ({ link }) => link).values()) {
+    const said = losses.map(({ loss, way }) => ({ loss, text: sayLast(way), same: sayLast(way) === sayLast(now) }));
+    const link = losses[0]?.link ?? "";
     const [first, second] = said;
     if (first && second && first.text === second.text && !first.same) {
-      lines.push(`If ${link} were down or without carrier: ${first.text}.`);
+      lines.push(harmless(`If ${link} were down or without carrier: ${first.text}.`));
       continue;
     }
     for (const { loss, text, same } of said) {
       const event = loss === "down" ? `If ${link} were down` : `If ${link} lost its carrier`;
-      lines.push(same ? `${event}: no change, it would be sent there all the same.` : `${event}: ${text}.`);
+      lines.push(harmless(`${event}: ${same ? "no change, it would be sent there all the same" : text}.`));
     }
   }
   return lines.length > 0 ? ["", ...lines] : [];
@@ -208,12 +198,12 @@ function renderLost(ifLost: readonly WhatIf[], counted: Way): string[] {
 function renderReply({ reply }: Explanation, routing: Routing, measure: Measure, paint: Paint): string[] {
   if (!reply) return [];
   const { way, answerers } = reply;
-  const lines = ["", `The answer, ${sayPacket(way.packet)}, ${sayWay(way)}.`];
+  const lines = ["", harmless(`The answer, ${sayPacket(way.packet)}, ${sayWay(way)}.`)];
   if (measure === "full" || way.verdict.is === "refused") lines.push(...renderWalk(way, routing, measure, paint));
-  if (way.reverse) lines.push(`  way back  ${sayReverse(way.reverse)}`);
+  if (way.reverse) lines.push(harmless(`  way back  ${sayReverse(way.reverse)}`));
   for (const { link, answers, why } of answerers) {
     const verb = answers ? paint(why === "own" ? "green" : "yellow", "answers") : "does not answer";
-    lines.push(`  ARP       ${link} ${verb}: ${ANSWERS[why]}`);
+    lines.push(`  ARP       ${harmless(link)} ${verb}: ${ANSWERS[why]}`);
   }
   return lines;
 }
