@@ -1,5 +1,5 @@
 // Owns a network namespace for one test, in which `ip` plays the part of everybody else.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync } from "node:fs";
 import { newNamespace } from "../src/host/native.ts";
 import type { NamespaceFd } from "../src/host/native.ts";
@@ -18,6 +18,12 @@ export class TestNamespace implements Disposable {
   run(program: string, ...words: string[]): string {
     const path = `/proc/${process.pid}/fd/${this.fd}`;
     return execFileSync("nsenter", [`--net=${path}`, "--", program, ...words], { encoding: "utf8" });
+  }
+
+  /** Runs a program with a text as its input; how it ends does not matter. */
+  runWith(input: string, program: string, ...words: string[]): void {
+    const path = `/proc/${process.pid}/fd/${this.fd}`;
+    spawnSync("nsenter", [`--net=${path}`, "--", program, ...words], { input, stdio: ["pipe", "ignore", "ignore"] });
   }
 
   /** Runs one `ip` command, split on blanks. */

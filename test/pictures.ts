@@ -1,5 +1,5 @@
 // Owns the short form of a host's picture, in which the cases of the diagnosis are written.
-import { LINK_SWITCHES } from "../src/doctor/switches.ts";
+import { LINK_SWITCHES } from "../src/explain/switches.ts";
 import type { LinkFact } from "../src/model/facts.ts";
 import { addressBits, defaultPrefix, familyOf, networkOf, parsePrefix } from "../src/model/ip.ts";
 import type { Family } from "../src/model/ip.ts";
@@ -35,6 +35,7 @@ export function pictureFrom(value: unknown): HostPicture {
     files: {},
     features: {},
     unseen: [],
+    nexthops: [],
     ...short,
     links,
     routes: [...links.flatMap(connected), ...routes.map(longRoute)],

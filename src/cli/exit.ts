@@ -9,6 +9,8 @@ export const EXIT = {
   changes: 2,
   /** `doctor`: it found errors or warnings. */
   findings: 2,
+  /** `explain`: the packet goes nowhere. */
+  noWay: 2,
   /** Done as far as it could be: something waits for a link, an address, or another's object. */
   waiting: 3,
   /** Another heddle is changing this host right now. */

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { EXPORT_FORMATS } from "../export/exported.ts";
 import type { ExportOptions } from "./commands/export.ts";
+import type { ExplainOptions } from "./commands/explain.ts";
 import type { ImportOptions } from "./commands/import.ts";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
@@ -20,6 +21,7 @@ Exit codes:
   1   failed: the file is wrong, or the kernel refused; what was done is undone
   2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings;
       rdma decode: it found wrong CRCs or broken packets
+      explain: the packet goes nowhere
   3   nothing is left to do now, but something waits for a link or an address;
       import: not all was understood
   4   another heddle is changing this host
@@ -100,6 +102,29 @@ export async function runCommandLine(words: readonly string[], version: string):
     .action(async (options: { root: string }) => {
       const { doctor } = await import("./commands/doctor.ts");
       exit = await doctor(new Context(program.opts<GlobalOptions>()), options);
+    });
+
+  program
+    .command("explain")
+    .description("tell which way a packet goes, why, and what if a link were lost; needs no file, sends nothing")
+    .requiredOption("--to <address>", "where the packet goes")
+    .option("--from <address>", "its source; without, that of a socket that is bound to no address")
+    .option("--iif <link>", "the link that it comes in by; without, this host sends it")
+    .option("--oif <link>", "the link that its socket is bound to")
+    .option("--user <user>", "who sends it, by name or number (default: root)")
+    .option("--group <group>", "the group that sends it, by name or number")
+    .option("--cgroup <path>", "the control group that sends it")
+    .option("--mark <mark>", "its mark")
+    .option("--proto <protocol>", "its IP protocol: tcp, udp, icmp, …, or a number")
+    .option("--sport <port>", "its source port")
+    .option("--dport <port>", "its destination port")
+    .option("--tos <tos>", "its type of service, a multiple of 4")
+    .option("--reply", "the answer's way too, the check of the way back, and who answers ARP")
+    .addOption(new Option("--short", "one line").conflicts("full"))
+    .option("--full", "every rule, and every route that was passed over")
+    .action(async (options: ExplainOptions) => {
+      const { explain } = await import("./commands/explain.ts");
+      exit = await explain(new Context(program.opts<GlobalOptions>()), options);
     });
 
   program

@@ -1,6 +1,6 @@
 // Owns what a diagnosis wants to see: sysctls and files, what they are for, and how a service shows that it is on.
 import type { PictureWishes } from "../model/picture.ts";
-import { LINK_SWITCHES } from "./switches.ts";
+import { LINK_SWITCHES } from "../explain/switches.ts";
 
 /** Where systemd looks for its configuration, the strongest first (systemd.unit(5), networkd.conf(5)). */
 export const NETWORKD_DIRECTORIES = ["/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];

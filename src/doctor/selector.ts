@@ -2,7 +2,7 @@
 import type { NumberRange, RuleSpec } from "../model/kinds.ts";
 import type { PictureRule } from "../model/picture.ts";
 import { canonicalText } from "../plan/kinds/canonical.ts";
-import { apart, contains, rangeOf } from "./prefix.ts";
+import { apart, contains, rangeOf } from "../model/prefix.ts";
 
 const ALL_BITS = 0xffffffff;
 

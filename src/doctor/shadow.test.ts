@@ -6,7 +6,7 @@ import { pictureFrom } from "../../test/pictures.ts";
 import { prefixContains } from "../model/ip.ts";
 import type { HostPicture, PictureRoute, PictureRule } from "../model/picture.ts";
 import { shadowedRules } from "./checks/shadowed-rules.ts";
-import { sayRule } from "./words.ts";
+import { sayRule } from "../explain/words.ts";
 
 interface Packet {
   iif: string;
@@ -70,7 +70,9 @@ function follow(picture: HostPicture, packet: Packet): PictureRule[] {
     if (rule.action !== "table") return [...said, rule];
     const route = lookUp(picture.routes, rule.table, packet);
     if (!route || route.type === "throw") continue;
-    if (Number(route.to.split("/")[1]) <= (rule.suppressPrefixLength ?? -1)) continue;
+    // What refuses a packet is not suppressed (fib_rules_lookup).
+    const refuses = route.type === "unreachable";
+    if (!refuses && Number(route.to.split("/")[1]) <= (rule.suppressPrefixLength ?? -1)) continue;
     return [...said, rule];
   }
   return said;

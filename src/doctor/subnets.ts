@@ -2,10 +2,10 @@
 import { addressBits, isLinkLocal, networkOf, parsePrefix } from "../model/ip.ts";
 import type { Family } from "../model/ip.ts";
 import type { HostPicture, PictureLink } from "../model/picture.ts";
-import { rangeOf } from "./prefix.ts";
-import type { Range } from "./prefix.ts";
-import type { Tables } from "./tables.ts";
-import { walk } from "./walk.ts";
+import { rangeOf } from "../model/prefix.ts";
+import type { Range } from "../model/prefix.ts";
+import { ordinaryFlow } from "../explain/packet.ts";
+import { decide } from "../explain/walk.ts";
 
 /** An address of a link in a shared subnet. */
 export interface Member {
@@ -55,11 +55,11 @@ export function findSharedSubnets(picture: HostPicture): SharedSubnet[] {
 }
 
 /** The way of each member's traffic to its neighbours. */
-export function findWays(picture: HostPicture, tables: Tables, shared: SharedSubnet): Way[] {
+export function findWays(picture: HostPicture, shared: SharedSubnet): Way[] {
   const to = somebodyElse(picture, shared.prefix);
   return shared.members.map((member) => {
-    const answer = walk(picture, tables, { family: shared.family, from: member.address, to });
-    const links = answer?.route?.hops.flatMap((hop) => hop.link ?? []) ?? [];
+    const answer = decide(picture, ordinaryFlow(to, member.address));
+    const links = answer?.answer?.route?.hops.flatMap((hop) => hop.link ?? []) ?? [];
     return { member, bySourceRule: answer?.rule.from !== undefined, links };
   });
 }

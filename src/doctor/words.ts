@@ -1,42 +1,13 @@
-// Owns words that several findings share: how objects are called, and the piece of heddle.yaml that cures a subnet.
-import type { HostPicture, PictureRoute, PictureRule } from "../model/picture.ts";
-import { routeRules } from "../plan/kinds/route.ts";
+// Owns words that several findings share: commands, lists, and the piece of heddle.yaml that cures a subnet.
+import type { HostPicture, PictureRule } from "../model/picture.ts";
 import { ruleRules } from "../plan/kinds/rule.ts";
 import type { Remedy } from "./finding.ts";
-
-/** "32760: from all iif ib0 lookup 2", with what the kernel marks it with. */
-export function sayRule(rule: PictureRule): string {
-  const { unresolved, iifDetached, oifDetached, partial, ...spec } = rule;
-  const marks = [
-    ...(unresolved ? ["[unresolved]"] : []),
-    ...((iifDetached ?? oifDetached) ? ["[detached]"] : []),
-    ...(partial ? ["[and more]"] : []),
-  ];
-  return [ruleRules.describe(spec), ...marks].join(" ");
-}
 
 /** The command that takes the rule away, said in full so that it hits no other of the same priority. */
 export function deleteRule({ priority, family, ...rest }: PictureRule): string {
   const { unresolved: _u, iifDetached: _i, oifDetached: _o, partial: _p, ...spec } = rest;
   const words = ruleRules.describe({ priority, family, ...spec }).replace(/^(ipv6 )?\d+: /, "");
   return `ip ${family === 6 ? "-6 " : ""}rule del priority ${priority} ${words}`;
-}
-
-/** "default via 10.0.0.1 dev ib0 table main", with the kernel's marks. */
-export function sayRoute(route: PictureRoute): string {
-  const hops = route.hops.map(({ dead: _dead, linkdown: _linkdown, ...hop }) => hop);
-  const marks = [
-    ...(route.hops.some(({ dead }) => dead) ? ["dead"] : []),
-    ...(route.hops.some(({ linkdown }) => linkdown) ? ["linkdown"] : []),
-  ];
-  return [routeRules.describe({ ...route, hops }), ...marks].join(" ");
-}
-
-/** A table as its operator calls it: "alinat (201)", "2". */
-export function sayTable(picture: HostPicture, table: number | undefined): string {
-  const name = Object.entries(picture.tableNames).find(([, id]) => id === table)?.[0];
-  if (name !== undefined) return `${name} (${table})`;
-  return table === 254 ? "main" : table === 255 ? "local" : table === 253 ? "default" : String(table);
 }
 
 /** "ib0", "ib0 and ib1", "ib0, ib1 and ib2". */

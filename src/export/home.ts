@@ -61,6 +61,7 @@ export function linksOf(object: Desired, all: readonly Desired[]): string[] {
     case "rule":
     case "sysctl":
     case "nftTable":
+    case "cgroupProgram":
       return [];
   }
 }

@@ -42,6 +42,7 @@ export function ipCommands(object: Desired): IpCommands | undefined {
     }
     case "sysctl":
     case "nftTable":
+    case "cgroupProgram":
       return undefined;
   }
 }

@@ -3,12 +3,19 @@
 // It holds more than the specs of heddle's kinds, which leave out what nobody can ask for: marks that the kernel sets
 // on routes and rules (dead, unresolved), selectors that heddle has no word for, addresses that failed.
 import type { LinkFact } from "./facts.ts";
-import type { AddressSpec, Hop, RouteSpec, RuleSpec } from "./kinds.ts";
+import type { Family } from "./ip.ts";
+import type { AddressSpec, Hop, NexthopSpec, RouteSpec, RuleSpec } from "./kinds.ts";
 
 /** An address, with what the kernel found out about it. */
 export interface PictureAddress extends AddressSpec {
   /** IPv6: somebody else on the link has it (IFA_F_DADFAILED); the kernel does not use it. */
   dadFailed?: true;
+  /** IPv6: its preferred lifetime is over (IFA_F_DEPRECATED): only a source where there is no other. */
+  deprecated?: true;
+  /** IPv6: one of those that change for privacy's sake (IFA_F_TEMPORARY, RFC 8981). */
+  temporary?: true;
+  /** IPv6: in use though still being probed for duplicates (IFA_F_OPTIMISTIC, RFC 4429). */
+  optimistic?: true;
 }
 
 /** A link, with what matters only to a diagnosis. */
@@ -17,6 +24,10 @@ export interface PictureLink extends Omit<LinkFact, "addresses"> {
   noArp?: true;
   /** The VRF that it is in: routing that is separate from that of the other links. */
   vrf?: string;
+  /** Of a VRF itself: its table. */
+  vrfTable?: number;
+  /** The group that rules with suppress_ifgroup ask for; absent means 0. */
+  group?: number;
   /** Of an IPoIB link: how packets are sent. */
   ipoibMode?: "datagram" | "connected";
   addresses: PictureAddress[];
@@ -44,6 +55,21 @@ export interface PictureRule extends RuleSpec {
   oifDetached?: true;
   /** It asks for something that this picture has no word for: it matches fewer packets than it seems to. */
   partial?: true;
+}
+
+/** How far the kernel has got with a neighbour (NUD_*), as ip-neighbour(8) names it. */
+export type ReachState =
+  "none" | "incomplete" | "reachable" | "stale" | "delay" | "probe" | "failed" | "noarp" | "permanent";
+
+/** An entry of a neighbour table, learned or stated. */
+export interface PictureNeighbour {
+  family: Family;
+  link: string;
+  /** IP address, without a length. */
+  address: string;
+  state: ReachState;
+  /** Absent while it is not known. */
+  hardwareAddress?: string;
 }
 
 /** A chain of nftables that packets come through by themselves. */
@@ -89,6 +115,12 @@ export interface HostPicture {
   routes: PictureRoute[];
   /** In the kernel's order. */
   rules: PictureRule[];
+  /** Nexthop objects and groups, by rising id. */
+  nexthops: NexthopSpec[];
+  /** Entries of the neighbour tables; absent where they were not looked at. */
+  neighbours?: PictureNeighbour[];
+  /** The kernel's release, "6.1.0-13-amd64"; absent where it is not known. */
+  kernel?: string;
   /** By path below /proc/sys, with slashes; absent where there is none or it could not be read. */
   sysctls: Record<string, string>;
   tableNames: Record<string, number>;

@@ -1,14 +1,13 @@
 // Owns the check of routes that are used though nothing answers at the far end of their link.
 //
-// Sources: ip-sysctl.rst (ignore_routes_with_linkdown, 0 by default; the link's own value counts, ip_ignore_linkdown in
-// include/net/ip_fib.h). Measured on kernel 6.18: with 0, a multipath route went on using the leg without carrier.
+// Source: ip-sysctl.rst (ignore_routes_with_linkdown, 0 by default). Measured on kernel 6.18: with 0, a multipath route went on using the leg without carrier.
 import { TABLE } from "../../model/kinds.ts";
 import type { HostPicture, PictureHop, PictureRoute } from "../../model/picture.ts";
 import { someLines } from "../finding.ts";
 import type { Check, Finding } from "../finding.ts";
-import { rangeOf } from "../prefix.ts";
-import { numberOf } from "../switches.ts";
-import { sayRoute } from "../words.ts";
+import { rangeOf } from "../../model/prefix.ts";
+import { ignoresLinkdown } from "../../explain/switches.ts";
+import { sayRoute } from "../../explain/words.ts";
 
 /** RTPROT_KERNEL: the connected route that comes with an address. */
 const KERNEL = 2;
@@ -88,11 +87,7 @@ function multipath(picture: HostPicture, route: PictureRoute): Finding[] {
 /** Whether the kernel uses a hop by a link that has no carrier. */
 function isUsedDown(picture: HostPicture, family: 4 | 6, hop: PictureHop): boolean {
   if (!hop.linkdown || hop.dead || hop.link === undefined) return false;
-  return numberOf(picture, ignorePath(family, hop.link)) === 0;
-}
-
-function ignorePath(family: 4 | 6, link: string): string {
-  return `net/ipv${family}/conf/${link}/ignore_routes_with_linkdown`;
+  return ignoresLinkdown(picture, family, hop.link) === false;
 }
 
 function ignoreLinkdown(link: string, routes: readonly PictureRoute[]): string[] {

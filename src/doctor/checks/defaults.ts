@@ -5,9 +5,10 @@
 import { TABLE } from "../../model/kinds.ts";
 import type { HostPicture, PictureHop, PictureRoute } from "../../model/picture.ts";
 import type { Check, Finding } from "../finding.ts";
-import { rangeOf } from "../prefix.ts";
-import { numberOf } from "../switches.ts";
-import { sayList, sayRoute, sayTable } from "../words.ts";
+import { rangeOf } from "../../model/prefix.ts";
+import { ignoresLinkdown } from "../../explain/switches.ts";
+import { sayRoute, sayTable } from "../../explain/words.ts";
+import { sayList } from "../words.ts";
 
 /** RTPROT_RA: learned from router advertisements. */
 const LEARNED = 9;
@@ -90,5 +91,5 @@ function works(picture: HostPicture, { link, dead, linkdown }: PictureHop): bool
 }
 
 function isPassedOver(picture: HostPicture, family: 4 | 6, { link, dead }: PictureHop): boolean {
-  return dead === true || numberOf(picture, `net/ipv${family}/conf/${link ?? ""}/ignore_routes_with_linkdown`) === 1;
+  return dead === true || ignoresLinkdown(picture, family, link ?? "") === true;
 }

@@ -5,7 +5,7 @@
 import { TABLE } from "../../model/kinds.ts";
 import type { HostPicture, PictureChain } from "../../model/picture.ts";
 import type { Check, Finding } from "../finding.ts";
-import { numberOf } from "../switches.ts";
+import { numberOf } from "../../explain/switches.ts";
 
 export const forwarding: Check = {
   codes: ["forward-drop"],

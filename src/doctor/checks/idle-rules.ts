@@ -6,14 +6,15 @@
 import type { HostPicture, PictureRule } from "../../model/picture.ts";
 import { TABLE } from "../../model/kinds.ts";
 import type { Check, Finding } from "../finding.ts";
-import { tablesOf } from "../tables.ts";
-import type { Tables } from "../tables.ts";
-import { deleteRule, sayRule, sayTable } from "../words.ts";
+import { indexOf } from "../../explain/routing.ts";
+import type { Tables } from "../../explain/tables.ts";
+import { sayRule, sayTable } from "../../explain/words.ts";
+import { deleteRule } from "../words.ts";
 
 export const idleRules: Check = {
   codes: ["empty-table", "goto-nowhere", "detached-rule"],
   find(picture) {
-    const tables = tablesOf(picture);
+    const tables = indexOf(picture).tables;
     const links = new Set(picture.links.map(({ name }) => name));
     const priorities = new Set(picture.rules.map(({ family, priority }) => `${family}/${priority}`));
     return [

@@ -7,7 +7,8 @@ import type { HostPicture, PictureRule } from "../../model/picture.ts";
 import { canonicalText } from "../../plan/kinds/canonical.ts";
 import type { Check, Finding } from "../finding.ts";
 import { selectorText } from "../selector.ts";
-import { deleteRule, sayRule } from "../words.ts";
+import { sayRule } from "../../explain/words.ts";
+import { deleteRule } from "../words.ts";
 
 export const marks: Check = {
   codes: ["whole-mark", "equal-rules"],

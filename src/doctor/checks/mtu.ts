@@ -7,7 +7,8 @@ import { networkOf } from "../../model/ip.ts";
 import type { HostPicture, PictureLink, PictureRoute } from "../../model/picture.ts";
 import { someLines } from "../finding.ts";
 import type { Check, Finding } from "../finding.ts";
-import { sayList, sayRoute } from "../words.ts";
+import { sayRoute } from "../../explain/words.ts";
+import { sayList } from "../words.ts";
 
 const IPOIB_HEADER = 4;
 const PAYLOADS = [256, 512, 1024, 2048, 4096, 8192, 10240];

@@ -6,8 +6,7 @@ import type { HostPicture, PictureLink } from "../../model/picture.ts";
 import type { Check, Finding } from "../finding.ts";
 import { areSteered, findSharedSubnets, findWays, onlyBy } from "../subnets.ts";
 import type { SharedSubnet, Way } from "../subnets.ts";
-import { largerOf } from "../switches.ts";
-import { tablesOf } from "../tables.ts";
+import { largerOf } from "../../explain/switches.ts";
 import { multihomeRemedy, sayList } from "../words.ts";
 
 /** Subnets of the same links, and the ways in them: one finding for all of them. */
@@ -19,13 +18,12 @@ interface Group {
 export const sameSubnet: Check = {
   codes: ["same-subnet", "arp-flux"],
   find(picture) {
-    const tables = tablesOf(picture);
     const groups = new Map<string, Group>();
     for (const shared of findSharedSubnets(picture)) {
       const key = shared.links.map(({ name }) => name).join(" ");
       const group = groups.get(key) ?? { links: shared.links, subnets: [] };
       groups.set(key, group);
-      group.subnets.push({ shared, ways: findWays(picture, tables, shared) });
+      group.subnets.push({ shared, ways: findWays(picture, shared) });
     }
     return [...groups.values()].flatMap((group) => [...unsteered(picture, group), ...arpFlux(picture, group)]);
   },

@@ -5,12 +5,14 @@
 // blackhole and its kin end the walk. A socket that is bound to a link skips routes by other links
 // (fib_table_lookup, flowi4_oif), which only packets that came in by a link (`iif`) never are.
 import type { HostPicture, PictureRule } from "../../model/picture.ts";
+import { answerFor } from "../always.ts";
 import type { Check, Finding } from "../finding.ts";
-import { everything, rangeOf } from "../prefix.ts";
+import { everything, rangeOf } from "../../model/prefix.ts";
 import { areDisjoint, isWithin, matchesAll } from "../selector.ts";
-import { tablesOf } from "../tables.ts";
-import type { RouteTable, Tables } from "../tables.ts";
-import { deleteRule, sayRoute, sayRule, sayTable } from "../words.ts";
+import { indexOf } from "../../explain/routing.ts";
+import type { RouteTable, Tables } from "../../explain/tables.ts";
+import { sayRoute, sayRule, sayTable } from "../../explain/words.ts";
+import { deleteRule } from "../words.ts";
 
 /** Rules of a family that are compared with each other, and routes of a table that are compared with another's. */
 const MOST_RULES = 2000;
@@ -25,7 +27,7 @@ interface Reason {
 export const shadowedRules: Check = {
   codes: ["shadowed-rule"],
   find(picture) {
-    const tables = tablesOf(picture);
+    const tables = indexOf(picture).tables;
     return ([4, 6] as const).flatMap((family) => {
       const rules = picture.rules.filter((rule) => rule.family === family).slice(0, MOST_RULES);
       return rules.flatMap((rule, at) => findShadow(picture, tables, rules, rule, at));
@@ -100,7 +102,7 @@ function tableAnswers(
   // A match that is turned round says nothing about the packets that are left.
   const onlyUnbound = rule.iif === undefined || rule.iif === "lo" || rule.not === true;
   const to = rule.to === undefined || rule.not ? everything(rule.family) : rangeOf(rule.to);
-  const all = table.answerFor(to, suppressed);
+  const all = answerFor(table, to, suppressed);
   if (all) return { text: `table ${name} always has an answer: ${sayRoute(all)}`, onlyUnbound };
   const own = rule.action === "table" ? tables.get(rule.family, rule.table) : undefined;
   if (!own || own === table || !coversAllOf(table, own, suppressed)) return undefined;
@@ -110,7 +112,7 @@ function tableAnswers(
 /** Whether one table answers wherever the other one does, so that the other one's answers are never asked for. */
 function coversAllOf(table: RouteTable, other: RouteTable, suppressed: number): boolean {
   if (other.routes.length > MOST_ROUTES) return false;
-  return other.routes.every((route) => route.type === "throw" || table.answerFor(rangeOf(route.to), suppressed));
+  return other.routes.every((route) => route.type === "throw" || answerFor(table, rangeOf(route.to), suppressed));
 }
 
 /** The kernel's own rule for table default, which stands behind main everywhere and is empty nearly everywhere. */

@@ -6,14 +6,15 @@
 import type { HostPicture, PictureRoute, PictureRule } from "../../model/picture.ts";
 import { someLines } from "../finding.ts";
 import type { Check, Finding } from "../finding.ts";
-import { rangeOf } from "../prefix.ts";
+import { rangeOf } from "../../model/prefix.ts";
 import { isDetached } from "../selector.ts";
 import { findSharedSubnets, findWays } from "../subnets.ts";
-import { largerOf, setSwitch } from "../switches.ts";
-import { tablesOf } from "../tables.ts";
-import type { Tables } from "../tables.ts";
-import { walk } from "../walk.ts";
-import { multihomeRemedy, sayList, sayRoute, sayRule } from "../words.ts";
+import { largerOf, setSwitch } from "../../explain/switches.ts";
+import { ordinaryFlow } from "../../explain/packet.ts";
+import { indexOf } from "../../explain/routing.ts";
+import { decide } from "../../explain/walk.ts";
+import { sayRoute, sayRule } from "../../explain/words.ts";
+import { multihomeRemedy, sayList } from "../words.ts";
 
 /** Routes of a table by one link that are looked at; the first that goes another way is enough. */
 const MOST_ROUTES = 20;
@@ -25,17 +26,16 @@ export const strictRpFilter: Check = {
       picture.links.filter(({ up, name }) => up && largerOf(picture, name, "rp_filter") === 1).map(({ name }) => name),
     );
     if (strict.size === 0) return [];
-    const tables = tablesOf(picture);
-    return [...inSharedSubnets(picture, tables, strict), ...behindRules(picture, tables, strict)];
+    return [...inSharedSubnets(picture, strict), ...behindRules(picture, strict)];
   },
 };
 
 /** Links of a shared subnet whose neighbours' packets are dropped, because the answer would leave by another link. */
-function inSharedSubnets(picture: HostPicture, tables: Tables, strict: ReadonlySet<string>): Finding[] {
+function inSharedSubnets(picture: HostPicture, strict: ReadonlySet<string>): Finding[] {
   return findSharedSubnets(picture)
     .filter(({ family }) => family === 4)
     .flatMap((shared): Finding[] => {
-      const ways = findWays(picture, tables, shared);
+      const ways = findWays(picture, shared);
       const deaf = ways.filter(
         ({ member, links }) => strict.has(member.link.name) && !links.includes(member.link.name),
       );
@@ -69,7 +69,7 @@ interface Detour {
 }
 
 /** Links by which a rule sends what the reverse look-up, which does not see that rule, expects from elsewhere. */
-function behindRules(picture: HostPicture, tables: Tables, strict: ReadonlySet<string>): Finding[] {
+function behindRules(picture: HostPicture, strict: ReadonlySet<string>): Finding[] {
   const rules = picture.rules.filter(
     (rule) => rule.family === 4 && rule.action === "table" && !rule.partial && !rule.not && !isDetached(rule),
   );
@@ -78,7 +78,7 @@ function behindRules(picture: HostPicture, tables: Tables, strict: ReadonlySet<s
   for (const [table, leading] of byTable) {
     const asking = leading.filter((rule) => picture.links.some(({ name }) => isUnseen(picture, rule, name)));
     if (asking.length === 0) continue;
-    for (const detour of findDetours(picture, tables, strict, table)) {
+    for (const detour of findDetours(picture, strict, table)) {
       for (const rule of asking.filter((one) => isUnseen(picture, one, detour.link))) {
         if (rangeOf(detour.route.to).length <= (rule.suppressPrefixLength ?? -1)) continue;
         byLink.set(detour.link, [...(byLink.get(detour.link) ?? []), { rule, detour }]);
@@ -89,15 +89,10 @@ function behindRules(picture: HostPicture, tables: Tables, strict: ReadonlySet<s
 }
 
 /** For each strict link that the table uses, the first route by it whose answers are expected from elsewhere. */
-function findDetours(
-  picture: HostPicture,
-  tables: Tables,
-  strict: ReadonlySet<string>,
-  table: number | undefined,
-): Detour[] {
+function findDetours(picture: HostPicture, strict: ReadonlySet<string>, table: number | undefined): Detour[] {
   const tried = new Map<string, number>();
   const found = new Map<string, Detour>();
-  const routes = tables.get(4, table)?.routes ?? [];
+  const routes = indexOf(picture).tables.get(4, table)?.routes ?? [];
   // Default routes first: they are the ones that lead elsewhere.
   const isDefault = ({ to }: PictureRoute): boolean => rangeOf(to).length === 0;
   for (const route of [...routes.filter(isDefault), ...routes.filter((one) => !isDefault(one))]) {
@@ -108,8 +103,7 @@ function findDetours(
       if (count >= MOST_ROUTES) continue;
       tried.set(link, count + 1);
       const from = route.source ?? ownAddress(picture, link);
-      const question = { family: 4, to: rangeOf(route.to), ...(from === undefined ? {} : { from }) } as const;
-      const back = walk(picture, tables, question)?.route;
+      const back = decide(picture, ordinaryFlow(rangeOf(route.to), from))?.answer?.route;
       const expected = back?.hops.flatMap((hop) => hop.link ?? []) ?? [];
       if (!expected.includes(link)) found.set(link, { link, route, expected });
     }

@@ -16,7 +16,7 @@ import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
 import { LinkNames } from "./link-names.ts";
 import { observe, performSteps, specsOf } from "./perform-steps.ts";
-import { scopeNumber } from "./route-message.ts";
+import { scopeNumber } from "../../model/scope.ts";
 
 /** How long the probe for duplicates may take: one to two seconds by default (dad_transmits, retrans_time_ms). */
 const LONGEST_PROBE_MS = 10_000;

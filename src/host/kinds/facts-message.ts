@@ -6,7 +6,7 @@ import { ADDRESS_FLAG } from "../netlink/address.ts";
 import type { AddressMessage } from "../netlink/address.ts";
 import { LINK_FLAG } from "../netlink/link.ts";
 import type { LinkMessage } from "../netlink/link.ts";
-import { scopeName } from "./route-message.ts";
+import { scopeName } from "../../model/scope.ts";
 
 /** ARPHRD_* (include/uapi/linux/if_arp.h) by the names that ip-link(8) gives them. */
 const LINK_TYPES: Readonly<Record<number, string>> = { 1: "ether", 32: "infiniband", 772: "loopback", 65534: "none" };

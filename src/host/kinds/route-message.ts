@@ -1,28 +1,14 @@
 // Owns the translation between routes as heddle says them and as the kernel does.
-import type { Hop, RouteScope, RouteSpec } from "../../model/kinds.ts";
+import type { Hop, RouteSpec } from "../../model/kinds.ts";
+import { scopeName, scopeNumber } from "../../model/scope.ts";
 import { defaultMetric, impliedScope, routeRules } from "../../plan/kinds/route.ts";
 import type { HopMessage } from "../netlink/hops.ts";
 import { ROUTE_FLAG } from "../netlink/route.ts";
 import type { RouteMessage } from "../netlink/route.ts";
 import type { LinkNames } from "./link-names.ts";
 
-/** rtm_scope (include/uapi/linux/rtnetlink.h). */
-const SCOPES: ReadonlyMap<RouteScope, number> = new Map<RouteScope, number>([
-  ["global", 0],
-  ["site", 200],
-  ["link", 253],
-  ["host", 254],
-  ["nowhere", 255],
-]);
-const SCOPE_NAMES: ReadonlyMap<number, RouteScope> = new Map([...SCOPES].map(([name, number]) => [number, name]));
-
 /** RTA_PREF (RFC 4191, 2.1): 0 medium, 1 high, 3 low. */
 const PREFERENCES = { low: 3, high: 1 } as const;
-
-/** The name of a scope, or its number where it has none. */
-export function scopeName(scope: number): RouteScope {
-  return SCOPE_NAMES.get(scope) ?? scope;
-}
 
 /** A route of the kernel as a normalised spec; undefined for a cached exception and for a type without a name. */
 export function routeFromMessage(message: RouteMessage, links: LinkNames): RouteSpec | undefined {
@@ -130,11 +116,6 @@ export function routeToMessage(spec: RouteSpec, links: LinkNames): RouteMessage 
     ...(hops.length > 1 ? { hops } : {}),
     ...(hops.length === 1 && only ? singleHop(only) : {}),
   };
-}
-
-/** The number of a scope. */
-export function scopeNumber(scope: RouteScope): number {
-  return typeof scope === "number" ? scope : (SCOPES.get(scope) as number);
 }
 
 function hopMessage(hop: Hop, links: LinkNames): HopMessage {

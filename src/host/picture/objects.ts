@@ -1,5 +1,14 @@
 // Owns the translation of the kernel's messages into a picture: specs as heddle says them, with the kernel's marks.
-import type { PictureAddress, PictureHop, PictureLink, PictureRoute, PictureRule } from "../../model/picture.ts";
+import type {
+  PictureAddress,
+  PictureHop,
+  PictureLink,
+  PictureNeighbour,
+  PictureRoute,
+  PictureRule,
+  ReachState,
+} from "../../model/picture.ts";
+import type { AddressSpec } from "../../model/kinds.ts";
 import { linkFromMessage } from "../kinds/facts-message.ts";
 import type { LinkNames } from "../kinds/link-names.ts";
 import { routeFromMessage } from "../kinds/route-message.ts";
@@ -9,6 +18,8 @@ import type { AddressMessage } from "../netlink/address.ts";
 import { HOP_FLAG } from "../netlink/hops.ts";
 import { LINK_FLAG } from "../netlink/link.ts";
 import type { LinkMessage } from "../netlink/link.ts";
+import { NEIGHBOUR_STATE } from "../netlink/neighbour.ts";
+import type { NeighbourMessage } from "../netlink/neighbour.ts";
 import type { RouteMessage } from "../netlink/route.ts";
 import { RULE_FLAG } from "../netlink/rule.ts";
 import type { RuleMessage } from "../netlink/rule.ts";
@@ -18,41 +29,61 @@ export function pictureLink(
   message: LinkMessage,
   addresses: readonly AddressMessage[],
   names: ReadonlyMap<number, string>,
+  driver?: string,
 ): PictureLink {
   const vrf = message.masterKind === "vrf" ? names.get(message.master ?? 0) : undefined;
   const mode = message.kind === "ipoib" ? ipoibMode(message.kindAttributes) : undefined;
-  const fact = linkFromMessage(message, addresses, undefined, names);
+  const vrfTable = message.kind === "vrf" ? attributeOf(message.kindAttributes, VRF_TABLE, 4) : undefined;
+  const fact = linkFromMessage(message, addresses, driver, names);
   return {
     ...fact,
     ...((message.flags & LINK_FLAG.noarp) === 0 ? {} : { noArp: true }),
     ...(vrf === undefined ? {} : { vrf }),
+    ...(vrfTable === undefined ? {} : { vrfTable }),
+    ...(message.group === undefined || message.group === 0 ? {} : { group: message.group }),
     ...(mode === undefined ? {} : { ipoibMode: mode }),
-    addresses: fact.addresses.map((spec, i): PictureAddress => {
-      const failed = ((addresses[i]?.flags ?? 0) & ADDRESS_FLAG.dadFailed) !== 0;
-      return failed ? { ...spec, dadFailed: true } : spec;
-    }),
+    addresses: fact.addresses.map((spec, i) => pictureAddress(spec, addresses[i]?.flags ?? 0)),
   };
 }
+
+function pictureAddress(spec: AddressSpec, flags: number): PictureAddress {
+  const is = (flag: number): boolean => spec.family === 6 && (flags & flag) !== 0;
+  return {
+    ...spec,
+    ...(is(ADDRESS_FLAG.dadFailed) ? { dadFailed: true } : {}),
+    ...(is(ADDRESS_FLAG.deprecated) ? { deprecated: true } : {}),
+    ...(is(ADDRESS_FLAG.secondary) ? { temporary: true } : {}),
+    ...(is(ADDRESS_FLAG.optimistic) ? { optimistic: true } : {}),
+  };
+}
+
+/** IFLA_VRF_TABLE (include/uapi/linux/if_link.h), 32 bits. */
+const VRF_TABLE = 1;
 
 /** IFLA_IPOIB_MODE (include/uapi/linux/if_link.h): 0 datagram, 1 connected, as an attribute of 16 bits. */
 const IPOIB_MODE = 2;
 
 /** The mode that IFLA_INFO_DATA of an IPoIB link tells; undefined when it tells none that is known. */
 export function ipoibMode(attributes: Uint8Array | undefined): PictureLink["ipoibMode"] {
+  return modeOf(attributeOf(attributes, IPOIB_MODE, 2));
+}
+
+/** The number in an attribute of IFLA_INFO_DATA; undefined when it is not there, or the attributes are broken. */
+function attributeOf(attributes: Uint8Array | undefined, type: number, bytes: 2 | 4): number | undefined {
   if (!attributes) return undefined;
   const view = new DataView(attributes.buffer, attributes.byteOffset, attributes.byteLength);
   for (let at = 0; at + 4 <= view.byteLength;) {
     const length = view.getUint16(at, true);
     if (length < 4 || at + length > view.byteLength) return undefined;
-    if ((view.getUint16(at + 2, true) & 0x3fff) === IPOIB_MODE && length >= 6) {
-      return modeOf(view.getUint16(at + 4, true));
+    if ((view.getUint16(at + 2, true) & 0x3fff) === type && length >= 4 + bytes) {
+      return bytes === 2 ? view.getUint16(at + 4, true) : view.getUint32(at + 4, true);
     }
     at += (length + 3) & ~3;
   }
   return undefined;
 }
 
-function modeOf(number: number): PictureLink["ipoibMode"] {
+function modeOf(number: number | undefined): PictureLink["ipoibMode"] {
   return number === 0 ? "datagram" : number === 1 ? "connected" : undefined;
 }
 
@@ -88,6 +119,20 @@ function pictureHop(
     ...(weight === 1 ? {} : { weight }),
     ...((flags & HOP_FLAG.dead) === 0 ? {} : { dead: true }),
     ...((flags & HOP_FLAG.linkdown) === 0 ? {} : { linkdown: true }),
+  };
+}
+
+/** An entry of a neighbour table; undefined for one of another sort, such as a proxy's. */
+export function pictureNeighbour(message: NeighbourMessage, links: LinkNames): PictureNeighbour | undefined {
+  const { family, index, destination, hardwareAddress, state, proxy } = message;
+  if (proxy || destination === undefined) return undefined;
+  const [name] = Object.entries(NEIGHBOUR_STATE).find(([, bit]) => (state & bit) !== 0) ?? ["none"];
+  return {
+    family,
+    link: links.name(index),
+    address: destination,
+    state: name as ReachState,
+    ...(hardwareAddress === undefined ? {} : { hardwareAddress }),
   };
 }
 

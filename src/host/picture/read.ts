@@ -1,10 +1,12 @@
 // Owns the taking of a picture of this host: links, routes, rules, sysctls, files, nftables, features. Changes nothing.
 import { existsSync } from "node:fs";
+import { release } from "node:os";
 import type { Family } from "../../model/ip.ts";
 import type { HostPicture, PictureLink, PictureWishes } from "../../model/picture.ts";
 import { HostError } from "../error.ts";
 import { LinkNames } from "../kinds/link-names.ts";
-import { OWN_NAMESPACE, sysctl } from "../native.ts";
+import { nexthopFromMessage } from "../kinds/nexthop-driver.ts";
+import { driverNames, OWN_NAMESPACE, sysctl } from "../native.ts";
 import type { NamespaceFd } from "../native.ts";
 import { openRouteSocket } from "../netlink/client.ts";
 import type { RouteSocket } from "../netlink/client.ts";
@@ -12,7 +14,7 @@ import { readTableNames, TABLE_NAME_DIRECTORIES } from "../table-names.ts";
 import { listChains } from "./chains.ts";
 import { probeFeatures } from "./features.ts";
 import { readFiles, readText } from "./files.ts";
-import { pictureLink, pictureRoute, pictureRule } from "./objects.ts";
+import { pictureLink, pictureNeighbour, pictureRoute, pictureRule } from "./objects.ts";
 
 /** What is looked at, and where. */
 export interface PictureOptions {
@@ -29,7 +31,7 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
   const socket = openRouteSocket({ namespace });
   try {
     const [objects, seen, chains, features, tableNames] = await Promise.all([
-      readObjects(socket),
+      readObjects(socket, namespace),
       readFiles(root, wishes),
       namespace === OWN_NAMESPACE ? listChains() : { why: "It is another network namespace." },
       probeFeatures(root),
@@ -40,6 +42,7 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
     return {
       ...objects,
       links,
+      kernel: release(),
       sysctls: sysctls.values,
       tableNames,
       files: seen.files,
@@ -57,18 +60,29 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
   }
 }
 
-async function readObjects(socket: RouteSocket): Promise<Pick<HostPicture, "links" | "routes" | "rules" | "features">> {
+type Objects = Pick<HostPicture, "links" | "routes" | "rules" | "nexthops" | "neighbours" | "features">;
+
+async function readObjects(socket: RouteSocket, namespace: NamespaceFd): Promise<Objects> {
   const messages = await socket.listLinks();
   const addresses = Map.groupBy(await socket.listAddresses(), ({ index }) => index);
   const names = new Map(messages.map(({ index, name }) => [index, name ?? `#${index}`]));
-  const links = messages.map((message) => pictureLink(message, addresses.get(message.index) ?? [], names));
+  // A name that is not UTF-8 cannot be said back to the kernel.
+  const askable = messages.map(({ name = "" }) => (name.includes("\uFFFD") ? "" : name));
+  const drivers = driverNames(namespace, askable);
+  const links = messages.map((message, i) =>
+    pictureLink(message, addresses.get(message.index) ?? [], names, drivers[i]),
+  );
   const linkNames = new LinkNames(links);
   const routes = (await socket.listRoutes()).flatMap((message) => pictureRoute(message, linkNames) ?? []);
+  const nexthops = (await socket.listNexthops()).map((message) => nexthopFromMessage(message, linkNames));
+  const neighbours = (await socket.listNeighbours()).flatMap((message) => pictureNeighbour(message, linkNames) ?? []);
   const [rules4, rules6] = [await listRules(socket, 4), await listRules(socket, 6)];
   return {
     links,
     routes,
     rules: [...(rules4 ?? []), ...(rules6 ?? [])],
+    nexthops,
+    neighbours,
     features: { "policy-routing-ipv4": rules4 !== undefined, "policy-routing-ipv6": rules6 !== undefined },
   };
 }

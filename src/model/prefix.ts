@@ -1,6 +1,6 @@
 // Owns prefixes as numbers: thousands of rules and routes are compared with each other, and text is slow at that.
-import { addressBits, defaultPrefix, parseAddress, parsePrefix } from "../model/ip.ts";
-import type { Family } from "../model/ip.ts";
+import { addressBits, defaultPrefix, parseAddress, parsePrefix } from "./ip.ts";
+import type { Family } from "./ip.ts";
 
 /** A prefix as a number: the network's bits at the top, zeros below. */
 export interface Range {

@@ -1,0 +1,32 @@
+// Owns `heddle explain`: why does my packet go there?
+import { explain as explainPacket } from "../../explain/explanation.ts";
+import { lastWay } from "../../explain/verdict.ts";
+import { WISHES } from "../../explain/wishes.ts";
+import { takePicture } from "../../host/picture/read.ts";
+import type { HostPicture } from "../../model/picture.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import type { ExitCode } from "../exit.ts";
+import { readPacket } from "../packet-options.ts";
+import type { PacketOptions } from "../packet-options.ts";
+import { explanationJson } from "../render/explain-json.ts";
+import { renderExplanation } from "../render/explain.ts";
+
+/** The options of the command. */
+export interface ExplainOptions extends PacketOptions {
+  reply?: true;
+  short?: true;
+  full?: true;
+}
+
+/** Explains the way of one packet on this host. Changes nothing and sends nothing. */
+export async function explain(context: Context, options: ExplainOptions): Promise<ExitCode> {
+  const picture: HostPicture = await takePicture({ root: "/", wishes: WISHES });
+  const { value, diagnostics } = await readPacket(options, picture);
+  if (!value) return context.fail(diagnostics, EXIT.usage);
+  const explanation = explainPacket(picture, value.packet, { reply: options.reply === true });
+  const measure = options.short ? "short" : options.full ? "full" : "screen";
+  if (context.options.json) context.sayJson({ ...explanationJson(explanation), diagnostics });
+  else context.say(renderExplanation(explanation, picture, measure, context.paint));
+  return lastWay(explanation.way).verdict.is === "refused" ? EXIT.noWay : EXIT.ok;
+}

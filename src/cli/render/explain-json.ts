@@ -1,0 +1,68 @@
+// Owns how an explanation looks to a program.
+import type { Explanation } from "../../explain/explanation.ts";
+import { sayLast, sayWay } from "../../explain/say.ts";
+import { lastWay } from "../../explain/verdict.ts";
+import type { Way } from "../../explain/verdict.ts";
+import type { Step } from "../../explain/walk.ts";
+import { sayRoute, sayRule } from "../../explain/words.ts";
+
+/** The explanation as plain data; docs/CLI.md says what it holds. */
+export function explanationJson({ way, farEnds, ifLost, reply, notLookedAt }: Explanation): object {
+  return {
+    answer: sayLast(way),
+    ...wayJson(way),
+    next: farEnds,
+    ifLost: ifLost.map(({ link, loss, way: other }) => ({
+      link,
+      loss,
+      answer: sayLast(other),
+      verdict: verdictJson(lastWay(other)),
+    })),
+    ...(reply ? { reply: { answer: sayWay(reply.way), ...wayJson(reply.way), answerers: reply.answerers } } : {}),
+    notLookedAt,
+  };
+}
+
+function wayJson(way: Way): object {
+  return {
+    packet: way.packet,
+    verdict: verdictJson(way),
+    rules: way.walk.steps.map(stepJson),
+    ...(way.reverse ? { wayBack: reverseJson(way.reverse) } : {}),
+    ...(way.again ? { again: { answer: sayWay(way.again), ...wayJson(way.again) } } : {}),
+  };
+}
+
+function verdictJson({ verdict }: Way): object {
+  if (verdict.is !== "sent") return verdict;
+  return {
+    is: verdict.is,
+    choice: verdict.choice,
+    ways: verdict.ways.map(({ route, hop, source }) => ({
+      ...hop,
+      ...(source === undefined ? {} : { source }),
+      table: route.table,
+      route: sayRoute(route),
+    })),
+  };
+}
+
+function stepJson({ rule, outcome, table, answer }: Step): object {
+  return {
+    family: rule.family,
+    priority: rule.priority,
+    rule: sayRule(rule),
+    outcome: outcome.is,
+    ...("on" in outcome ? { on: outcome.on } : {}),
+    ...("by" in outcome ? { by: outcome.by } : {}),
+    ...(table === undefined ? {} : { table }),
+    ...("route" in outcome ? { route: sayRoute(outcome.route) } : {}),
+    ...(answer && answer.passed.length > 0
+      ? { passedOver: answer.passed.map(({ route, why }) => ({ route: sayRoute(route), why })) }
+      : {}),
+  };
+}
+
+function reverseJson({ filter, passes, why, links, back }: NonNullable<Way["reverse"]>): object {
+  return { filter, passes, why, links, ...(back ? { rule: sayRule(back.rule) } : {}) };
+}

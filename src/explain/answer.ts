@@ -1,0 +1,44 @@
+// Owns what a table answers: the route that fits best, the hops that the packet may take, and what was passed over.
+import type { PictureHop, PictureRoute } from "../model/picture.ts";
+import type { HopFault } from "./hops.ts";
+
+/** Who decides among several ways, and by what. */
+export type Choice =
+  /** There is one way. */
+  | "only"
+  /** By a hash of the packet's addresses and ports, which has a random part: any of them. */
+  | "hash"
+  /** The hash of a packet leads to a bucket, and the bucket to a hop. */
+  | "buckets"
+  /** Several default routes of one metric: by what is known of their gateways' neighbours. */
+  | "neighbours";
+
+/** A way that the packet may take. */
+export interface Candidate {
+  route: PictureRoute;
+  hop: PictureHop;
+}
+
+/** A route that fits the destination, and why it was not taken. */
+export interface PassedOver {
+  route: PictureRoute;
+  /**
+   * "tos": it asks for another type of service. "source": for another source. "gateway": the neighbour of its gateway
+   * failed. "hidden": source routes to the same prefix hide it (fib6_node_lookup_1). "behind": it stands behind one by a
+   * nexthop object that leads nowhere, with which the kernel gives its prefix up (fib_table_lookup).
+   */
+  why: HopFault | "tos" | "source" | "gateway" | "hidden" | "behind";
+}
+
+/** What a table has to say. */
+export interface TableAnswer {
+  /** Absent where no route fits. */
+  route?: PictureRoute;
+  /** In the kernel's order, at least one where the route leads anywhere. */
+  candidates: Candidate[];
+  choice: Choice;
+  passed: PassedOver[];
+}
+
+/** Types of routes that refuse packets, with the error of each (fib_props, net/ipv4/fib_semantics.c; ip6_rt_init_dst). */
+export const REFUSING: ReadonlySet<string> = new Set(["blackhole", "unreachable", "prohibit", "nat", "xresolve"]);
