@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo check test bench format clean
+.PHONY: help setup setup-tests build demo check test bench format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -11,6 +11,9 @@ help: ## say what there is
 
 setup: ## install what is missing
 	@tools/setup.sh
+
+setup-tests:
+	@tools/setup.sh --tests
 
 build: setup ## make bin/heddle runnable
 	@$(MAKE) --no-print-directory dist/heddle.cjs
@@ -35,7 +38,7 @@ demo: build ## the trouble, the plan, the cure, with real packets: two cards in 
 	@if [ "$$(id -u)" -eq 0 ]; then bin/heddle lab run lab/seed-001.yaml --scenario demo; else \
 	  echo "The second part, chosen users with a gateway of their own, takes real root: sudo make demo"; fi
 
-check: setup build/heddle.node $(BPF) ## types, lint, format, import rules, pure tests
+check: setup-tests build/heddle.node $(BPF) ## types, lint, format, import rules, pure tests
 	@node --version | grep -q '^v24\.'
 	@echo "Types…" >&2 && tsc -p .
 	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src test tools bench

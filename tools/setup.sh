@@ -1,6 +1,6 @@
 #!/bin/sh
-# Owns what a machine needs before heddle can be built and tested: Debian packages, npm packages, Node 24.
-# Installs what is missing when it is run by root, and names it exactly when it is not.
+# Owns what a machine needs before heddle can be built and shown, and with --tests also tested: Debian packages, npm
+# packages, Node 24. Installs what is missing when it is run by root, and names it exactly when it is not.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,9 +16,14 @@ nft nftables
 socat socat
 setpriv util-linux
 sysctl procps
+'
+# What only tests compare with.
+if [ "${1:-}" = --tests ]; then
+  packages="$packages
 tshark tshark
 scapy3 python3-scapy
-'
+"
+fi
 PATH=$PATH:/usr/sbin:/sbin
 missing=$(printf '%s\n' "$packages" | while read -r program package; do
   [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 || printf '%s ' "$package"
