@@ -113,8 +113,8 @@ INLINE __u32 bits_of_id(void *single, void *ranges, int with_single, int with_ra
 }
 
 /*
- * 1 when a is below b, both less than 2^63, by arithmetic: at a comparison the verifier would follow both ways with all
- * that it then knows, and at seventeen of them in a row never come to an end.
+ * 1 when a is below b, both less than 2^63, otherwise 0, by arithmetic: at a comparison the verifier would follow both
+ * ways with all that it then knows, and in a search those double at every step.
  */
 INLINE __u64 is_below(__u64 a, __u64 b) {
   __u64 difference = a - b;
@@ -122,34 +122,44 @@ INLINE __u64 is_below(__u64 a, __u64 b) {
   return difference >> 63;
 }
 
-/* How many of a process's groups, which the kernel keeps sorted (groups_sort, kernel/groups.c), are below an id. */
-INLINE __u64 count_below(__u64 gids, __u64 count, __u64 id) {
+/*
+ * How many of a process's groups are below an id. The kernel keeps them sorted (groups_sort, kernel/groups.c), so it is
+ * found by halves, from `half` on, where count < 2 * half.
+ */
+INLINE __u64 count_below(__u64 gids, __u64 count, __u64 id, __u64 half) {
   __u64 below = 0;
-  /* A process has at most 65536 groups (NGROUPS_MAX). */
 #pragma unroll
-  for (__u64 step = 65536; step > 0; step >>= 1) {
+  for (__u64 step = half; step > 0; step >>= 1) {
     __u32 group = 0;
-    if (is_below(count, below + step)) continue;
-    if (read(&group, sizeof group, gids + 4 * (below + step - 1))) return 0;
-    below += step * is_below(group, id);
+    __u64 inside = 1 - is_below(count, below + step);
+    /* Outside, what is read does not count: before the first group are the others' number and a counter. */
+    read(&group, sizeof group, gids + 4 * (below + step * inside) - 4);
+    below += step * (inside & is_below(group, id));
   }
   return below;
 }
 
-INLINE __u32 bits_of_members(__u64 group_info) {
-  __u32 count = 0, bits = 0;
-  if (!group_info || read(&count, sizeof count, group_info + config.group_info_ngroups)) return 0;
-  __u64 gids = group_info + config.group_info_gid;
+INLINE __u32 bits_of_sorted(__u64 gids, __u64 count, __u64 half) {
+  __u32 bits = 0;
   for (__u32 i = 0; i < MOST_MEMBERS; i++) {
     __u32 key = i, group = 0;
     if (i >= config.members) break;
     struct range *range = map_lookup(&members, &key);
     if (!range) break;
-    __u64 below = count_below(gids, count, range->first);
+    __u64 below = count_below(gids, count, range->first, half);
     if (!is_below(below, count) || read(&group, sizeof group, gids + 4 * below)) continue;
     if (group >= range->first && group <= range->last) bits |= range->bits;
   }
   return bits;
+}
+
+INLINE __u32 bits_of_members(__u64 group_info) {
+  __u32 count = 0;
+  if (!group_info || read(&count, sizeof count, group_info + config.group_info_ngroups)) return 0;
+  __u64 gids = group_info + config.group_info_gid;
+  /* Nearly everybody is in a few groups only; the most are 65536 (NGROUPS_MAX). */
+  if (count < 32) return bits_of_sorted(gids, count, 16);
+  return bits_of_sorted(gids, count, 65536);
 }
 
 INLINE __u32 bits_of_cgroup(__u64 id, __u32 hierarchy) {

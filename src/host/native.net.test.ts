@@ -144,6 +144,8 @@ describe("any arguments", () => {
       "driverNames",
       "openNamespace",
       "namespaceId",
+      "bpf",
+      "programMaps",
     ];
     const before = readdirSync("/proc/self/fd").length;
     const odd = fc.oneof(
@@ -162,6 +164,10 @@ describe("any arguments", () => {
         [{ path: "net/x" }],
         ["lo"],
         "/proc/self/ns/net",
+        new Uint8Array(),
+        new Uint8Array(64),
+        new Uint8Array(256).fill(255),
+        [{ offset: 8, bytes: new Uint8Array(3) }],
       ),
     );
     fc.assert(

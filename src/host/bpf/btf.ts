@@ -100,6 +100,8 @@ export class Btf {
    */
   offsetOf(path: string): number | undefined {
     const [outer = "", ...members] = path.split(".");
+    // What has no name is no member of its own.
+    if (outer === "" || members.includes("")) return undefined;
     let [type, offset] = [this.#named(outer, [KIND.structure, KIND.union]), 0];
     for (const member of members) {
       const found = type === undefined ? undefined : this.#member(type, member, 0);

@@ -68,20 +68,21 @@ export interface KernelTypes {
   subsystems: ReadonlyMap<string, number>;
 }
 
-const NOTHING_KNOWN: KernelTypes = { credentials: undefined, cgroups: undefined, subsystems: new Map() };
+/** Of a kernel that tells nothing of its types. */
+export const NOTHING_KNOWN: KernelTypes = { credentials: undefined, cgroups: undefined, subsystems: new Map() };
 
 let known: KernelTypes | undefined;
 
-/** What the kernel tells of its types (/sys/kernel/btf/vmlinux), read once; nothing where it tells nothing. */
-export function kernelTypes(path = "/sys/kernel/btf/vmlinux"): KernelTypes {
-  known ??= readTypes(path);
+/** What the kernel tells of its types, read once; nothing where it tells nothing. */
+export function kernelTypes(): KernelTypes {
+  known ??= readTypes();
   return known;
 }
 
-function readTypes(path: string): KernelTypes {
+function readTypes(): KernelTypes {
   let btf: Btf;
   try {
-    btf = new Btf(readFileSync(path));
+    btf = new Btf(readFileSync("/sys/kernel/btf/vmlinux"));
   } catch {
     return NOTHING_KNOWN;
   }

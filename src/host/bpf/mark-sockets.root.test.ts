@@ -1,8 +1,11 @@
 // Proves the marks that sockets get for who makes them, with real sockets of real users, and that changes have no gap.
-import { statSync } from "node:fs";
+import { closeSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newNamespace } from "../native.ts";
+import { MOST_MEMBERS, NOTHING_KNOWN } from "./mark-config.ts";
 import type { SocketMarks } from "./mark-maps.ts";
+import { markSockets } from "./mark-sockets.ts";
 import type { SocketMarker } from "./mark-sockets.ts";
 import { Stand } from "./testing/stand.ts";
 
@@ -58,11 +61,30 @@ describe("sockets of a chosen user", () => {
     });
   });
 
+  test("have their mark on the first packet, also when that carries data, or is of MPTCP", async () => {
+    const inside = (...words: string[]): string => stand.inside(stand.namespace, ...words);
+    const opening = "add rule ip t o tcp flags syn / syn,ack meta mark";
+    inside("nft", "add table ip t; add chain ip t o { type filter hook output priority 0; }");
+    inside("nft", `${opening} 0 counter; ${opening} ${USER} counter`);
+    const counted = (): number[] =>
+      [...inside("nft", "list", "table", "ip", "t").matchAll(/packets (\d+)/g)].map(([, count]) => Number(count));
+    stand.marks({ user: 1234 }, "tcp4");
+    expect(counted()).toEqual([1, 0]);
+    await marker.write(MASK, { ...NOBODY, users: [one(1234, USER)] });
+    // The second one knows the server's cookie, which data in the first packet needs (RFC 7413).
+    stand.marks({ user: 1234 }, "tcp4", "mptcp4", "fast4");
+    stand.marks({ user: 1234 }, "fast4");
+    expect(counted()).toEqual([1, 4]);
+    const [names = "", values = ""] = inside("cat", "/proc/net/netstat").split("\n");
+    expect(values.split(" ")[names.split(" ").indexOf("TCPFastOpenActive")]).toBe("1");
+  });
+
   test("in another network namespace are left alone", async () => {
     await marker.write(MASK, { ...NOBODY, users: [one(1234, USER)] });
     const namespace = newNamespace();
     stand.prepare(namespace);
     expect(stand.marks({ user: 1234, namespace }, "udp4", "tcp4", "tcp6")).toEqual({ udp4: 0, tcp4: 0, tcp6: 0 });
+    closeSync(namespace);
   });
 });
 
@@ -114,13 +136,48 @@ describe("who is chosen", () => {
     expect((await marker.read())?.ids).toBe("filesystem");
   });
 
+  test("by real ids where the kernel does not tell where others are, and what needs those is refused", async () => {
+    const place = { namespace: stand.namespace, cgroup: stand.cgroup, bpffs: stand.bpffs };
+    const blind = markSockets({ ...place, types: NOTHING_KNOWN });
+    await blind.write(MASK, { ...NOBODY, users: [one(4321, USER)], groups: [one(4322, GROUP)] });
+    expect(stand.marks({ user: 4321, group: 4322 }, "udp4", "tcp4")).toEqual({
+      udp4: USER | GROUP,
+      tcp4: USER | GROUP,
+    });
+    expect(stand.marks({ words: ["fsuid=4321"] }, "udp4")).toEqual({ udp4: 0 });
+    expect((await marker.read())?.ids).toBe("real");
+    for (const marks of [
+      { ...NOBODY, members: [one(1, MEMBER)] },
+      { ...NOBODY, cgroups: [{ id: "1", hierarchy: "freezer", bits: CGROUP }] },
+    ]) {
+      await expect(blind.write(MASK, marks)).rejects.toThrow(/ENOENT .*CONFIG_DEBUG_INFO_BTF/);
+    }
+  });
+
+  test("not by more ranges of supplementary groups than can be looked at", async () => {
+    const many = (count: number): SocketMarks => ({
+      ...NOBODY,
+      members: Array.from({ length: count }, (_, i) => one(1000 + 2 * i, MEMBER)),
+    });
+    await marker.write(MASK, many(MOST_MEMBERS));
+    expect(stand.marks({ user: 7, groups: [1, 998 + 2 * MOST_MEMBERS] }, "udp4")).toEqual({ udp4: MEMBER });
+    await expect(marker.write(MASK, many(MOST_MEMBERS + 1))).rejects.toThrow("at most 64 can be looked at");
+    expect(await marker.read()).toMatchObject({ attached: true, marks: many(MOST_MEMBERS) });
+  });
+
   test("by cgroup, with those below that were made later", async () => {
     const job = stand.childCgroup("job");
     const beside = stand.childCgroup("job2");
-    await marker.write(MASK, { ...NOBODY, users: [one(9, USER)], cgroups: [{ id: id(job), bits: CGROUP }] });
+    const deep = stand.childCgroup(..."abcdefghijkl".split(""));
+    const cgroups = [
+      { id: id(job), bits: CGROUP },
+      { id: id(deep), bits: OTHER },
+    ];
+    await marker.write(MASK, { ...NOBODY, users: [one(9, USER)], cgroups });
     const step = stand.childCgroup("job", "step", "task");
     const of = (cgroup: string): unknown => stand.marks({ user: 9, cgroup }, "tcp4")["tcp4"];
     expect([stand.cgroup, beside, job, step].map(of)).toEqual([USER, USER, USER | CGROUP, USER | CGROUP]);
+    expect([of(join(deep, "..")), of(deep)]).toEqual([USER, USER | OTHER]);
   });
 });
 

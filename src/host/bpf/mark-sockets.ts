@@ -15,8 +15,8 @@ import { CONSTANTS, openPrograms, readObject } from "./load.ts";
 import type { Hook } from "./load.ts";
 import type { BpfMap } from "./map.ts";
 import { decodeConfig, encodeConfig, kernelTypes, MOST_HIERARCHIES, MOST_MEMBERS, PART } from "./mark-config.ts";
-import type { MarkConfig } from "./mark-config.ts";
 import { typesMissing } from "./mark-config.ts";
+import type { KernelTypes, MarkConfig } from "./mark-config.ts";
 import { encodeMarks, fillMaps, readMarks } from "./mark-maps.ts";
 import type { SocketMarks } from "./mark-maps.ts";
 import { findBpffs, needBpffs, needCgroupRoot } from "./mounts.ts";
@@ -57,6 +57,10 @@ export interface MarkerPlace {
   cgroup?: string;
   /** Where a bpffs is mounted. */
   bpffs?: string;
+  /** The programs; absent means those that heddle was built with. */
+  object?: BpfObject;
+  /** What is known of the kernel's types; absent means what it tells itself. */
+  types?: KernelTypes;
 }
 
 const HOOKS: readonly Hook[] = ["cgroup/sock_create", "cgroup/connect4", "cgroup/connect6"];
@@ -77,15 +81,17 @@ export function markSockets(place: MarkerPlace = {}): SocketMarker {
       const folder = foundFolder();
       if (folder === undefined || !hasPins(folder)) return undefined;
       using cgroup = openCgroup(place.cgroup ?? (await needCgroupRoot()));
-      return readFolder(folder, cgroup);
+      return readFolder(folder, cgroup, buildOf(place.object ?? readObject(NAME)));
     },
     async write(mask, marks) {
       const bpffs = place.bpffs ?? (await needBpffs(below));
       using cgroup = openCgroup(place.cgroup ?? (await needCgroupRoot()));
       const number = /^\d+$/.test(cookie) ? BigInt(cookie) : learnCookie(namespace, cgroup.fd);
+      // Each by itself: where bpffs is open to everybody, none of them may be somebody else's.
+      for (const part of [TOP, join(TOP, cookie), below]) await makeStateFolder(join(bpffs, part));
       const folder = join(bpffs, below);
-      await makeStateFolder(folder);
-      writeFolder(folder, cgroup, number, mask, marks);
+      const object = place.object ?? readObject(NAME);
+      writeFolder({ folder, cgroup, cookie: number, object, types: place.types ?? kernelTypes() }, mask, marks);
     },
     async remove() {
       const folder = foundFolder();
@@ -100,21 +106,28 @@ function openCgroup(path: string): Cgroup & Disposable {
   return { fd, id, [Symbol.dispose]: () => closeSync(fd) };
 }
 
-/** Which build of the program an object is: FNV-1a of its code, in two halves that begin differently. */
+/** Which build of the program an object is: FNV-1a of its names and code, in two halves that begin differently. */
 function buildOf({ programs }: BpfObject): bigint {
   const halves = [0x811c9dc5, 0x01000193].map((start) =>
-    programs.reduce((hash, { instructions }) => {
-      for (const byte of instructions) hash = Math.imul(hash ^ byte, 0x01000193);
+    programs.reduce((hash, { name, instructions }) => {
+      for (const byte of [...Buffer.from(name), ...instructions]) hash = Math.imul(hash ^ byte, 0x01000193);
       return hash;
     }, start),
   );
   return halves.reduce((all, half) => (all << 32n) | BigInt(half >>> 0), 0n);
 }
 
-function writeFolder(folder: string, cgroup: Cgroup, cookie: bigint, mask: number, marks: SocketMarks): void {
+interface Goal {
+  folder: string;
+  cgroup: Cgroup;
+  /** Cookie of the network namespace. */
+  cookie: bigint;
+  object: BpfObject;
+  types: KernelTypes;
+}
+
+function writeFolder({ folder, cgroup, cookie, object, types }: Goal, mask: number, marks: SocketMarks): void {
   checkBits(mask, marks);
-  const object = readObject(NAME);
-  const types = kernelTypes();
   const entries = encodeMarks(marks, (name) => {
     const number = types.subsystems.get(name);
     if (number !== undefined) return number;
@@ -193,7 +206,7 @@ function openHook(folder: string, hook: Hook): OpenHook | undefined {
   return { cgroup: held.cgroup, maps: opened.maps, generation: opened.ids.get(CONSTANTS) ?? 0 };
 }
 
-function readFolder(folder: string, cgroup: Cgroup): MarkedSockets | undefined {
+function readFolder(folder: string, cgroup: Cgroup, build: bigint): MarkedSockets | undefined {
   using stack = new DisposableStack();
   const hooks = HOOKS.map((hook) => openHook(folder, hook));
   for (const hook of hooks) for (const map of hook?.maps.values() ?? []) stack.use(map);
@@ -209,7 +222,7 @@ function readFolder(folder: string, cgroup: Cgroup): MarkedSockets | undefined {
   return {
     mask: config.mask,
     marks: readMarks(shown.maps, config, (number) => names.get(number) ?? String(number)),
-    attached: whole && config.build === buildOf(readObject(NAME)),
+    attached: whole && config.build === build,
     ids: config.parts & PART.credentials ? "filesystem" : "real",
     sockets: readCounters(shown.maps),
   };

@@ -32,13 +32,20 @@ export function pinName(hook: Hook): string {
 export function placeProgram(folder: string, hook: Hook, program: Descriptor, cgroup: Cgroup): void {
   const path = join(folder, pinName(hook));
   using old = openPinned(path);
-  if (old && lookAtLink(old)?.cgroup === cgroup.id && swapProgram(old, program)) return dropLink(path + NEW);
-  dropLink(path + NEW);
-  using link = attachToCgroup(program, hook, cgroup.fd);
-  if (!old) return pin(link, path);
-  pin(link, path + NEW);
+  using begun = openPinned(path + NEW);
+  if (old && swapAt(old, cgroup, program)) return dropLink(path + NEW);
+  if (!begun || !swapAt(begun, cgroup, program)) {
+    dropLink(path + NEW);
+    using link = attachToCgroup(program, hook, cgroup.fd);
+    pin(link, path + NEW);
+  }
   renameSync(path + NEW, path);
-  detach(old);
+  if (old) detach(old);
+}
+
+/** Puts the program into a link that is at the cgroup; false when it is at another one, or at one that has gone. */
+function swapAt(link: Descriptor, cgroup: Cgroup, program: Descriptor): boolean {
+  return lookAtLink(link)?.cgroup === cgroup.id && swapProgram(link, program);
 }
 
 /** Ends a pinned link, if there is one. */

@@ -2,11 +2,13 @@
 // makes sockets there as anybody. Needs real root; the host's own cgroups, bpffs and network stay as they are.
 import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { newNamespace } from "../../native.ts";
+import { Attributes, call } from "../call.ts";
+import { HOOKS } from "../load.ts";
 import { markSockets } from "../mark-sockets.ts";
 import type { SocketMarker } from "../mark-sockets.ts";
 import { needCgroupRoot } from "../mounts.ts";
@@ -17,7 +19,7 @@ export interface Person {
   group?: number;
   /** Supplementary groups; absent means none. */
   groups?: readonly number[];
-  /** Directory of a cgroup; absent means the stand's. */
+  /** Directory of a cgroup, or several with spaces between; absent means the stand's. */
   cgroup?: string;
   /** A network namespace other than the stand's. */
   namespace?: number;
@@ -53,10 +55,13 @@ export class Stand implements Disposable {
 
   /** Makes a namespace fit for the sockets: loopback up, ping and fast open for everybody. */
   prepare(namespace: number): void {
-    const inside = (program: string, ...words: string[]): void =>
-      void execFileSync("nsenter", [`--net=/proc/${process.pid}/fd/${namespace}`, program, ...words]);
-    inside("ip", "link", "set", "lo", "up");
-    inside("sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647", "net.ipv4.tcp_fastopen=3");
+    this.inside(namespace, "ip", "link", "set", "lo", "up");
+    this.inside(namespace, "sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647", "net.ipv4.tcp_fastopen=3");
+  }
+
+  /** Runs a program as root in a namespace and gives what it says. */
+  inside(namespace: number, ...words: readonly string[]): string {
+    return execFileSync("nsenter", [`--net=/proc/${process.pid}/fd/${namespace}`, ...words], { encoding: "utf8" });
   }
 
   marker(): SocketMarker {
@@ -97,12 +102,38 @@ export class Stand implements Disposable {
     return spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
   }
 
+  /** Everything below the bpffs but what the kernel itself puts there. */
+  pins(): string[] {
+    return readdirSync(this.bpffs, { recursive: true, encoding: "utf8" }).filter((name) => !name.endsWith(".debug"));
+  }
+
+  /** Waits until no program is attached to the cgroup itself: the kernel ends links of a dead process when it can. */
+  async untilUnattached(cgroup = this.cgroup): Promise<void> {
+    const end = Date.now() + 30_000;
+    const fd = openSync(cgroup, "r");
+    try {
+      while (Object.values(HOOKS).some(({ attach }) => attach < 40 && countPrograms(fd, attach) > 0)) {
+        if (Date.now() > end) throw new Error("programs are still attached after 30 s");
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
   [Symbol.dispose](): void {
     closeSync(this.namespace);
     execFileSync("umount", [this.bpffs]);
     rmSync(this.folder, { recursive: true });
     removeCgroups(this.cgroup);
   }
+}
+
+/** How many programs are attached to a cgroup's hook (BPF_PROG_QUERY). */
+function countPrograms(fd: number, attach: number): number {
+  const attributes = new Attributes(28).u32(0, fd).u32(4, attach);
+  call(16, attributes, "programs of a cgroup");
+  return attributes.view.getUint32(24, true);
 }
 
 /** Directories of cgroups are empty though they show files. */
