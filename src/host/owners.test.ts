@@ -1,6 +1,5 @@
-// Owns the proof that names become ids as the system's name service has them, and that control groups are found.
+// Owns the proof that names become ids as the system's name service has them.
 import { expect, test } from "vitest";
-import { cgroupMounts } from "./cgroups.ts";
 import { ownersLookUp, parseEntries } from "./owners.ts";
 
 test("users and groups of this machine are found; those that nobody knows are left out", async () => {
@@ -19,19 +18,4 @@ test("a name that is asked for among many strangers is found", async () => {
 test("a line counts only for a name that was asked for, and the first of several counts", () => {
   const text = "alice:x:5001:600::/:\nalice:x:7:7::/:\nbob:x:5002:600::/:\nnonsense\ncarol:x:notanumber:1::\n";
   expect(parseEntries(text, ["alice", "carol"])).toEqual({ alice: 5001 });
-});
-
-test("hierarchies of both versions are found in mountinfo", () => {
-  const mountinfo = [
-    "30 23 0:26 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw,nsdelegate",
-    "31 23 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct",
-    "32 23 0:28 /sub /mnt/with\\040space rw shared:4 master:1 - cgroup cgroup rw,xattr,name=systemd",
-    "33 23 0:29 / /sys/fs/bpf rw - bpf bpf rw",
-    "",
-  ].join("\n");
-  expect(cgroupMounts(mountinfo)).toEqual([
-    { point: "/sys/fs/cgroup/unified" },
-    { point: "/sys/fs/cgroup/cpu,cpuacct", controllers: ["rw", "cpu", "cpuacct"] },
-    { point: "/mnt/with space", controllers: ["rw", "xattr", "systemd"] },
-  ]);
 });

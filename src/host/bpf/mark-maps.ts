@@ -3,8 +3,9 @@ import type { LoadedObject } from "./load.ts";
 import type { BpfMap, MapEntry } from "./map.ts";
 import { PART, VERSION_2 } from "./mark-config.ts";
 import type { MarkConfig } from "./mark-config.ts";
-import { canonicalRanges, prefixesOf, rangeOf } from "./ranges.ts";
-import type { MarkRange } from "./ranges.ts";
+import type { MarkRange } from "../../model/socket-marks.ts";
+import { disjointRanges } from "../../plan/mark-ranges.ts";
+import { prefixesOf, rangeOf } from "./ranges.ts";
 
 /** A cgroup, with all below it, whose sockets get bits of the mark. */
 export interface CgroupMark {
@@ -50,7 +51,7 @@ function wordAt(bytes: Uint8Array, index: number): number {
 export function encodeMarks(marks: SocketMarks, subsystem: (name: string) => number): MarkEntries {
   const [users, userRanges] = encodeIds(marks.users);
   const [groups, groupRanges] = encodeIds(marks.groups);
-  const members = canonicalRanges(marks.members).map(({ first, last, bits }, i) => ({
+  const members = disjointRanges(marks.members).map(({ first, last, bits }, i) => ({
     key: words(i),
     value: words(first, last, bits),
   }));
@@ -80,7 +81,7 @@ export function encodeMarks(marks: SocketMarks, subsystem: (name: string) => num
 
 /** Single ids go into a hash, which is quicker; ranges as prefixes into a trie, most significant byte first. */
 function encodeIds(ranges: readonly MarkRange[]): [single: MapEntry[], prefixes: MapEntry[]] {
-  const canonical = canonicalRanges(ranges);
+  const canonical = disjointRanges(ranges);
   const single = canonical.filter(({ first, last }) => first === last);
   const wide = canonical.filter(({ first, last }) => first !== last);
   return [
@@ -114,7 +115,7 @@ export function readMarks(
   return {
     users: decodeIds(all("users"), all("user_ranges")),
     groups: decodeIds(all("groups"), all("group_ranges")),
-    members: canonicalRanges(
+    members: disjointRanges(
       members.map(({ value }) => ({ first: wordAt(value, 0), last: wordAt(value, 1), bits: wordAt(value, 2) })),
     ),
     cgroups: cgroups.sort(byHierarchyAndId),
@@ -127,7 +128,7 @@ function byHierarchyAndId(a: CgroupMark, b: CgroupMark): number {
 }
 
 function decodeIds(single: readonly MapEntry[], prefixes: readonly MapEntry[]): MarkRange[] {
-  return canonicalRanges([
+  return disjointRanges([
     ...single.map(({ key, value }) => ({ first: wordAt(key, 0), last: wordAt(key, 0), bits: wordAt(value, 0) })),
     ...prefixes.map(({ key, value }) => {
       const id = new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(4, false);

@@ -5,6 +5,8 @@ import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { HostError } from "../error.ts";
+import { parseMounts } from "../mounts.ts";
+import type { Mount } from "../mounts.ts";
 import { programPath } from "../program.ts";
 
 /** Numbers by which file systems are known (include/uapi/linux/magic.h). */
@@ -15,31 +17,6 @@ const CGROUP2 = 0x63677270;
 const BPFFS_PLACES = ["/sys/fs/bpf", "/run/heddle/bpf"];
 /** Where a cgroup v2 hierarchy is mounted on a host that shows cgroups of version 1 only. */
 const CGROUP_PLACE = "/run/heddle/cgroup2";
-
-/** One line of /proc/self/mountinfo (proc(5)). */
-export interface Mount {
-  /** What part of the file system is shown: "/" for all of it. */
-  root: string;
-  point: string;
-  type: string;
-  readOnly: boolean;
-}
-
-/** Reads mountinfo; lines that are not as proc(5) says are left out. */
-export function parseMounts(text: string): Mount[] {
-  return text.split("\n").flatMap((line) => {
-    const [before = "", after = ""] = line.split(" - ");
-    const [, , , root, point, options] = before.split(" ");
-    const [type] = after.split(" ");
-    if (root === undefined || point === undefined || options === undefined || !type) return [];
-    return [{ root: unescape(root), point: unescape(point), type, readOnly: options.split(",").includes("ro") }];
-  });
-}
-
-/** Spaces, tabs, line feeds and backslashes stand there in octal. */
-function unescape(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-}
 
 function mounts(type: string): Mount[] {
   return parseMounts(readFileSync("/proc/self/mountinfo", "utf8")).filter((mount) => mount.type === type);

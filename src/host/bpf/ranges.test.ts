@@ -3,60 +3,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { holds } from "../netlink/testing/seeds.ts";
 import { encodeMarks } from "./mark-maps.ts";
-import { canonicalRanges, prefixesOf, rangeOf } from "./ranges.ts";
-import type { MarkRange } from "./ranges.ts";
+import { disjointRanges } from "../../plan/mark-ranges.ts";
+import { prefixesOf, rangeOf } from "./ranges.ts";
 
 const MOST = 0xffffffff;
 const id = fc.oneof(fc.nat(40), fc.integer({ min: 0, max: MOST }), fc.integer({ min: MOST - 40, max: MOST }));
 const bits = fc.constantFrom(1, 2, 3, 0x80000000);
-/** Disjoint ranges, some of which touch. */
-const ranges = fc.uniqueArray(id, { minLength: 2, maxLength: 20 }).chain((ids) => {
-  const sorted = ids.sort((a, b) => a - b);
-  return fc.array(bits, { minLength: sorted.length, maxLength: sorted.length }).map((all) =>
-    sorted.slice(1).flatMap((end, i): MarkRange[] => {
-      const first = sorted[i] ?? 0;
-      return (all[i] ?? 1) === 3 ? [] : [{ first, last: end - 1, bits: all[i] ?? 1 }];
-    }),
-  );
-});
-
-const bitsOf = (all: readonly MarkRange[], one: number): number =>
-  all.find(({ first, last }) => first <= one && one <= last)?.bits ?? 0;
-
-describe("ranges", () => {
-  test("say the same when they are canonical, and are canonical then", () => {
-    holds(
-      fc.property(ranges, id, (some, one) => {
-        const canonical = canonicalRanges(some);
-        expect(bitsOf(canonical, one)).toBe(bitsOf(some, one));
-        expect(canonicalRanges(canonical)).toEqual(canonical);
-        for (const [i, { first, bits }] of canonical.entries()) {
-          const before = canonical[i - 1];
-          if (before) expect(before.last < first - 1 || before.bits !== bits).toBe(true);
-        }
-      }),
-      1000,
-    );
-  });
-
-  test("that overlap, or are none, are refused", () => {
-    expect(() =>
-      canonicalRanges([
-        { first: 1, last: 5, bits: 1 },
-        { first: 5, last: 6, bits: 1 },
-      ]),
-    ).toThrow(new RangeError("id 5 is in two ranges"));
-    for (const bad of [
-      { first: 2, last: 1 },
-      { first: -1, last: 1 },
-      { first: 0, last: 2 ** 32 },
-      { first: 0.5, last: 1 },
-    ]) {
-      expect(() => canonicalRanges([{ ...bad, bits: 1 }])).toThrow(RangeError);
-    }
-  });
-});
-
 describe("prefixes", () => {
   test("of a range hold exactly its ids, next to each other, and are at most 62", () => {
     holds(
@@ -73,7 +25,7 @@ describe("prefixes", () => {
         }
         expect(next).toBe(range.last + 1);
         // As few as there can be: no two could be one.
-        expect(canonicalRanges(prefixes.map(rangeOf))).toEqual([range]);
+        expect(disjointRanges(prefixes.map(rangeOf))).toEqual([range]);
       }),
       2000,
     );
