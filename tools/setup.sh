@@ -17,6 +17,8 @@ setpriv util-linux
 sysctl procps
 tshark tshark
 scapy3 python3-scapy
+ibsim ibsim-utils
+opensm opensm
 '
 PATH=$PATH:/usr/sbin:/sbin
 missing=$(printf '%s\n' "$packages" | while read -r program package; do
@@ -27,9 +29,14 @@ done)
 if [ -n "$missing" ]; then
   if [ "$(id -u)" -ne 0 ]; then
     say "Missing: $missing"
+    case " $missing " in *" opensm "*) say "opensm comes with a service; keep it from your fabric:  sudo systemctl mask opensm" ;; esac
     say "Install them, then start again:  sudo apt-get install --no-install-recommends $missing"
     exit 1
   fi
+  # The tests start a subnet manager on a simulated fabric. As a service it would take charge of the real one.
+  case " $missing " in
+  *" opensm "*) mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/opensm.service ;;
+  esac
   say "Installing $missing…"
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086 # a list of words
