@@ -22,6 +22,8 @@ if [ "${1:-}" = --tests ]; then
   packages="$packages
 tshark tshark
 scapy3 python3-scapy
+ibsim ibsim-utils
+opensm opensm
 "
 fi
 PATH=$PATH:/usr/sbin:/sbin
@@ -33,9 +35,14 @@ done)
 if [ -n "$missing" ]; then
   if [ "$(id -u)" -ne 0 ]; then
     say "Missing: $missing"
+    case " $missing " in *" opensm "*) say "opensm comes with a service; keep it from your fabric:  sudo systemctl mask opensm" ;; esac
     say "Install them, then start again:  sudo apt-get install --no-install-recommends $missing"
     exit 1
   fi
+  # The tests start a subnet manager on a simulated fabric. As a service it would take charge of the real one.
+  case " $missing " in
+  *" opensm "*) mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/opensm.service ;;
+  esac
   say "Installing $missing…"
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086 # a list of words

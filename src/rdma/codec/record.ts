@@ -69,7 +69,8 @@ export function readRecord<L extends Layout>(layout: L, bytes: Uint8Array, at: n
   for (const [name, field] of Object.entries(layout.fields)) {
     if (field.type === "bits") record[name] = getBits(bytes, at, field.bit, field.bits);
     else if (field.type === "wide") record[name] = u64(bytes, at + field.at);
-    else record[name] = bytes.slice(at + field.at, at + field.at + field.length);
+    // A copy in any case: the slice of a Buffer would be a view.
+    else record[name] = new Uint8Array(bytes.subarray(at + field.at, at + field.at + field.length));
   }
   return record as RecordOf<L>;
 }
@@ -91,12 +92,12 @@ export function writeRecord<L extends Layout>(
   }
 }
 
-/** The component mask that says which of the record's fields are given (IBA vol 1, 15.2.1). */
+/** The component mask that says which of the record's fields are given (IBA vol 1, 15.2.1). Fields without a bit are not in it. */
 export function componentMask<L extends Layout>(layout: L, values: Partial<RecordOf<L>>): bigint {
   let mask = 0n;
   for (const [name, { component, components = 1 }] of Object.entries(layout.fields)) {
     if ((values as Record<string, unknown>)[name] === undefined) continue;
-    if (component === undefined) throw new RangeError(`${name} cannot be asked for: it has no bit of the mask`);
+    if (component === undefined) continue;
     mask |= ((1n << BigInt(components)) - 1n) << BigInt(component);
   }
   return mask;

@@ -45,8 +45,8 @@ export function readSaHeader(bytes: Uint8Array, at: number): SaHeader {
 }
 
 /**
- * Writes all that follows the header of the MAD at `at`: RMPP and SM_Key as zero, the mask of the given fields, and the
- * record. RangeError for a value that its field cannot hold.
+ * Writes all that follows the header of the MAD at `at`: RMPP and SM_Key as zero, the mask of the given fields (of a
+ * record whose fields have no bits: zero), and the record. RangeError for a value that its field cannot hold.
  */
 export function writeSaBody<L extends Layout>(
   layout: L,

@@ -1,0 +1,140 @@
+// Owns asking the subnet administrator (IBA vol 1, 15): requests with their answers, retries, and the reports that it
+// sends of its own accord.
+import { MAD_BYTES, MadHeader, MANAGEMENT_CLASS, METHOD, readMadHeader, writeMadHeader } from "../codec/mad.ts";
+import { readRecord } from "../codec/record.ts";
+import type { Layout, RecordOf } from "../codec/record.ts";
+import { describeStatus, SA_ATTRIBUTE, SA_CLASS_VERSION, SA_DATA, writeSaBody } from "../codec/sa.ts";
+import { INFORM_INFO, MC_MEMBER_RECORD, NOTICE, PATH_RECORD } from "../codec/sa-records.ts";
+import type { McMemberRecord, Notice, PathRecord } from "../codec/sa-records.ts";
+import { askAgain } from "./ask-again.ts";
+import type { Patience } from "./ask-again.ts";
+import { FabricError } from "./management-port.ts";
+import type { ManagementPort } from "./management-port.ts";
+
+const PATIENCE: Patience = { timeoutMs: 1000, attempts: 4 };
+/** All ports, all types: the wildcards of a subscription (IBA vol 1, 13.4.8.3). */
+const ALL_16 = 0xffff;
+const ALL_PRODUCERS = 0xffffff;
+/** A report may take 4.096 µs · 2¹⁸ to be answered, about a second. */
+const RESPONSE_TIME = 18;
+
+interface Pending {
+  attribute: number;
+  answer: (mad: Uint8Array) => void;
+}
+
+/** A client of the administrator at one port. */
+export class SaClient {
+  /** Is called with every report; a subscription asks for them. */
+  onNotice: (notice: Notice) => void = () => {};
+  readonly #port: ManagementPort;
+  readonly #patience: Patience;
+  readonly #pending = new Map<number, Pending>();
+  /** The lower half of the next transaction's number. ibsim keeps 48 bits of the whole. */
+  #transaction: number;
+
+  constructor(port: ManagementPort, patience: Partial<Patience> = {}) {
+    this.#port = port;
+    this.#patience = { ...PATIENCE, ...patience };
+    // Answers to a client before this one must not be taken for ours.
+    this.#transaction = Math.floor(Math.random() * 2 ** 32);
+    port.onMad = (mad, slid) => this.#receive(mad, slid);
+  }
+
+  /** The way to a port, or to a multicast group. Rejects with FabricError: status 0x0300 says that there is none. */
+  async path(to: Uint8Array, more: Partial<PathRecord> = {}): Promise<PathRecord> {
+    const asked = { dgid: to, sgid: this.#port.gid, reversible: 1, pathCount: 1, ...more };
+    return await this.#ask(METHOD.get, SA_ATTRIBUTE.pathRecord, PATH_RECORD, asked);
+  }
+
+  /** The group, as its members share it. Rejects with FabricError: status 0x0300 says that there is none. */
+  async group(mgid: Uint8Array): Promise<McMemberRecord> {
+    return await this.#ask(METHOD.get, SA_ATTRIBUTE.mcMemberRecord, MC_MEMBER_RECORD, { mgid });
+  }
+
+  /**
+   * Makes the port a member; a full member (joinState 1) makes the group where there is none, if `more` has P_Key, Q_Key,
+   * service level, flow label and traffic class. What a membership has already is no error. Rejects with FabricError.
+   */
+  async join(mgid: Uint8Array, joinState: number, more: Partial<McMemberRecord> = {}): Promise<McMemberRecord> {
+    const asked = { mgid, portGid: this.#port.gid, joinState, ...more };
+    return await this.#ask(METHOD.set, SA_ATTRIBUTE.mcMemberRecord, MC_MEMBER_RECORD, asked);
+  }
+
+  /** Ends a membership. Rejects with FabricError: status 0x0200 says that there was none. */
+  async leave(mgid: Uint8Array, joinState: number): Promise<void> {
+    const asked = { mgid, portGid: this.#port.gid, joinState };
+    await this.#ask(METHOD.delete, SA_ATTRIBUTE.mcMemberRecord, MC_MEMBER_RECORD, asked);
+  }
+
+  /** Asks for reports of a trap: TRAP.groupCreated, TRAP.groupDeleted. Rejects with FabricError. */
+  async subscribe(trap: number): Promise<void> {
+    const all = { lidBegin: ALL_16, type: ALL_16, producerType: ALL_PRODUCERS };
+    const asked = { ...all, isGeneric: 1, subscribe: 1, trap, qpn: 1, responseTime: RESPONSE_TIME };
+    await this.#ask(METHOD.set, SA_ATTRIBUTE.informInfo, INFORM_INFO, asked);
+  }
+
+  async #ask<L extends Layout>(
+    method: number,
+    attribute: number,
+    layout: L,
+    values: Partial<RecordOf<L>>,
+  ): Promise<RecordOf<L>> {
+    const transaction = this.#transaction;
+    this.#transaction = (transaction + 1) >>> 0;
+    const mad = new Uint8Array(MAD_BYTES);
+    const header = Object.assign(new MadHeader(), { method, attribute, tidLow: transaction });
+    writeSaHeader(mad, header);
+    writeSaBody(layout, mad, 0, values);
+    const answer = await this.#exchange(mad, transaction, attribute);
+    const { status } = readHeader(answer);
+    if (status !== 0) throw new FabricError(`the subnet administrator says: ${describeStatus(status)}`, status);
+    return readRecord(layout, answer, SA_DATA);
+  }
+
+  async #exchange(mad: Uint8Array, transaction: number, attribute: number): Promise<Uint8Array> {
+    const { promise, resolve } = Promise.withResolvers<Uint8Array>();
+    this.#pending.set(transaction, { attribute, answer: resolve });
+    try {
+      const answer = await askAgain(this.#patience, promise, async () => {
+        // The manager may have moved since the last try, or have moved this port.
+        const { smLid } = await this.#port.place();
+        if (smLid !== 0) this.#port.send(mad, smLid);
+      });
+      if (answer !== undefined) return answer;
+    } finally {
+      this.#pending.delete(transaction);
+    }
+    const { timeoutMs, attempts } = this.#patience;
+    throw new FabricError(`the subnet administrator did not answer in ${timeoutMs * attempts} ms`);
+  }
+
+  #receive(mad: Uint8Array, slid: number): void {
+    if (mad.length !== MAD_BYTES) return;
+    const header = readHeader(mad);
+    if (header.managementClass !== MANAGEMENT_CLASS.sa) return;
+    if (header.answer) {
+      const pending = this.#pending.get(header.tidLow);
+      if (pending?.attribute === header.attribute) pending.answer(mad);
+      return;
+    }
+    if (header.method !== METHOD.report || header.attribute !== SA_ATTRIBUTE.notice) return;
+    // Unanswered, it would come again; the answer repeats it.
+    const answer = mad.slice();
+    writeSaHeader(answer, Object.assign(header, { answer: true }));
+    this.#port.send(answer, slid);
+    this.onNotice(readRecord(NOTICE, mad, SA_DATA));
+  }
+}
+
+function readHeader(mad: Uint8Array): MadHeader {
+  const header = new MadHeader();
+  readMadHeader(mad, 0, header);
+  return header;
+}
+
+function writeSaHeader(mad: Uint8Array, header: MadHeader): void {
+  header.managementClass = MANAGEMENT_CLASS.sa;
+  header.classVersion = SA_CLASS_VERSION;
+  writeMadHeader(mad, 0, header);
+}
