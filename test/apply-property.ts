@@ -41,6 +41,9 @@ const staticRoute = fc.oneof(
 const staticRule = fc.oneof(
   fc.record({ from: source, table }),
   fc.record({ from: source, table, priority }),
+  // A general one and specific ones under one priority: what a deletion does not state is no condition to the kernel.
+  fc.record({ table, priority, family: fc.constant("ipv4") }),
+  fc.record({ from: source, table, priority, mark: fc.integer({ min: 1, max: 2 }) }),
   fc.record({ to, action: fc.constantFrom("prohibit", "nop"), priority }),
   fc.record({ mark: fc.integer({ min: 1, max: 3 }), mask: fc.constant(0xff), table, family: fc.constant("both") }),
 );

@@ -2,7 +2,6 @@
 import type { Step } from "../../model/plan.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { AdoptStep } from "./adopt.ts";
-import { countConditions } from "../../plan/kinds/rule.ts";
 import type { RouteSocket } from "../netlink/client.ts";
 import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
@@ -10,7 +9,8 @@ import { LinkNames } from "./link-names.ts";
 import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
 import { observe, performSteps, specsOf } from "./perform-steps.ts";
 import { routeFromMessage, routeToMessage } from "./route-message.ts";
-import { ruleFromMessage, ruleToMessage } from "./rule-message.ts";
+import { performRuleSteps } from "./rule-deletion.ts";
+import { ruleFromMessage } from "./rule-message.ts";
 
 /** Routes of both families in all tables. */
 export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
@@ -39,34 +39,9 @@ export function ruleDriver(socket: RouteSocket): KindDriver<"rule"> {
     perform: (steps) =>
       inRuns(steps, {
         adopt: (run) => performRuleAdoptions(socket, run),
-        other: (run) => performSteps(socket, specificDeletesFirst(run), ruleRequests),
+        other: (run) => performRuleSteps(socket, run),
       }),
   };
-}
-
-/**
- * The steps with neighbouring deletions in an order in which each hits its own rule: to the kernel, what a deletion does
- * not state is no condition, so that of a general rule hits a more specific one that stands before it.
- */
-function specificDeletesFirst(steps: readonly Step[]): Step[] {
-  const conditions = (step: Step): number =>
-    step.action === "delete" && step.before.kind === "rule" ? countConditions(step.before.spec) : 0;
-  const ordered: Step[] = [];
-  let deletes: Step[] = [];
-  const flush = (): void => {
-    ordered.push(...deletes.toSorted((a, b) => conditions(b) - conditions(a)));
-    deletes = [];
-  };
-  for (const step of steps) {
-    if (step.action === "delete") {
-      deletes.push(step);
-      continue;
-    }
-    flush();
-    ordered.push(step);
-  }
-  flush();
-  return ordered;
 }
 
 /** Adoptions need answers between their requests, so they go to the kernel apart from the others, all in their order. */
@@ -101,12 +76,4 @@ function routeRequests(step: Step, links: LinkNames): Request[] {
   // Metrics tell no two routes apart, and the kernel clamps them: a delete that named what was asked for could miss.
   const { metrics: _, ...spec } = before;
   return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(spec, links) }];
-}
-
-function ruleRequests(step: Step): Request[] {
-  const { before, after } = specsOf("rule", step);
-  const requests: Request[] = [];
-  if (after) requests.push({ object: "rule", type: "new", flags: VERB.create, message: ruleToMessage(after) });
-  if (before) requests.push({ object: "rule", type: "delete", flags: 0, message: ruleToMessage(before) });
-  return requests;
 }
