@@ -11,6 +11,7 @@ import type { Intent } from "../plan/bind.ts";
 import { factsOf } from "../plan/facts.ts";
 import { followLinks } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
+import { findOverruled, overrulingPaths } from "../plan/overruled.ts";
 import { makePlan } from "../plan/plan.ts";
 import { ROLES } from "../roles/index.ts";
 import { noTrace, timed } from "./trace.ts";
@@ -62,7 +63,7 @@ export async function lookAndPlan(
   if (!composed.value || hasErrors(diagnostics)) return { diagnostics };
 
   // Which switches matter is known only now.
-  const paths = new Set(Object.keys(ledger.sysctls));
+  const paths = new Set([...Object.keys(ledger.sysctls), ...overrulingPaths(composed.value)]);
   for (const object of composed.value.objects) if (object.kind === "sysctl") paths.add(object.spec.path);
   const nftTables =
     composed.value.objects.some(({ kind }) => kind === "nftTable") ||
@@ -74,6 +75,7 @@ export async function lookAndPlan(
   ]);
   for (const object of [...values, ...tables]) observed.push(object);
   const snapshot: Snapshot = { links, observed };
+  diagnostics.push(...findOverruled(composed.value, values));
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
   return {
