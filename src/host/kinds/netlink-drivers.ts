@@ -9,6 +9,7 @@ import { LinkNames } from "./link-names.ts";
 import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
 import { observe, performSteps, specsOf } from "./perform-steps.ts";
 import { routeFromMessage, routeToMessage } from "./route-message.ts";
+import { withoutRepeats } from "./repeats.ts";
 import { performRuleSteps } from "./rule-deletion.ts";
 import { ruleFromMessage } from "./rule-message.ts";
 
@@ -19,7 +20,7 @@ export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
       const names = new LinkNames(links);
       const messages = await socket.listRoutes({}, signal);
       const specs = messages.map((message) => routeFromMessage(message, names));
-      return specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec));
+      return withoutRepeats(specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec)));
     },
     perform: (steps, links, signal) =>
       inRuns(steps, {
