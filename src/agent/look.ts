@@ -14,6 +14,7 @@ import type { Numbers } from "../plan/numbers.ts";
 import { findOverruled, overrulingPaths } from "../plan/overruled.ts";
 import { makePlan } from "../plan/plan.ts";
 import { ROLES } from "../roles/index.ts";
+import type { Role } from "../roles/role.ts";
 import { noTrace, timed } from "./trace.ts";
 import type { Trace } from "./trace.ts";
 
@@ -41,6 +42,7 @@ export async function lookAndPlan(
   host: Host,
   memory: Memory,
   trace: Trace = noTrace,
+  roles: readonly Role[] = ROLES,
 ): Promise<{ look?: Look; diagnostics: Diagnostic[] }> {
   const count = (list: unknown[]): { count: number } => ({ count: list.length });
   const links = await timed(trace, "links listed", () => host.links(), count);
@@ -56,7 +58,7 @@ export async function lookAndPlan(
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, tableNames);
 
-  const bound = bindIntent(config, facts, memory.numbers, ROLES);
+  const bound = bindIntent(config, facts, memory.numbers, roles);
   if (!bound.value) return { diagnostics: bound.diagnostics };
   const composed = composeIntent(bound.value);
   const diagnostics = [...bound.diagnostics, ...composed.diagnostics];
