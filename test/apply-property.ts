@@ -35,12 +35,22 @@ const staticRoute = fc.oneof(
   fc.record({ to, table, metric, type: fc.constantFrom("blackhole", "unreachable") }),
   fc.record({ to, table, metric, via: fc.constantFrom("172.16.0.1", "10.0.0.1", "172.16.34.77") }),
   fc.record({ to: fc.constant("fd09::/32"), link: fc.constantFrom("ib0", "ib1"), table, metric }),
+  // By an address that the file puts there, now with this length and now with that.
+  fc.record({
+    to: fc.constant("fd09::/32"),
+    link: fc.constantFrom("ib0", "ib1"),
+    table,
+    source: fc.constant("fd40::1"),
+  }),
   // Sometimes an address that nobody has, which the kernel refuses: the whole apply must be taken back.
   fc.record({ to, link, table, source: fc.constantFrom("172.16.34.1", "172.16.34.2", "10.0.0.5") }),
 );
 const staticRule = fc.oneof(
   fc.record({ from: source, table }),
   fc.record({ from: source, table, priority }),
+  // A general one and specific ones under one priority: what a deletion does not state is no condition to the kernel.
+  fc.record({ table, priority, family: fc.constant("ipv4") }),
+  fc.record({ from: source, table, priority, mark: fc.integer({ min: 1, max: 2 }) }),
   fc.record({ to, action: fc.constantFrom("prohibit", "nop"), priority }),
   fc.record({ mark: fc.integer({ min: 1, max: 3 }), mask: fc.constant(0xff), table, family: fc.constant("both") }),
 );

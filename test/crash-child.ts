@@ -1,9 +1,12 @@
 // Owns an apply that is killed: node test/crash-child.ts FILE STATE POINT PREFIX
 //
 // Effects are counted: every ledger write, numbers write and batch to the kernel has a point before it and one after
-// it. At POINT the process gets SIGKILL; with PREFIX above 0 the batch that begins there is sent up to that many steps
-// first. Not killed, it prints how many points there were. Without a FILE ("-") everything is removed.
+// it; every program that is run has one before, one while it runs, and one after. At POINT the process gets SIGKILL; with
+// PREFIX above 0 the batch that begins there is sent up to that many steps first. Not killed, it prints how many points
+// there were. Without a FILE ("-") everything is removed.
+import childProcess from "node:child_process";
 import { readFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { applyPlan } from "../src/agent/apply.ts";
 import type { Store } from "../src/agent/apply.ts";
 import { lookAndPlan } from "../src/agent/look.ts";
@@ -12,7 +15,8 @@ import type { Host, KindDriver } from "../src/host/host.ts";
 import { openHost } from "../src/host/kernel.ts";
 import { StateStore, statePaths } from "../src/host/ledger/store.ts";
 import type { Kind } from "../src/model/kinds.ts";
-import { ROLES } from "../src/roles/index.ts";
+import { noTrace } from "../src/agent/trace.ts";
+import { ROLES_AND_MARKER } from "./marker-role.ts";
 
 const [file = "-", state = "", point = "0", prefix = "0"] = process.argv.slice(2);
 let passed = 0;
@@ -64,10 +68,22 @@ const store: Store = {
   writeKnown: counted((known) => files.writeKnown(known)),
 };
 const config =
-  file === "-" ? { file, ranges: {}, sections: [] } : parseConfig(readFileSync(file, "utf8"), file, ROLES).value;
+  file === "-"
+    ? { file, ranges: {}, sections: [] }
+    : parseConfig(readFileSync(file, "utf8"), file, ROLES_AND_MARKER).value;
 if (!config) throw new Error("the file is wrong");
-const { look, diagnostics } = await lookAndPlan(config, host, await files.read());
+const { look, diagnostics } = await lookAndPlan(config, host, await files.read(), noTrace, ROLES_AND_MARKER);
 if (!look) throw new Error(JSON.stringify(diagnostics));
+// Counted from here on: what is run before only looks.
+const run = childProcess.execFile;
+childProcess.execFile = ((...words: Parameters<typeof run>) => {
+  pass();
+  const child = run(...words);
+  pass();
+  child.once("exit", pass);
+  return child;
+}) as typeof run;
+syncBuiltinESMExports();
 const { failed, notUndone } = await applyPlan(look, host, store);
 host.close();
 process.stdout.write(

@@ -230,6 +230,29 @@ export function testHostContract(open: () => Promise<Stage>): void {
       });
     });
 
+    test("a general rule that goes leaves the specific ones before it, and others' too", async () => {
+      await using stage = await open();
+      const { host } = stage;
+      const general = rule({ from: "0.0.0.0/0" });
+      const specific = [rule(), rule({ from: "172.16.34.2/32", mark: 7 }), rule({ oif: "ib0", from: "0.0.0.0/0" })];
+      const theirs = rule({ protocol: OTHERS });
+      const last = rule({ from: "172.16.34.9/32" });
+      const all = [specific[0], theirs, specific[1], specific[2], general, last] as RuleSpec[];
+      await perform(host, "rule", ...all.map((spec) => create("rule", spec)));
+      expect(await perform(host, "rule", remove("rule", general))).toEqual([undefined]);
+      const texts = (specs: unknown[]): string[] =>
+        specs.map((spec) => rulesOf("rule").compare(rulesOf("rule").normalize(spec as RuleSpec))).toSorted();
+      expect(texts(await listed(host, "rule", HEDDLE_PROTOCOL))).toEqual(texts([...specific, last]));
+      expect(await listed(host, "rule", OTHERS)).toEqual([rulesOf("rule").normalize(theirs)]);
+      // What is gone already is not looked for among the others.
+      expect(await perform(host, "rule", remove("rule", general))).toEqual([undefined]);
+      expect((await listed(host, "rule", HEDDLE_PROTOCOL)).length).toBe(4);
+      expect(await perform(host, "rule", ...[...specific, last].map((spec) => remove("rule", spec)))).toEqual(
+        Array.from({ length: 4 }, () => undefined),
+      );
+      expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([]);
+    });
+
     const cases: Record<string, RuleSpec> = {
       "by source": rule(),
       "of IPv6": rule({ family: 6, from: "fd00:16::1/128" }),

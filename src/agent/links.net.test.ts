@@ -165,3 +165,29 @@ test("routes of ours stay when the last IPv4 address of their link goes", async 
   expect(shown).toContain("10.2.0.0/16 dev ib0 table 9 proto 72");
   expect(await left(rest)).toEqual(NOTHING);
 });
+
+test("an address that gets another length keeps the sources of our routes, there and back", async () => {
+  const file = (length: number, more = ""): string => `
+version: 1
+links: { ib0: { addresses: ["fd00:16::1/${length}"] } }
+static:
+  s:
+    routes:
+      - { to: "fd01::/32", link: ib0, source: "fd00:16::1", table: 9 }
+      - { to: "fd02::/32", via: "fd00:16::9", link: ib0, source: "fd00:16::1" }
+      ${more}
+`;
+  await apply(file(64));
+  const sources = (): string[] => namespace.ip("-6 route show table all").match(/^fd0[12].* src fd00:16::1/gm) ?? [];
+  expect(sources()).toHaveLength(2);
+  const untouched = sorted(namespace.everything());
+  // The kernel refuses the last route, and all is taken back.
+  const refused = await apply(file(80, '- { to: "fd03::/32", via: "fd77::1", link: ib0 }'));
+  expect(refused.failed).toHaveLength(1);
+  expect(refused.notUndone).toEqual([]);
+  expect(sorted(namespace.everything())).toEqual(untouched);
+  expect((await apply(file(80))).failed).toEqual([]);
+  expect(namespace.ip("-6 addr show dev ib0")).toContain("fd00:16::1/80");
+  expect(sources()).toHaveLength(2);
+  expect(await left(file(80))).toEqual(NOTHING);
+});

@@ -14,10 +14,12 @@ import type { Intent } from "../plan/bind.ts";
 import { factsOf } from "../plan/facts.ts";
 import { followLinks } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
+import { findOverruled, overrulingPaths } from "../plan/overruled.ts";
 import { makePlan } from "../plan/plan.ts";
 import { recallOwners } from "../plan/recall-owners.ts";
 import type { KnownOwners } from "../plan/recall-owners.ts";
 import { ROLES } from "../roles/index.ts";
+import type { Role } from "../roles/role.ts";
 import { noTrace, timed } from "./trace.ts";
 import type { Trace } from "./trace.ts";
 
@@ -49,6 +51,7 @@ export async function lookAndPlan(
   host: Host,
   memory: Memory,
   trace: Trace = noTrace,
+  roles: readonly Role[] = ROLES,
 ): Promise<{ look?: Look; diagnostics: Diagnostic[] }> {
   const count = (list: unknown[]): { count: number } => ({ count: list.length });
   const links = await timed(trace, "links listed", () => host.links(), count);
@@ -60,19 +63,19 @@ export async function lookAndPlan(
     timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
-  const { owners, remember, socketMarks, said } = await askOwners(config, host, memory, trace);
+  const { owners, remember, socketMarks, said } = await askOwners(config, roles, host, memory, trace);
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks });
 
-  const bound = bindIntent(config, facts, memory.numbers, ROLES);
+  const bound = bindIntent(config, facts, memory.numbers, roles);
   if (!bound.value) return { diagnostics: [...said, ...bound.diagnostics] };
   const composed = composeIntent(bound.value);
   const diagnostics = [...said, ...bound.diagnostics, ...composed.diagnostics];
   if (!composed.value || hasErrors(diagnostics)) return { diagnostics };
 
   // Which switches matter is known only now.
-  const paths = new Set(Object.keys(ledger.sysctls));
+  const paths = new Set([...Object.keys(ledger.sysctls), ...overrulingPaths(composed.value)]);
   for (const object of composed.value.objects) if (object.kind === "sysctl") paths.add(object.spec.path);
   const objects = composed.value.objects;
   const concerns = (wanted: Kind): boolean =>
@@ -90,6 +93,7 @@ export async function lookAndPlan(
   ]);
   for (const object of [...values, ...tables, ...programs]) observed.push(object);
   const snapshot: Snapshot = { links, observed };
+  diagnostics.push(...findOverruled(composed.value, values));
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });
   return {
@@ -110,12 +114,13 @@ export async function lookAndPlan(
 /** Looks up whom the file names, and whether their sockets can be marked; nobody is asked where it names nobody. */
 async function askOwners(
   config: Config,
+  roles: readonly Role[],
   host: Host,
   memory: Memory,
   trace: Trace,
 ): Promise<{ owners: Owners; remember: KnownOwners; socketMarks: boolean; said: Diagnostic[] }> {
   const asked = config.sections.flatMap((section) => {
-    const names = ROLES.find(({ name }) => name === section.role)?.names?.(section);
+    const names = roles.find(({ name }) => name === section.role)?.names?.(section);
     return names ? [names] : [];
   });
   const all = (pick: keyof OwnerNames): string[] => [...new Set(asked.flatMap((names) => names[pick]))];

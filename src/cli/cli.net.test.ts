@@ -91,6 +91,26 @@ describe("a life", () => {
   });
 });
 
+test("a switch of the whole host that overrules one of a link is named, with its value", () => {
+  const all = (key: string, value: number): unknown =>
+    namespace.run("sysctl", "-qw", `net.ipv4.conf.all.${key}=${value}`);
+  writeFileSync(file(), "version: 1\nmultihome:\n  ib: { links: [ib0, ib1], rp_filter: strict }\n");
+  all("rp_filter", 0);
+  expect(heddle("plan").err).toBe("");
+  all("rp_filter", 1);
+  expect(heddle("plan").err).toBe("");
+  all("rp_filter", 2);
+  all("arp_ignore", 8);
+  const { code, err } = heddle("plan");
+  expect(code).toBe(2);
+  expect(err).toContain("warning: net.ipv4.conf.all.rp_filter is 2, which overrules what is asked of ib0, ib1");
+  expect(err).toContain("warning: net.ipv4.conf.all.arp_ignore is 8");
+  expect(err).toContain(`${file()}:3:`);
+  expect(heddle("apply").code).toBe(0);
+  expect(heddle("remove").code).toBe(0);
+  expect(namespace.run("cat", "/proc/sys/net/ipv4/conf/all/rp_filter")).toBe("2\n");
+});
+
 describe("routes beside the file", () => {
   const beside = "version: 1\nstatic:\n  far:\n    routes_from: far.routes\n";
 

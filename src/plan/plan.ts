@@ -5,6 +5,7 @@ import type { RuleAdoptions } from "./adopt.ts";
 import { isOurs } from "./ownership.ts";
 import { inOrderOfCreation } from "./compose.ts";
 import { rebuildRoutes } from "./emptied-links.ts";
+import { keepSources } from "./kept-sources.ts";
 import { fingerprint, isSameData } from "./kinds/canonical.ts";
 import { describeObject, rulesOf } from "./kinds/index.ts";
 import { Ground } from "./needs.ts";
@@ -35,7 +36,8 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
     .flatMap((observed) => planRemoval(observed, ledger));
   const surplus = creations.filter((step) => step.action === "delete");
   plan.steps = [...creations.filter((step) => step.action !== "delete"), ...surplus, ...removals];
-  return rebuildRoutes(plan, want, have.links, () => have.observed.filter((observed) => isOurs(observed, ledger)));
+  const findOurs = (): Observed[] => have.observed.filter((observed) => isOurs(observed, ledger));
+  return keepSources(rebuildRoutes(plan, want, have.links, findOurs), want, findOurs);
 }
 
 /** Among rules, those that are taken over come first and in the kernel's order, which decides among one priority. */

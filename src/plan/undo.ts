@@ -50,6 +50,7 @@ export function asObserved(desired: Desired): Observed {
   return { kind: desired.kind, spec: desired.spec, key: desired.key } as Observed;
 }
 
-function asDesired(observed: Observed): Desired {
+/** An object as somebody might have asked for it. */
+export function asDesired(observed: Observed): Desired {
   return { ...observed, needs: [], owners: [], from: [] };
 }

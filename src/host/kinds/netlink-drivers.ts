@@ -4,7 +4,6 @@ import type { Step } from "../../model/plan.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { AdoptStep } from "./adopt.ts";
-import { countConditions } from "../../plan/kinds/rule.ts";
 import type { RouteSocket } from "../netlink/client.ts";
 import { NLM_F } from "../netlink/constants.ts";
 import { VERB } from "../netlink/requests.ts";
@@ -13,6 +12,8 @@ import { LinkNames } from "./link-names.ts";
 import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
 import { observe, performSteps, specsOf } from "./perform-steps.ts";
 import { routeFromMessage, routeToMessage } from "./route-message.ts";
+import { withoutRepeats } from "./repeats.ts";
+import { performRuleSteps } from "./rule-deletion.ts";
 import { ruleFromMessage, ruleToMessage } from "./rule-message.ts";
 
 const { EEXIST } = constants.errno;
@@ -24,7 +25,7 @@ export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
       const names = new LinkNames(links);
       const messages = await socket.listRoutes({}, signal);
       const specs = messages.map((message) => routeFromMessage(message, names));
-      return specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec));
+      return withoutRepeats(specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec)));
     },
     perform: (steps, links, signal) =>
       inRuns(steps, {
@@ -44,7 +45,7 @@ export function ruleDriver(socket: RouteSocket): KindDriver<"rule"> {
     perform: (steps) =>
       inRuns(steps, {
         adopt: (run) => performRuleAdoptions(socket, run),
-        other: async (run) => beside(socket, await performSteps(socket, specificDeletesFirst(run), ruleRequests)),
+        other: async (run) => beside(socket, await performRuleSteps(socket, run)),
       }),
   };
 }
@@ -65,35 +66,13 @@ async function beside(socket: RouteSocket, results: readonly StepResult[]): Prom
   const answers = await performSteps(
     socket,
     again.map(({ step }) => step),
-    (step) => ruleRequests(step).map((request) => ({ ...request, flags: NLM_F.CREATE })),
+    (step) => {
+      const { after } = specsOf("rule", step);
+      return after ? [{ object: "rule", type: "new", flags: NLM_F.CREATE, message: ruleToMessage(after) }] : [];
+    },
   );
   const answered = new Map(again.map(({ step }, i) => [step, answers[i]]));
   return results.map((result) => answered.get(result.step) ?? result);
-}
-
-/**
- * The steps with neighbouring deletions in an order in which each hits its own rule: to the kernel, what a deletion does
- * not state is no condition, so that of a general rule hits a more specific one that stands before it.
- */
-function specificDeletesFirst(steps: readonly Step[]): Step[] {
-  const conditions = (step: Step): number =>
-    step.action === "delete" && step.before.kind === "rule" ? countConditions(step.before.spec) : 0;
-  const ordered: Step[] = [];
-  let deletes: Step[] = [];
-  const flush = (): void => {
-    ordered.push(...deletes.toSorted((a, b) => conditions(b) - conditions(a)));
-    deletes = [];
-  };
-  for (const step of steps) {
-    if (step.action === "delete") {
-      deletes.push(step);
-      continue;
-    }
-    flush();
-    ordered.push(step);
-  }
-  flush();
-  return ordered;
 }
 
 /** Adoptions need answers between their requests, so they go to the kernel apart from the others, all in their order. */
@@ -128,12 +107,4 @@ function routeRequests(step: Step, links: LinkNames): Request[] {
   // Metrics tell no two routes apart, and the kernel clamps them: a delete that named what was asked for could miss.
   const { metrics: _, ...spec } = before;
   return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(spec, links) }];
-}
-
-function ruleRequests(step: Step): Request[] {
-  const { before, after } = specsOf("rule", step);
-  const requests: Request[] = [];
-  if (after) requests.push({ object: "rule", type: "new", flags: VERB.create, message: ruleToMessage(after) });
-  if (before) requests.push({ object: "rule", type: "delete", flags: 0, message: ruleToMessage(before) });
-  return requests;
 }

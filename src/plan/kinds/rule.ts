@@ -1,7 +1,7 @@
 // Owns the rules of the kind "rule". A rule has no name: everything that it matches and does is its key.
 import { defaultPrefix, shortPrefix } from "../../model/ip.ts";
 import type { NumberRange, RuleSpec } from "../../model/kinds.ts";
-import { canonicalText } from "./canonical.ts";
+import { canonicalText, isSameData } from "./canonical.ts";
 import type { KindRules } from "./kind-rules.ts";
 import { tableName } from "./route.ts";
 
@@ -83,9 +83,7 @@ export function deletionHits(deleted: RuleSpec, other: RuleSpec): boolean {
     return false;
   }
   if (deleted.protocol !== 0 && deleted.protocol !== other.protocol) return false;
-  return CONDITIONS.every(
-    (field) => deleted[field] === undefined || JSON.stringify(deleted[field]) === JSON.stringify(other[field]),
-  );
+  return CONDITIONS.every((field) => deleted[field] === undefined || isSameData(deleted[field], other[field]));
 }
 
 /** How many conditions a message about the rule states. One that could hit another states fewer. */
