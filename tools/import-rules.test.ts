@@ -70,7 +70,7 @@ describe.each(rooms.map((room) => [room.files.join(), room] as const))("%s", (fi
 test.each(["Date.now()", "Math.random()", "process.pid", "performance.now()", "setTimeout(() => 1, 1)"])(
   "pure rooms have no %s",
   (expression) => {
-    for (const room of ["model", "config", "roles", "plan", "import", "export", "doctor"]) {
+    for (const room of ["model", "config", "roles", "plan", "import", "export", "install", "doctor"]) {
       expect(lint(`src/${room}/impure.ts`, `export const x: unknown = ${expression};\n`)).toHaveLength(1);
     }
   },
