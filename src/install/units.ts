@@ -22,7 +22,7 @@ const AFTER = "network-online.target nss-user-lookup.target sssd.service openibd
 const BEFORE = "remote-fs-pre.target lnet.service slurmd.service";
 
 /** Puts the last confirmed file in force, once, before anything that uses the fabrics begins. */
-export function bootUnit({ program }: UnitChoices): string {
+export function bootUnit(choices: UnitChoices): string {
   return `${INSTALL_MARK}
 [Unit]
 Description=Policy routing as of the last confirmed file (heddle)
@@ -33,11 +33,11 @@ Before=heddle-routing.target ${BEFORE}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=${execWord(program)} apply --boot
+ExecStart=${execWord(choices.program)} apply --boot
 # 3: all that can be made is made, and something waits for its link.
 SuccessExitStatus=3
 TimeoutStartSec=90
-${confinement("")}
+${confinement(rightsOf(choices))}
 [Install]
 WantedBy=multi-user.target
 `;
@@ -75,7 +75,7 @@ ExecStart=${execWord(choices.program)} agent
 WatchdogSec=30
 Restart=always
 RestartSec=1
-${confinement(choices.olderKernel ? " CAP_SYS_ADMIN CAP_SYS_RESOURCE" : "")}
+${confinement([...rightsOf(choices), "CAP_NET_RAW"])}
 [Install]
 WantedBy=multi-user.target
 `;
@@ -95,11 +95,19 @@ ${lines.join("\n")}
 }
 
 /**
- * The least that works: the state directories and iproute2's names can be written, of root's rights those over the
- * network and BPF are left. What cannot be had: ProtectKernelTunables (switches are below /proc/sys) and
+ * What is left of root's rights: over the network, and for BPF what the kernel asks for (5.8 and later; before, it knew no
+ * right of its own for that). The agent's probes need CAP_NET_RAW as well.
+ */
+function rightsOf({ olderKernel }: UnitChoices): string[] {
+  const bpf = olderKernel ? ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"] : ["CAP_BPF", "CAP_PERFMON"];
+  return ["CAP_NET_ADMIN", ...bpf];
+}
+
+/**
+ * The least that works: the state directories and iproute2's names can be written. What cannot be had: ProtectKernelTunables (switches are below /proc/sys) and
  * MemoryDenyWriteExecute (V8 compiles).
  */
-function confinement(moreRights: string): string {
+function confinement(rights: readonly string[]): string {
   return `RuntimeDirectory=heddle
 RuntimeDirectoryPreserve=yes
 StateDirectory=heddle
@@ -118,7 +126,7 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6 AF_PACKET
 SystemCallArchitectures=native
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_BPF CAP_PERFMON${moreRights}
+CapabilityBoundingSet=${rights.join(" ")}
 LimitMEMLOCK=infinity
 UMask=0022
 `;

@@ -205,7 +205,11 @@ async function linksOfFile(context: Context, session: Session): Promise<string[]
   if (!(await isThere(context.options.file))) return undefined;
   const { config } = await context.readConfig();
   const { look } = config ? await lookAndPlan(config, session.host, session.memory, session.trace) : {};
-  return look?.want.objects.flatMap((object) => linksOf(object, look.want.objects));
+  if (!look) return undefined;
+  const { want, intent } = look;
+  // A link that has no address yet has no objects, and a table all the same.
+  const claimed = intent.sections.flatMap(({ view }) => Object.keys(view.tables));
+  return [...claimed, ...want.objects.flatMap((object) => linksOf(object, want.objects))];
 }
 
 function isOlderKernel(text: string): boolean {
