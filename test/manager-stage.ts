@@ -39,7 +39,7 @@ export class ManagerStage implements AsyncDisposable {
     mkdirSync(join(place, "tree"), { recursive: true });
     const inside = [`--net=/proc/${process.pid}/fd/${namespace.fd}`, "--", "unshare", "--mount", "--"];
     const words = [...inside, join(root, "test/stage.sh"), join(place, "tree")];
-    const holder = spawn("nsenter", words, { stdio: ["ignore", "pipe", "inherit"] });
+    const holder = spawn("nsenter", words, { stdio: ["pipe", "pipe", "inherit"] });
     const [first] = (await Promise.race([once(holder.stdout, "data"), once(holder, "exit")])) as [Buffer | number];
     if (!String(first).startsWith("ready")) throw new Error("the stage could not be set");
     return new ManagerStage(place, holder);
@@ -69,7 +69,8 @@ export class ManagerStage implements AsyncDisposable {
 
   /** Starts a program that goes on until it is stopped, or the stage is taken down. What it says is kept. */
   start(program: string, words: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Running {
-    const child = spawn("nsenter", this.#words(program, words), {
+    // Nobody is left behind when the test itself is ended.
+    const child = spawn("nsenter", this.#words("setpriv", ["--pdeathsig", "KILL", program, ...words]), {
       cwd: "/",
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],

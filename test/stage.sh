@@ -1,7 +1,7 @@
 #!/bin/sh
 # Owns the stage on which a test runs another network manager: usr, etc, run, var/lib and sys of its own, in the network
 # namespace that it is started in. Usage, in a mount namespace of one's own: stage.sh TREE, where TREE has the files to lay
-# over etc and usr. Says "ready" and stays until it is ended. The managers are those that tools/managers.sh unpacked.
+# over etc and usr. Says "ready" and stays until its input ends. The managers are those that tools/managers.sh unpacked.
 set -eu
 tree=$1
 managers=$(dirname "$(readlink -f "$0")")/../build/managers/root
@@ -30,4 +30,4 @@ ldconfig -X
 # Managers ask udev about each link where /sys can be written to.
 mount -t sysfs -o ro sysfs /sys
 echo ready
-exec sleep infinity
+exec cat >/dev/null

@@ -80,6 +80,7 @@ test.each(["Date.now()", "Math.random()", "process.pid", "performance.now()", "s
       "import",
       "export",
       "explain",
+      "install",
       "doctor",
       "rdma/codec",
       "rdma/decode",

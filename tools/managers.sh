@@ -13,7 +13,7 @@ log=$place/log
 trap 'cat "$log" >&2' EXIT
 
 # Those, and of what they need what this machine has not.
-wanted='systemd netplan.io network-manager ifupdown dbus-daemon'
+wanted='systemd netplan.io network-manager ifupdown networkd-dispatcher dbus-daemon'
 list() {
   # shellcheck disable=SC2086 # a list of words
   apt-get -s -o Debug::NoLocking=1 install --no-install-recommends $wanted 2>>"$log" | awk '/^Inst / { print $2 }'

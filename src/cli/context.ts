@@ -128,9 +128,8 @@ export class Context {
     return Object.fromEntries([...this.#sources].filter(([path]) => path !== this.options.file));
   }
 
-  /** Reads and checks the file. `config` is absent when the diagnostics hold errors. */
-  async readConfig(): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
-    const file = this.options.file;
+  /** Reads and checks the file, or another one. `config` is absent when the diagnostics hold errors. */
+  async readConfig(file = this.options.file): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
     let text: string;
     try {
       const { size } = await stat(file);

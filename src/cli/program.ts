@@ -4,6 +4,7 @@ import { EXPORT_FORMATS } from "../export/exported.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { ImportOptions } from "./commands/import.ts";
+import type { InstallOptions } from "./commands/install.ts";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -79,6 +80,7 @@ export async function runCommandLine(words: readonly string[], version: string):
     .command("apply")
     .description("make this host as the file says")
     .option("--plan <file>", "do what a saved plan says, or nothing if the host has changed since")
+    .option("--boot", "as the boot unit and hooks do: the last confirmed file, or the file where none is confirmed")
     .action(async (options: { plan?: string }) => {
       const { apply } = await import("./commands/apply.ts");
       exit = await apply(new Context(program.opts<GlobalOptions>()), options);
@@ -152,6 +154,30 @@ export async function runCommandLine(words: readonly string[], version: string):
     .action(async (options: ExportOptions) => {
       const { exportRouting } = await import("./commands/export.ts");
       exit = await exportRouting(new Context(program.opts<GlobalOptions>()), options);
+    });
+
+  program
+    .command("install")
+    .description("have systemd run the agent on this host, or with --one-shot apply at boot and as links come up")
+    .option("--one-shot", "no agent: a unit at boot, and hooks of the network managers")
+    .option("--root <directory>", "install below another root, as for an image; systemd is not asked", "/")
+    .option("--cpus <list>", "CPUs that the agent may use: 0,1")
+    .option("--memory <size>", "memory that the agent may use: 64M")
+    .option("--program <path>", "where heddle is on the host, when it is not the one that runs now")
+    .option("--dry-run", "show what would be done")
+    .option("--force", "replace files that are not heddle's, or that somebody changed")
+    .action(async (options: InstallOptions) => {
+      const { install } = await import("./commands/install.ts");
+      exit = await install(new Context(program.opts<GlobalOptions>()), options);
+    });
+  program
+    .command("uninstall")
+    .description("take away what install placed; the routing stays until `heddle remove`")
+    .option("--root <directory>", "below which root it was installed", "/")
+    .option("--dry-run", "show what would be done")
+    .action(async (options: InstallOptions) => {
+      const { uninstall } = await import("./commands/install.ts");
+      exit = await uninstall(new Context(program.opts<GlobalOptions>()), options);
     });
 
   if (words.includes("lab")) {

@@ -7,7 +7,7 @@ import { MARK } from "../../export/common.ts";
 import { exportFiles } from "../../export/index.ts";
 import { readManagers } from "../../host/managers/read.ts";
 import { readText } from "../../host/picture/files.ts";
-import { placeFile } from "../../host/placed/place.ts";
+import { place } from "../../host/placed/place.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import { hasErrors } from "../../model/diagnostic.ts";
 import type { Facts, LinkFact } from "../../model/facts.ts";
@@ -102,7 +102,7 @@ async function write(directory: string, files: readonly ExportedFile[], force: b
     if (!replaceable && !force) inTheWay.push(fileInTheWay(join(directory, path)));
   }
   if (hasErrors(inTheWay)) return inTheWay;
-  for (const { path, mode, text } of files) await placeFile(directory, { path, mode, text });
+  for (const { path, mode, text } of files) await place(directory, { path, mode, text });
   return [];
 }
 

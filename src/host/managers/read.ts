@@ -1,12 +1,10 @@
 // Owns the question which network manager has which link of this host.
 import type { LinkFact } from "../../model/facts.ts";
 import type { Family } from "../../model/ip.ts";
+import type { ManagerName } from "../../model/manager.ts";
 import { readNames, readText } from "../picture/files.ts";
 import { isNetworkManagers, netplanPlaces, networkdFile, stanzasOfInterfaces } from "./texts.ts";
 import type { NetplanPlace } from "./texts.ts";
-
-/** The network managers that heddle knows how to live with. */
-export type ManagerName = "networkd" | "networkmanager" | "ifupdown";
 
 /** What managers say of the links. */
 export interface Managers {

@@ -1,0 +1,48 @@
+// Owns the proof that a host which boots has its routing before jobs can begin, with the real systemd from its first
+// process on, and that the units leave heddle enough rights and no more.
+import { expect, test } from "vitest";
+import { BootMachine } from "../../test/boot-machine.ts";
+
+test("the routing stands before slurmd begins", { timeout: 120_000 }, async () => {
+  await using machine = await BootMachine.boot();
+  const boot = machine.run("systemctl", "show", "-P", "Result", "-P", "ActiveState", "heddle-boot.service");
+  expect(boot.out.split("\n"), machine.run("journalctl", "-u", "heddle-boot").out).toContain("success");
+  expect(machine.run("cat", "/run/slurmd-saw").out).toContain("from 172.16.34.1 lookup heddle-ib-ib0 proto 72");
+  expect(machine.run("systemctl", "is-active", "heddle-routing.target").out).toBe("active\n");
+  expect(machine.run("systemctl", "--failed", "--quiet").out).toBe("");
+  // No ordering cycle was broken up to get here.
+  expect(machine.run("journalctl", "--grep", "ordering cycle", "--quiet").out).toBe("");
+  expect(machine.run("/bin/sh", "-c", "ls /var/lib/heddle /run/heddle /etc/iproute2/rt_tables.d").out).toContain(
+    "numbers.json",
+  );
+
+  // Right over the network is the one that all of this needs, and needs.
+  const restartWith = (capabilities: string): string => {
+    const lines = `[Service]\\nCapabilityBoundingSet=\\nCapabilityBoundingSet=${capabilities}\\n`;
+    const dropIn = "/run/systemd/system/heddle-boot.service.d";
+    machine.run("/bin/sh", "-c", `mkdir -p ${dropIn}; printf '${lines}' >${dropIn}/test.conf; systemctl daemon-reload`);
+    machine.run("ip", "rule", "del", "from", "172.16.34.1");
+    machine.run("systemctl", "restart", "heddle-boot.service");
+    return machine.run("systemctl", "is-active", "heddle-boot.service").out.trim();
+  };
+  expect(restartWith("CAP_NET_ADMIN")).toBe("active");
+  expect(machine.run("ip", "rule").out).toContain("from 172.16.34.1 lookup");
+  expect(restartWith("CAP_NET_RAW CAP_BPF CAP_PERFMON CAP_SYS_ADMIN")).toBe("failed");
+  expect(restartWith("CAP_NET_ADMIN")).toBe("active");
+
+  // A target that others require does not stand when the file is wrong.
+  machine.run("/bin/sh", "-c", "echo 'version: 7' >/etc/heddle/heddle.yaml; systemctl restart heddle-boot.service");
+  expect(machine.run("systemctl", "is-active", "heddle-boot.service").out).toBe("failed\n");
+  expect(machine.run("systemctl", "start", "heddle-routing.target").code).not.toBe(0);
+});
+
+test(
+  "without the boot unit slurmd begins on a host without routing: the test above can fail",
+  { timeout: 120_000 },
+  async () => {
+    await using machine = await BootMachine.boot({ WITHOUT_HEDDLE: "1" });
+    const saw = machine.run("cat", "/run/slurmd-saw").out;
+    expect(saw).toContain("from all lookup main");
+    expect(saw).not.toContain("proto 72");
+  },
+);

@@ -1,0 +1,148 @@
+// Owns the units of systemd that run heddle (systemd.unit(5), systemd.service(5), systemd.exec(5)).
+
+/** How heddle shall run. */
+export interface UnitChoices {
+  /** Absolute path of the program, as the host will have it. */
+  program: string;
+  /** CPUs that the agent may use, as CPUAffinity= has them: "0 2-3". */
+  cpus?: string;
+  /** Bytes that the agent may use, as MemoryMax= has them: "64M". */
+  memory?: string;
+  /** The kernel is older than 5.8, where BPF asks for CAP_SYS_ADMIN. */
+  olderKernel: boolean;
+}
+
+/** The first line of everything that an installation places. */
+export const INSTALL_MARK = "# Made by heddle: `heddle install`. Changes belong into a drop-in (systemctl edit).";
+
+/** Users of `egress` come from sssd; links from openibd and the RDMA modules. Units that are not there do not matter. */
+const AFTER = "network-online.target nss-user-lookup.target sssd.service openibd.service rdma.service rdma-hw.target";
+
+/** Who must not begin before the routing stands: mounts over the fabric, LNet, jobs. */
+const BEFORE = "remote-fs-pre.target lnet.service slurmd.service";
+
+/** Puts the last confirmed file in force, once, before anything that uses the fabrics begins. */
+export function bootUnit(choices: UnitChoices): string {
+  return `${INSTALL_MARK}
+[Unit]
+Description=Policy routing as of the last confirmed file (heddle)
+Wants=network-online.target nss-user-lookup.target remote-fs-pre.target
+After=${AFTER}
+Before=heddle-routing.target ${BEFORE}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=${execWord(choices.program)} apply --boot
+# 3: all that can be made is made, and something waits for its link.
+SuccessExitStatus=3
+TimeoutStartSec=90
+${confinement(rightsOf(choices))}
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** What units order themselves behind, or require, that must not run without the routing. */
+export function routingTarget(): string {
+  return `${INSTALL_MARK}
+# Units that must not run unless the routing stands say: Requires=heddle-routing.target, After=heddle-routing.target.
+[Unit]
+Description=The policy routing of this host stands (heddle)
+Requires=heddle-boot.service
+After=heddle-boot.service
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** Keeps the routing as long as the host runs. */
+export function agentUnit(choices: UnitChoices): string {
+  return `${INSTALL_MARK}
+[Unit]
+Description=Keeps the policy routing of this host (heddle)
+Wants=network-online.target heddle-boot.service
+After=heddle-boot.service ${AFTER}
+Before=lnet.service slurmd.service
+# It comes back however often it has to.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=${execWord(choices.program)} agent
+WatchdogSec=30
+Restart=always
+RestartSec=1
+${confinement([...rightsOf(choices), "CAP_NET_RAW"])}
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** The agent's share of the machine, in a drop-in of its own. */
+export function limitsDropIn({ cpus, memory }: UnitChoices): string | undefined {
+  if (cpus === undefined && memory === undefined) return undefined;
+  const lines = [
+    ...(cpus === undefined ? [] : [`CPUAffinity=${cpus}`]),
+    ...(memory === undefined ? [] : [`MemoryMax=${memory}`]),
+  ];
+  return `${INSTALL_MARK.replace("Changes belong into a drop-in (systemctl edit).", "Its options --cpus and --memory.")}
+[Service]
+${lines.join("\n")}
+`;
+}
+
+/**
+ * What is left of root's rights: over the network, and for BPF what the kernel asks for (5.8 and later; before, it knew no
+ * right of its own for that). The agent's probes need CAP_NET_RAW as well.
+ */
+function rightsOf({ olderKernel }: UnitChoices): string[] {
+  const bpf = olderKernel ? ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"] : ["CAP_BPF", "CAP_PERFMON"];
+  return ["CAP_NET_ADMIN", ...bpf];
+}
+
+/**
+ * The least that works: the state directories and iproute2's names can be written. What cannot be had: ProtectKernelTunables (switches are below /proc/sys) and
+ * MemoryDenyWriteExecute (V8 compiles).
+ */
+function confinement(rights: readonly string[]): string {
+  return `RuntimeDirectory=heddle
+RuntimeDirectoryPreserve=yes
+StateDirectory=heddle
+ReadWritePaths=-/etc/iproute2
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateTmp=yes
+ProtectControlGroups=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectClock=yes
+ProtectHostname=yes
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6 AF_PACKET
+SystemCallArchitectures=native
+CapabilityBoundingSet=${rights.join(" ")}
+LimitMEMLOCK=infinity
+UMask=0022
+`;
+}
+
+/** Foreign routes and rules stay when networkd begins or configures a link anew (networkd.conf(5); systemd 249 and later). */
+export function networkdDropIn(): string {
+  return `# Made by heddle: \`heddle install\`. Without it networkd deletes routes and rules that it did not make.
+[Network]
+ManageForeignRoutes=no
+ManageForeignRoutingPolicyRules=no
+`;
+}
+
+/** A word of ExecStart=: quoted, its specifiers and variables taken for what they are (systemd.service(5)). */
+function execWord(path: string): string {
+  const escaped = path.replaceAll("%", "%%").replaceAll("$", "$$$$");
+  return /^[A-Za-z0-9_./%$+@-]+$/.test(escaped) ? escaped : `"${escaped.replace(/["\\]/g, String.raw`\$&`)}"`;
+}
