@@ -12,7 +12,7 @@ import type { Step } from "../model/plan.ts";
 import { KERNEL_PROTOCOL } from "../model/protocol.ts";
 import { withAddress, withoutAddress } from "../plan/expected-links.ts";
 import { rulesOf } from "../plan/kinds/index.ts";
-import { linkMarks } from "./hops.ts";
+import { linkMarks, waysOf } from "./hops.ts";
 import type { Routing } from "./routing.ts";
 
 /** A picture whose parts may change. */
@@ -37,7 +37,12 @@ export function afterSteps<R extends Routing>(routing: R, steps: readonly Step[]
   }
   // Rules of one priority stand in the order in which they came.
   draft.rules.sort((a, b) => a.family - b.family || a.priority - b.priority);
-  return { ...routing, ...draft };
+  const after = { ...routing, ...draft };
+  // The kernel tells with a route the hops that its nexthop object has.
+  const routes = after.routes.map((route) =>
+    route.nexthop === undefined ? route : { ...route, hops: waysOf(after, { ...route, hops: [] }).hops },
+  );
+  return { ...after, routes };
 }
 
 /** The objects but those that steps take away or replace; of several that are equal, as many as there are steps. */

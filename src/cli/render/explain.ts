@@ -128,7 +128,7 @@ function renderAgain(way: Way, routing: Routing, measure: Measure, paint: Paint)
   const same = sayWay({ ...again, verdict: withoutSource(again) }) === sayWay({ ...way, verdict: withoutSource(way) });
   const who = packet.to.includes(":")
     ? "With no way without a source, it is asked again"
-    : "A connection (TCP) asks again";
+    : "A connecting socket asks again";
   const title = `${who} with source ${again.packet.from}`;
   if (same) return counts || measure === "full" ? ["", `  ${title}: the same.`] : [];
   const told = counts ? [] : [`  ${paint("yellow", "!")} ${harmless(`${title}, and ${sayWay(again)}`)}`];
