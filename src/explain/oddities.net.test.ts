@@ -1,4 +1,5 @@
 // Owns the proof of what the kernel does that nobody would guess, each with a set-up that random ones rarely hit.
+import { release } from "node:os";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { compareOne } from "../../test/explain-compare.ts";
 import { TestNamespace } from "../../test/namespace.ts";
@@ -114,26 +115,22 @@ test("IPv6 sources are chosen by RFC 6724 as the kernel has it", async () => {
   namespace.ip("-6 route add default via fe80::9 dev a0");
   namespace.ip("-6 route add 2001:db8:77::/48 dev b0");
   const to = [
-    ...[
-      "2001:db8:5::9",
-      "2001:db8:6:9::1",
-      "2001:db8:7::77",
-      "2001:db8:77::1",
-      "2001:db8:5::2",
-      "2a00:1::9",
-      "2a00:2::9",
-    ],
-    ...[
-      "fd00:5::77",
-      "fd77::1",
-      "2002:1::1",
-      "fec0:1::1",
-      "fe80::9",
-      "::ffff:10.0.0.1",
-      "2001:10::1",
-      "2001:0:1::1",
-      "::1",
-    ],
+    "2001:db8:5::9",
+    "2001:db8:6:9::1",
+    "2001:db8:7::77",
+    "2001:db8:77::1",
+    "2001:db8:5::2",
+    "2a00:1::9",
+    "2a00:2::9",
+    "fd00:5::77",
+    "fd77::1",
+    "2002:1::1",
+    "fec0:1::1",
+    "fe80::9",
+    "::ffff:10.0.0.1",
+    "2001:10::1",
+    "2001:0:1::1",
+    "::1",
   ];
   const found = await ways(
     ...to.map((address) => ({ to: address })),
@@ -168,7 +165,12 @@ test("since 6.16 the hop whose own source the packet has goes before the others"
     destinationPort: 9,
   }));
   const found = await ways(...packets);
-  expect(new Set(found.map(sayLast))).toEqual(new Set(["leaves by b0 via 10.1.0.9"]));
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  const prefers = major > 6 || (major === 6 && minor >= 16);
+  const expected = prefers
+    ? "leaves by b0 via 10.1.0.9"
+    : "leaves by a0 via 10.0.0.9 (50 %) or by b0 via 10.1.0.9 (50 %), as its hash says";
+  expect(new Set(found.map(sayLast))).toEqual(new Set([expected]));
 });
 
 test("while no rule was ever added, a longer prefix of main goes before one of local", async () => {
