@@ -54,6 +54,7 @@ build/bench-run: bench/run.c
 
 bench: build build/bench-run ## measure, a few minutes; `make bench QUICK=1` for a glance
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
+	@tools/in-namespace.sh node bench/explain.ts $(if $(QUICK),--quick)
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

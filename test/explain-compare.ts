@@ -9,6 +9,7 @@ import type { Way } from "../src/explain/verdict.ts";
 import { isUntouched } from "../src/explain/walk.ts";
 import { wayOf } from "../src/explain/way.ts";
 import { HostError } from "../src/host/error.ts";
+import type { RouteSocket } from "../src/host/netlink/client.ts";
 import type { Question } from "../src/host/netlink/lookup.ts";
 import type { RouteMessage } from "../src/host/netlink/route.ts";
 import { familyOf } from "../src/model/ip.ts";
@@ -34,17 +35,29 @@ export function newTally(): Tally {
 /** Asks the kernel and explain about so many packets. */
 export async function compare(world: World, picture: HostPicture, count: number, tally: Tally): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const packet = world.packet();
-    const [match, plain] = [await ask(world, picture, packet, true), await ask(world, picture, packet, false)];
-    const way = lookUpWay(picture, packet);
+    const { way, difference } = await compareOne(world.socket, picture, world.packet());
     tally.packets++;
     note(tally, way);
-    // The hash decides whether the rule wants the answer: either may be.
-    if (way.walk.steps.some(({ outcome }) => outcome.is === "answered" && outcome.partly)) continue;
-    const difference = differenceOf(picture, way, match, plain);
-    if (difference === undefined) continue;
-    tally.differences.push(tell(picture, way, difference, match, plain));
+    if (difference !== undefined) tally.differences.push(difference);
   }
+}
+
+/** Asks about one packet. `difference` tells all that is needed to see who is right, as JSON; absent where both agree. */
+export async function compareOne(
+  socket: RouteSocket,
+  picture: HostPicture,
+  packet: Packet,
+): Promise<{ way: Way; plain: RouteMessage | string; difference?: string }> {
+  const [match, plain] = [await ask(socket, picture, packet, true), await ask(socket, picture, packet, false)];
+  const way = lookUpWay(picture, packet);
+  // The hash decides whether the rule wants the answer: either may be.
+  const partly = way.walk.steps.some(({ outcome }) => outcome.is === "answered" && outcome.partly);
+  const difference = partly ? undefined : differenceOf(picture, way, match, plain);
+  return {
+    way,
+    plain,
+    ...(difference === undefined ? {} : { difference: tell(picture, way, difference, match, plain) }),
+  };
 }
 
 /** All that is needed to see who is right, as JSON. */
@@ -74,7 +87,12 @@ function lookUpWay(picture: HostPicture, asked: Packet): Way {
 }
 
 /** The kernel's answer, or the name of its refusal. */
-async function ask(world: World, picture: HostPicture, packet: Packet, match: boolean): Promise<RouteMessage | string> {
+async function ask(
+  socket: RouteSocket,
+  picture: HostPicture,
+  packet: Packet,
+  match: boolean,
+): Promise<RouteMessage | string> {
   const index = (name: string): number => indexOf(picture).links.get(name)?.index ?? 0;
   const { to, from, iif, oif, mark, uid, tos, ipProtocol, sourcePort, destinationPort } = packet;
   const question: Question = {
@@ -91,7 +109,7 @@ async function ask(world: World, picture: HostPicture, packet: Packet, match: bo
     ...(destinationPort === undefined ? {} : { destinationPort }),
   };
   try {
-    return await world.socket.lookUp(question);
+    return await socket.lookUp(question);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     return error.code;

@@ -1,4 +1,5 @@
 // Owns the options that describe a packet: from words to a packet of a host, with all that is wrong with them.
+import type { Sender } from "../explain/marks.ts";
 import type { Packet } from "../explain/packet.ts";
 import { PROTOCOLS } from "../explain/say.ts";
 import { indexOf } from "../explain/routing.ts";
@@ -22,13 +23,6 @@ export interface PacketOptions {
   sport?: string;
   dport?: string;
   tos?: string;
-}
-
-/** Who sends a packet, as far as marks depend on it. */
-export interface Sender {
-  uid: number;
-  gid?: number;
-  cgroup?: string;
 }
 
 /** A packet, and who sends it where this host does. */

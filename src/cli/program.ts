@@ -63,16 +63,20 @@ export async function runCommandLine(words: readonly string[], version: string):
         exit = await run(new Context(program.opts<GlobalOptions>()));
       });
   };
-  command(
-    "check",
-    "say whether the file is right, whatever host it is for",
-    async () => (await import("./commands/check.ts")).check,
-  );
+  program
+    .command("check")
+    .description("say whether the file is right, whatever host it is for")
+    .option("--facts <file...>", "for the hosts of these facts files too; stops at the first that it would break")
+    .action(async (options: { facts?: string[] }) => {
+      const { check } = await import("./commands/check.ts");
+      exit = await check(new Context(program.opts<GlobalOptions>()), options);
+    });
   program
     .command("plan")
     .description("show what would change on this host")
-    .option("--out <file>", "save the plan, to apply exactly that later")
-    .action(async (options: { out?: string }) => {
+    .addOption(new Option("--out <file>", "save the plan, to apply exactly that later").conflicts("facts"))
+    .option("--facts <file...>", "for the hosts of these facts files, instead of this one")
+    .action(async (options: { out?: string; facts?: string[] }) => {
       const { plan } = await import("./commands/plan.ts");
       exit = await plan(new Context(program.opts<GlobalOptions>()), options);
     });
@@ -107,6 +111,15 @@ export async function runCommandLine(words: readonly string[], version: string):
     });
 
   program
+    .command("facts")
+    .description("write what this host has, as one JSON document, to plan and explain elsewhere; needs no file")
+    .option("-o, --output <file>", "write to a file instead of standard output")
+    .action(async (options: { output?: string }) => {
+      const { facts } = await import("./commands/facts.ts");
+      exit = await facts(new Context(program.opts<GlobalOptions>()), options);
+    });
+
+  program
     .command("explain")
     .description("tell which way a packet goes, why, and what if a link were lost; needs no file, sends nothing")
     .requiredOption("--to <address>", "where the packet goes")
@@ -124,6 +137,8 @@ export async function runCommandLine(words: readonly string[], version: string):
     .option("--reply", "the answer's way too, the check of the way back, and who answers ARP")
     .addOption(new Option("--short", "one line").conflicts("full"))
     .option("--full", "every rule, and every route that was passed over")
+    .option("--planned", "as it will be once the file is applied")
+    .option("--facts <file>", "on the host of a facts file, instead of this one")
     .action(async (options: ExplainOptions) => {
       const { explain } = await import("./commands/explain.ts");
       exit = await explain(new Context(program.opts<GlobalOptions>()), options);

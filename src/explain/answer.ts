@@ -17,6 +17,23 @@ export type Choice =
 export interface Candidate {
   route: PictureRoute;
   hop: PictureHop;
+  /** Of all such packets, 0–1, by their hash; absent where not the hash decides. */
+  share?: number;
+}
+
+/**
+ * The shares of hops of which some are passed over. What would lead to one of those goes to the next that is good, or to the
+ * first where there is none behind it (nexthop_select_path_hthr); without any passed over, to each by its weight.
+ */
+export function sharesOf(all: readonly PictureHop[], good: readonly PictureHop[]): number[] {
+  const total = all.reduce((sum, { weight = 1 }) => sum + weight, 0);
+  const shares = good.map(() => 0);
+  for (const [i, hop] of all.entries()) {
+    const heir = all.slice(i).find((one) => good.includes(one)) ?? good[0];
+    const at = heir === undefined ? -1 : good.indexOf(heir);
+    if (at >= 0) shares[at] = (shares[at] ?? 0) + (hop.weight ?? 1) / total;
+  }
+  return shares;
 }
 
 /** A route that fits the destination, and why it was not taken. */

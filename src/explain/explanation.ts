@@ -23,6 +23,8 @@ export interface FarEnd {
   asksAs?: string;
   up: boolean;
   carrier: boolean;
+  /** Nobody is asked on this link. */
+  noArp?: true;
 }
 
 /** What would be if a link were lost. */
@@ -109,6 +111,7 @@ function farEnds(routing: Routing, { verdict, packet }: Way): FarEnd[] {
         ...(asker === undefined ? {} : { asksAs: asker }),
         up: link.up,
         carrier: link.carrier,
+        ...(link.noArp ? { noArp: true } : {}),
       },
     ];
   });

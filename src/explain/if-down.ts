@@ -25,7 +25,7 @@ export function withoutLink(routing: Routing, name: string, loss: LinkLoss): Rou
     nexthops,
     routes: routing.routes
       .filter(({ nexthop }) => nexthop === undefined || left.has(nexthop) || !known.has(nexthop))
-      .flatMap((route) => routeWithout(route, name, loss) ?? []),
+      .flatMap((route) => routeWithout(routing, route, name, loss) ?? []),
     ...(routing.neighbours
       ? {
           neighbours: routing.neighbours.filter(
@@ -48,7 +48,7 @@ function withoutCarrier(link: PictureLink, loss: LinkLoss): PictureLink {
 }
 
 /** The route as it is then; undefined where it is no more. */
-function routeWithout(route: PictureRoute, name: string, loss: LinkLoss): PictureRoute | undefined {
+function routeWithout(routing: Routing, route: PictureRoute, name: string, loss: LinkLoss): PictureRoute | undefined {
   if (!route.hops.some(({ link }) => link === name)) return route;
   // The host's own IPv4 addresses stay its own.
   const own = route.type === "local" || (route.family === 6 && route.type === "anycast");
@@ -57,5 +57,11 @@ function routeWithout(route: PictureRoute, name: string, loss: LinkLoss): Pictur
   const marks: Pick<PictureHop, "dead" | "linkdown"> =
     loss === "down" ? { dead: true, linkdown: true } : { linkdown: true };
   const hops = route.hops.map((hop) => (hop.link === name ? { ...hop, ...marks } : hop));
-  return loss === "down" && hops.every(({ dead }) => dead) ? undefined : { ...route, hops };
+  return loss === "down" && hops.every((hop) => isDead(routing, hop, name)) ? undefined : { ...route, hops };
+}
+
+/** Whether a hop is dead for good: the kernel lists one that is only passed over for want of a carrier as dead, too. */
+function isDead(routing: Routing, { dead, linkdown, link }: PictureHop, gone: string): boolean {
+  if (!dead || link === undefined || link === gone) return dead === true;
+  return !(linkdown && routing.links.some(({ name, up }) => name === link && up));
 }

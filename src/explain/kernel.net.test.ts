@@ -3,6 +3,11 @@
 import { expect, test } from "vitest";
 import { compare, newTally } from "../../test/explain-compare.ts";
 import { World } from "../../test/explain-worlds.ts";
+import type { PictureHop, PictureRoute } from "../model/picture.ts";
+import { canonicalText } from "../plan/kinds/canonical.ts";
+import { sayLast } from "./say.ts";
+import { routingOf, snapshotOf } from "./snapshot.ts";
+import { wayOf } from "./way.ts";
 
 const WORLDS = 8;
 /** Packets a world, before its rules are added and after. */
@@ -19,4 +24,25 @@ test.each([72, Date.now() % 1_000_000])("explain says what the kernel does (seed
   expect(tally.differences.slice(0, 1), `${tally.differences.length} of ${tally.packets}; seed ${seed}`).toEqual([]);
   expect(tally.multipath).toBeGreaterThan(20);
   expect(tally.refused).toBeGreaterThan(20);
+});
+
+/** Specs have the hops of a route sorted, and none of its nexthop object. */
+function inOrderOfSpecs(route: PictureRoute): PictureRoute {
+  if (route.nexthop !== undefined) return { ...route, hops: [] };
+  const text = ({ dead: _d, linkdown: _l, ...hop }: PictureHop): string => canonicalText(hop);
+  return { ...route, hops: route.hops.toSorted((a, b) => (text(a) < text(b) ? -1 : text(a) > text(b) ? 1 : 0)) };
+}
+
+test("a snapshot of a host gives the ways that its picture gives", async () => {
+  using world = new World(4711, 0);
+  await world.addRules();
+  const picture = await world.picture();
+  const routing = routingOf(snapshotOf(picture, { neighbours: [], nftTables: [] }), picture.tableNames);
+  // What the kernel learned of neighbours is in no snapshot.
+  const { neighbours: _learned, ...seen } = picture;
+  const rest = { ...seen, routes: picture.routes.map(inOrderOfSpecs) };
+  for (let i = 0; i < 500; i++) {
+    const packet = world.packet();
+    expect(sayLast(wayOf(routing, packet)), JSON.stringify(packet)).toBe(sayLast(wayOf(rest, packet)));
+  }
 });

@@ -22,7 +22,8 @@ const ZERO_NET = rangeOf("0.0.0.0/8");
 const BROADCAST = rangeOf("255.255.255.255");
 
 const IGMP = 2;
-const TCP = 6;
+/** Protocols whose sockets can connect: TCP, UDP, SCTP. */
+const CONNECTING: ReadonlySet<number> = new Set([6, 17, 132]);
 
 /** Finds the way. */
 export function outputWay4(routing: Routing, packet: Packet, asked: Flow): Way {
@@ -98,7 +99,7 @@ function verdictOf(routing: Routing, packet: Packet, answer: TableAnswer | undef
  */
 function askAgain(routing: Routing, packet: Packet, verdict: Verdict): Way | undefined {
   if (packet.from !== undefined || verdict.is !== "sent" || isToMany(rangeOf(packet.to))) return undefined;
-  if (packet.ipProtocol !== undefined && packet.ipProtocol !== TCP) return undefined;
+  if (packet.ipProtocol !== undefined && !CONNECTING.has(packet.ipProtocol)) return undefined;
   const from = verdict.ways[0]?.source;
   if (from === undefined) return undefined;
   const second = { ...packet, from };

@@ -39,7 +39,7 @@ function saySent({ ways, choice }: Extract<Verdict, { is: "sent" }>): string {
   if (ways.length === 1) return `leaves ${sayHop(first.hop)}${saySource(first.source)}`;
   const sources = new Set(ways.map(({ source }) => source));
   const one = sources.size === 1;
-  const said = ways.map((way) => `${sayHop(way.hop)}${sayShare(ways, way, choice)}${one ? "" : saySource(way.source)}`);
+  const said = ways.map((way) => `${sayHop(way.hop)}${sayShare(way)}${one ? "" : saySource(way.source)}`);
   const how = {
     only: "",
     hash: ", as its hash says",
@@ -49,14 +49,8 @@ function saySent({ ways, choice }: Extract<Verdict, { is: "sent" }>): string {
   return `leaves ${said.join(" or ")}${how}${one ? saySource(first.source) : ""}`;
 }
 
-function sayShare(
-  ways: readonly WayOut[],
-  { hop }: WayOut,
-  choice: Extract<Verdict, { is: "sent" }>["choice"],
-): string {
-  if (choice === "neighbours") return "";
-  const total = ways.reduce((sum, way) => sum + (way.hop.weight ?? 1), 0);
-  return ` (${Math.round(((hop.weight ?? 1) / total) * 100)} %)`;
+function sayShare({ share }: WayOut): string {
+  return share === undefined ? "" : ` (${Math.round(share * 100)} %)`;
 }
 
 /** "by ib0 via 10.0.0.1". */

@@ -6,7 +6,7 @@ import type { PictureHop, PictureRoute } from "../model/picture.ts";
 import { rangeOf } from "../model/prefix.ts";
 import { scopeNumber } from "../model/scope.ts";
 import { impliedScope } from "../plan/kinds/route.ts";
-import { REFUSING } from "./answer.ts";
+import { REFUSING, sharesOf } from "./answer.ts";
 import type { Candidate, PassedOver, TableAnswer } from "./answer.ts";
 import { faultOf, goodMembers, stateFault, waysOf } from "./hops.ts";
 import type { Ways } from "./hops.ts";
@@ -69,10 +69,16 @@ function choose(routing: Routing, flow: Flow, found: Found): Pick<TableAnswer, "
   if (ways.hops.length > 1) {
     const hops = spread(routing, flow, route, ways);
     const choice = ways.chooser === "resilient" ? "buckets" : hops.length > 1 ? "hash" : "only";
-    return { candidates: hops.map((hop) => ({ route, hop })), choice };
+    const all = ways.chooser === "group" ? ways.hops : hops;
+    const shares = hops.length > 1 ? sharesOf(all, hops) : [];
+    return { candidates: hops.map((hop, i) => withShare({ route, hop }, shares[i])), choice };
   }
   const defaults = flow.local ? equalDefaults(routing, flow, found) : [];
   return defaults.length > 1 ? { candidates: defaults, choice: "neighbours" } : only(first);
+}
+
+function withShare(candidate: Candidate, share: number | undefined): Candidate {
+  return share === undefined ? candidate : { ...candidate, share };
 }
 
 /** The hops among which the hash decides. */

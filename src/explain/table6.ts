@@ -4,7 +4,7 @@
 // rt6_score_route, fib6_select_path (net/ipv6/route.c).
 import type { PictureHop, PictureRoute } from "../model/picture.ts";
 import { contains, rangeOf } from "../model/prefix.ts";
-import { REFUSING } from "./answer.ts";
+import { REFUSING, sharesOf } from "./answer.ts";
 import type { Candidate, PassedOver, TableAnswer } from "./answer.ts";
 import { goodMembers, stateFault, waysOf } from "./hops.ts";
 import type { Ways } from "./hops.ts";
@@ -144,7 +144,11 @@ function choose(
   standard: Standard,
 ): Pick<TableAnswer, "route" | "candidates" | "choice"> {
   if (route.type === "throw" || REFUSING.has(route.type)) return { route, candidates: [], choice: "only" };
-  const candidates = (hops: readonly PictureHop[]): Candidate[] => hops.map((one) => ({ route, hop: one }));
+  const candidates = (hops: readonly PictureHop[]): Candidate[] => {
+    if (hops.length < 2) return hops.map((one) => ({ route, hop: one }));
+    const shares = sharesOf(ways.chooser === "group" ? ways.hops : hops, hops);
+    return hops.map((one, i) => ({ route, hop: one, share: shares[i] ?? 0 }));
+  };
   if (ways.hops.length < 2) return { route, candidates: candidates([hop]), choice: "only" };
   // A group does not heed the link that was asked for (nexthop_path_fib6_result).
   if (ways.chooser === "resilient") return { route, candidates: candidates(ways.hops), choice: "buckets" };

@@ -9,7 +9,11 @@ import { openSession } from "../session.ts";
 import { isWaiting } from "../waiting.ts";
 
 /** Looks at this host and shows the steps from what it has to what the file says. */
-export async function plan(context: Context, { out }: { out?: string } = {}): Promise<ExitCode> {
+export async function plan(
+  context: Context,
+  { out, facts }: { out?: string; facts?: string[] } = {},
+): Promise<ExitCode> {
+  if (facts) return (await import("./plan-facts.ts")).planFacts(context, facts);
   const { config, diagnostics } = await context.readConfig();
   if (!config) return context.fail(diagnostics);
   await using session = await openSession(context);

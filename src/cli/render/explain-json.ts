@@ -38,8 +38,9 @@ function verdictJson({ verdict }: Way): object {
   return {
     is: verdict.is,
     choice: verdict.choice,
-    ways: verdict.ways.map(({ route, hop, source }) => ({
+    ways: verdict.ways.map(({ route, hop, source, share }) => ({
       ...hop,
+      ...(share === undefined ? {} : { share: Math.round(share * 1000) / 1000 }),
       ...(source === undefined ? {} : { source }),
       table: route.table,
       route: sayRoute(route),

@@ -128,7 +128,7 @@ function renderAgain(way: Way, routing: Routing, measure: Measure, paint: Paint)
   const same = sayWay({ ...again, verdict: withoutSource(again) }) === sayWay({ ...way, verdict: withoutSource(way) });
   const who = packet.to.includes(":")
     ? "With no way without a source, it is asked again"
-    : "A connection (TCP) asks again";
+    : "A connecting socket asks again";
   const title = `${who} with source ${again.packet.from}`;
   if (same) return counts || measure === "full" ? ["", `  ${title}: the same.`] : [];
   const told = counts ? [] : [`  ${paint("yellow", "!")} ${harmless(`${title}, and ${sayWay(again)}`)}`];
@@ -169,12 +169,16 @@ function renderFacts({ way, farEnds }: Explanation, routing: Routing, counted: W
   return lines.length > 0 ? ["", ...lines] : [];
 }
 
-function sayFarEnd({ link, address, neighbour, asksAs, up, carrier }: FarEnd): string {
-  const state = !up ? "the link is down" : !carrier ? "the link has no carrier" : undefined;
+function sayFarEnd({ link, address, neighbour, asksAs, up, carrier, noArp }: FarEnd): string {
+  const state = !up ? ["the link is down"] : !carrier ? ["the link has no carrier"] : [];
+  const asks = asksAs === undefined ? "" : `; ARP will ask in the name of ${asksAs}`;
+  const hardware = neighbour?.hardwareAddress === undefined ? "" : `, ${neighbour.hardwareAddress}`;
   const known = neighbour
-    ? `${neighbour.state}${neighbour.hardwareAddress === undefined ? "" : `, ${neighbour.hardwareAddress}`}`
-    : `not asked for yet${asksAs === undefined ? "" : `; ARP will ask in the name of ${asksAs}`}`;
-  return `${address} on ${link}: ${[...(state === undefined ? [] : [state]), known].join("; ")}`;
+    ? `${neighbour.state}${hardware}`
+    : noArp
+      ? "nobody is asked there"
+      : `not asked for yet${asks}`;
+  return `${address} on ${link}: ${[...state, known].join("; ")}`;
 }
 
 function renderLost(ifLost: readonly WhatIf[], now: Way): string[] {

@@ -1,0 +1,213 @@
+// Owns the proof of `heddle explain` and `heddle facts` as programs: what they say of a host, and of hosts that are not here.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, expect, test } from "vitest";
+import { TestNamespace } from "../../test/namespace.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+
+const root = join(import.meta.dirname, "../..");
+let place = "";
+let namespace: TestNamespace;
+
+interface Run {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+/** Runs the built program inside the namespace. */
+function heddle(...words: string[]): Run {
+  const inside = [`--net=/proc/${process.pid}/fd/${namespace.fd}`, "--"];
+  const program = [join(root, "bin/heddle"), "-f", path("heddle.yaml"), "--state", path("state"), ...words];
+  const { status, stdout, stderr } = spawnSync("nsenter", [...inside, ...program], { cwd: "/", encoding: "utf8" });
+  return { code: status, out: stdout, err: stderr };
+}
+
+function path(name: string): string {
+  return join(place, name);
+}
+
+const FILE = `version: 1
+multihome:
+  ib: { links: [ib0, ib1] }
+links:
+  eth0: { addresses: [10.5.0.1/24, "fd05::1/64"] }
+static:
+  out:
+    tables: { out: 7500 }
+    nexthops:
+      a: { via: 10.5.0.9, link: eth0 }
+      b: { via: 172.16.0.9, link: ib0 }
+      both: { group: { a: 1, b: 3 } }
+    rules: [{ mark: 0x5, table: out, family: ipv4 }]
+    routes:
+      - { to: 10.77.0.0/16, table: out, nexthop: both }
+      - { to: 10.78.0.0/16, table: out, via: 10.5.0.8 }
+      - { to: default, table: out, type: unreachable, metric: 4000000, family: ipv4 }
+`;
+
+beforeEach(() => {
+  place = mkdtempSync(join(tmpdir(), "heddle-explain-"));
+  namespace = new TestNamespace();
+  namespace.addLink("ib0", ["172.16.34.1/16"]);
+  namespace.addLink("ib1", ["172.16.34.2/16"]);
+  namespace.addLink("eth0", ["192.168.5.7/24"]);
+  namespace.ip("route add default via 192.168.5.1 dev eth0");
+  writeFileSync(path("heddle.yaml"), FILE);
+  return () => {
+    namespace[Symbol.dispose]();
+    rmSync(place, { recursive: true, force: true });
+  };
+});
+
+describe("explain", () => {
+  test("says where a packet goes, and exits with 2 when it goes nowhere", () => {
+    const sent = heddle("explain", "--to", "192.0.2.1", "--short");
+    expect(sent).toEqual({ code: 0, out: "leaves by eth0 via 192.168.5.1, source 192.168.5.7\n", err: "" });
+    const lost = heddle("explain", "--to", "2001:db8::1", "--short");
+    expect(lost).toMatchObject({ code: 2, out: "goes nowhere: no rule leads to a route\n", err: "" });
+  });
+
+  test("as JSON tells each rule and each way", () => {
+    namespace.ip("rule add priority 50 fwmark 7 prohibit");
+    const { out, err } = heddle("--json", "explain", "--to", "172.16.0.9", "--from", "172.16.34.2", "--reply");
+    expect(err).toBe("");
+    const said = JSON.parse(out) as Record<string, unknown>;
+    expect(said).toMatchObject({
+      answer: "leaves by ib0",
+      verdict: { is: "sent", choice: "only", ways: [{ link: "ib0", table: 254 }] },
+      reply: {
+        verdict: { is: "delivered" },
+        answerers: [
+          { link: "ib0", answers: true },
+          { link: "ib1", why: "own" },
+        ],
+      },
+      diagnostics: [],
+    });
+    expect(said["rules"]).toMatchObject([
+      { priority: 0 },
+      { priority: 50, outcome: "passed", on: "mark" },
+      { outcome: "answered" },
+    ]);
+    expect(heddle("--json", "explain", "--to", "172.16.0.9", "--mark", "7").code).toBe(2);
+  });
+
+  test("says what is wrong with its options, all of it, with the nearest guess", () => {
+    const { code, out, err } = heddle(
+      "explain",
+      "--to",
+      "10.1.2",
+      "--oif",
+      "ib9",
+      "--proto",
+      "tpc",
+      "--tos",
+      "3",
+      "--mark",
+      "q",
+    );
+    expect({ code, out }).toEqual({ code: 64, out: "" });
+    expect(err.match(/^error: .*|^  Did you.*/gm)).toEqual([
+      "error: --to 10.1.2 is no address",
+      "error: there is no link ib9 (--oif)",
+      '  Did you mean "ib0"?',
+      "error: --mark q is no number from 0 to 4294967295",
+      "error: --proto tpc is no protocol that is known here",
+      '  Did you mean "tcp"?',
+      "error: --tos 3 has bits of congestion notification",
+    ]);
+    const codes = (...words: string[]): string[] =>
+      (JSON.parse(heddle("--json", "explain", ...words).out) as { diagnostics: { code: string }[] }).diagnostics.map(
+        (one) => one.code,
+      );
+    expect(codes("--to", "10.0.0.1", "--from", "fd00::1")).toEqual(["address-family"]);
+    expect(codes("--to", "10.0.0.1", "--iif", "ib0")).toEqual(["source-missing"]);
+    expect(codes("--to", "10.0.0.1", "--user", "nobody-is-called-so")).toEqual(["unknown-user"]);
+    expect(codes("--to", "10.0.0.1", "--dport", "80")).toEqual(["port-without-protocol"]);
+  });
+});
+
+test("a plan explained before it is applied is explained the same afterwards, here and from facts", () => {
+  const questions = [
+    ["--to", "172.16.0.9", "--from", "172.16.34.2", "--reply"],
+    ["--to", "172.16.0.9", "--proto", "tcp", "--full"],
+    ["--to", "10.77.1.1", "--mark", "5"],
+    ["--to", "10.99.1.1", "--mark", "5"],
+    ["--to", "fd05::77"],
+    ["--to", "172.16.34.1", "--from", "172.16.0.9", "--iif", "ib1"],
+  ];
+  expect(heddle("facts", "-o", path("before.json"))).toMatchObject({ code: 0, out: "" });
+  const planned = questions.map((words) => heddle("explain", "--planned", ...words));
+  const elsewhere = questions
+    .slice(0, 3)
+    .map((words) => heddle("explain", "--planned", "--facts", path("before.json"), ...words));
+  expect(heddle("apply").code).toBe(0);
+  const applied = questions.map((words) => heddle("explain", ...words));
+  expect(planned.map(({ code, out }) => ({ code, out }))).toEqual(applied.map(({ code, out }) => ({ code, out })));
+  expect(elsewhere.map(({ out }) => out)).toEqual(planned.slice(0, 3).map(({ out }) => out));
+  expect(applied.map(({ code }) => code)).toEqual([0, 0, 0, 2, 0, 0]);
+  expect(applied[2]?.out).toContain("(75 %)");
+}, 90_000);
+
+describe("facts", () => {
+  test("make the plan that the host itself makes, before and after it is applied", () => {
+    heddle("facts", "-o", path("before.json"));
+    const plan = heddle("--json", "plan");
+    const { hosts } = JSON.parse(heddle("--json", "plan", "--facts", path("before.json")).out) as { hosts: object[] };
+    const { diagnostics: _said, ...steps } = JSON.parse(plan.out) as { diagnostics: unknown };
+    expect(hosts).toMatchObject([steps]);
+    expect(heddle("apply").code).toBe(0);
+    heddle("facts", "-o", path("after.json"));
+    expect(heddle("plan", "--facts", path("after.json"))).toMatchObject({ code: 0 });
+    const both = heddle("plan", "--facts", path("before.json"), path("after.json"));
+    expect(both.code).toBe(2);
+    expect(both.out).toContain("Nothing to do");
+    expect(both.out).toContain("Plan: ");
+  });
+
+  test("are one JSON document, without files and without secrets", () => {
+    namespace.run("sysctl", "-qw", "net.ipv6.conf.eth0.stable_secret=2001:db8::1234");
+    const { out, code } = heddle("facts");
+    const facts = JSON.parse(out) as HostFacts;
+    expect({ code, version: facts.version, files: facts.picture.files }).toEqual({ code: 0, version: 1, files: {} });
+    expect(facts.picture.sysctls["net/ipv4/conf/ib0/proxy_arp"]).toBe("0");
+    expect(out).not.toContain("1234");
+  });
+
+  test("of a host that the file would break stop the check", () => {
+    heddle("facts", "-o", path("good.json"));
+    expect(heddle("check", "--facts", path("good.json"), path("good.json"))).toMatchObject({ code: 0 });
+    const without = JSON.parse(readFileSync(path("good.json"), "utf8")) as HostFacts;
+    without.host = "cpu017";
+    // Everything is sent to a table that has no way out.
+    writeFileSync(
+      path("heddle.yaml"),
+      "version: 1\nstatic:\n  s:\n    rules: [{ to: 0.0.0.0/0, table: 7777 }]\n    routes: [{ to: 0.0.0.0/0, type: unreachable, table: 7777 }]\n",
+    );
+    writeFileSync(path("bad.json"), JSON.stringify(without));
+    const { code, err } = heddle("check", "--facts", path("bad.json"));
+    expect(code).toBe(1);
+    expect(err).toContain(
+      "cpu017: what goes to 203.0.113.1 leaves by eth0 via 192.168.5.1, source 192.168.5.7 now, and goes nowhere",
+    );
+  });
+
+  test("that are broken are told with their place", () => {
+    writeFileSync(path("cut.json"), '{ "version": 1,\n  "host" "x" }');
+    writeFileSync(path("odd.json"), '{ "version": 1, "host": "x",\n  "picture": { "links": [{ "name": 3 }] } }');
+    writeFileSync(path("late.json"), '{ "version": 9 }');
+    const told = (name: string): unknown => {
+      const { code, out } = heddle("--json", "explain", "--to", "10.0.0.1", "--facts", path(name));
+      const [first] = (JSON.parse(out) as { diagnostics: { summary: string; range?: { start: object } }[] })
+        .diagnostics;
+      return { code, at: first?.range?.start, summary: first?.summary.replaceAll(path(""), "").replace(/^[/]/, "") };
+    };
+    expect(told("cut.json")).toEqual({ code: 1, at: { line: 2, column: 10 }, summary: "cut.json is no facts file" });
+    expect(told("odd.json")).toMatchObject({ code: 1, at: { line: 2, column: 36 } });
+    expect(told("late.json")).toMatchObject({ code: 1, summary: "late.json is from a later heddle" });
+    expect(heddle("explain", "--to", "10.0.0.1", "--facts", path("none.json"))).toMatchObject({ code: 1 });
+  });
+});
