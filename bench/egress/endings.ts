@@ -20,11 +20,10 @@ const cells = new Map<string, string[]>(endings.map(({ name }) => [name, []]));
 for (const mechanism of MECHANISMS) {
   await takeDown(lab);
   await mechanism.up(lab);
+  process.stderr.write(`Connections whose process goes: ${mechanism.name}\n`);
   for (const ending of endings) {
-    process.stderr.write(`\r${mechanism.name}: ${ending.name} `.padEnd(90));
     cells.get(ending.name)?.push(say(await countFrames(lab, program.path, mechanism, ending)));
   }
 }
-process.stderr.write("\n");
 for (const [name, row] of cells) lines.push(`| ${name} | ${row.join(" | ")} |`);
 process.stdout.write(`${lines.join("\n")}\n`);

@@ -42,7 +42,7 @@ interface Scene {
   port: number;
   receiver: Served;
   /** Runs the sender to its end; or kills it when its data is with the kernel. */
-  send(how: "close" | "reset" | "hang-up" | "be killed"): Promise<void>;
+  send: (how: "close" | "reset" | "hang-up" | "be killed") => Promise<void>;
 }
 
 /** Ends in which a socket is there whenever the kernel sends something for it. */
