@@ -1,13 +1,13 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build demo check test bench format clean
+.PHONY: help setup setup-tests build demo check test bench bench-egress format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
 SOURCES := $(shell find src native tools package.json tsconfig.json -type f 2>/dev/null)
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing
 	@tools/setup.sh
@@ -52,9 +52,19 @@ build/bench-run: bench/run.c
 	@mkdir -p build
 	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
 
-bench: build build/bench-run ## measure, a few minutes; `make bench QUICK=1` for a glance
+build/egress-load: bench/egress/load.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+bench: build build/bench-run bench-egress ## measure, a few minutes; `make bench QUICK=1` for a glance
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
 	@tools/in-namespace.sh node bench/explain.ts $(if $(QUICK),--quick)
+
+bench-egress: build build/egress-load ## the part of the bench that needs root: what egress costs, and what it lets through
+	@if [ "$$(id -u)" -eq 0 ]; then \
+	  tools/in-root-namespace.sh node bench/egress/endings.ts && \
+	  tools/in-root-namespace.sh node bench/egress/cost.ts $(if $(QUICK),--quick); \
+	else echo "What egress costs is not measured: it needs root (BPF, and users other than this one)." >&2; fi
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

@@ -1,13 +1,12 @@
 // Owns the bench: rounds in random order, the table, the file of results. Run it with `make bench`.
-import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
+import { circumstances, keepRun } from "./keep.ts";
 import { timerLatenessMs } from "./measure.ts";
 import type { Sample } from "./measure.ts";
 import { judge } from "./report.ts";
 import type { Results } from "./report.ts";
 import { renderTable } from "./report.ts";
 import { contestants, GOALS } from "./rows.ts";
+import { shuffled } from "./statistics.ts";
 import { Stand } from "./stand.ts";
 
 const quick = process.argv.includes("--quick");
@@ -34,30 +33,10 @@ for (let round = 0; round < rounds; round++) {
 say("\n");
 
 const results: Results = {
-  machine: { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length, kernel: release() },
-  node: process.version,
-  commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
-  date: new Date().toISOString().slice(0, 10),
-  rounds,
-  latenessMs: lateness,
+  ...circumstances(rounds, lateness),
   goals: GOALS.map((goal) => judge(goal, samples)),
   samples,
 };
 const table = renderTable(results);
 process.stdout.write(table);
-if (!quick) {
-  const name = `bench/results/${results.date}-${results.commit}.json`;
-  const rounded = (_key: string, value: unknown): unknown =>
-    typeof value === "number" ? Math.round(value * 100) / 100 : value;
-  writeFileSync(name, `${JSON.stringify(results, rounded)}\n`);
-  const page = readFileSync("docs/BENCHMARKS.md", "utf8");
-  const [before] = page.split("<!-- table -->");
-  const after = page.split("<!-- end of table -->")[1] ?? "";
-  writeFileSync("docs/BENCHMARKS.md", `${before}<!-- table -->\n\n${table}\n<!-- end of table -->${after}`);
-  say(`Kept in ${name} and docs/BENCHMARKS.md.\n`);
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  const left = [...items];
-  return items.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0] as T);
-}
+if (!quick) say(`Kept in ${keepRun("table", results, table)} and docs/BENCHMARKS.md.\n`);

@@ -1,18 +1,13 @@
 // Owns how results look: the table in Markdown, and whether a goal is shown to be met.
+import { renderCircumstances } from "./keep.ts";
+import type { Circumstances } from "./keep.ts";
 import type { Sample } from "./measure.ts";
 import type { Goal } from "./rows.ts";
 import { summarize } from "./statistics.ts";
 import type { Summary } from "./statistics.ts";
 
 /** A run of the bench, as it is kept. */
-export interface Results {
-  machine: { cpu: string; cores: number; kernel: string };
-  node: string;
-  commit: string;
-  date: string;
-  rounds: number;
-  /** Of each round, how late timers were, in milliseconds. */
-  latenessMs: number[];
+export interface Results extends Circumstances {
   goals: Judged[];
   samples: Record<string, Sample[]>;
 }
@@ -43,12 +38,8 @@ export function judge(goal: Goal, samples: Readonly<Record<string, readonly Samp
 
 /** The run in Markdown. */
 export function renderTable(results: Results): string {
-  const { machine, latenessMs, rounds } = results;
-  const late = summarize(latenessMs);
-  const busy = latenessMs.filter((ms) => ms > 5).length;
   return [
-    `${machine.cpu}, ${machine.cores} cores, kernel ${machine.kernel}, Node ${results.node}, commit ${results.commit}, ${results.date}.`,
-    `${rounds} rounds; the worst of ten timers was ${show(late.median)} ms late in the median round, and more than 5 ms in ${busy} of them.`,
+    ...renderCircumstances(results),
     "",
     "| row | n | wall ms, median (95 %) | middle half | CPU ms | inside ms | peak MB |",
     "|---|--:|--:|--:|--:|--:|--:|",
@@ -73,7 +64,8 @@ function renderRow(row: string, samples: readonly Sample[]): string {
   return `| ${row} | ${wall.count} | ${interval(wall)} | ${half} | ${show(cpu.median)} | ${inside} | ${show(peak.median)} |`;
 }
 
-function interval({ median, low, high }: Summary): string {
+/** "1.0 (0.9–1.2)": a median with its interval. */
+export function interval({ median, low, high }: Summary): string {
   return `${show(median)} (${show(low)}–${show(high)})`;
 }
 

@@ -1,4 +1,5 @@
-// Owns medians and what is known of them: a 95 % interval from order statistics, which assumes nothing of the spread.
+// Owns medians and what is known of them: a 95 % interval from order statistics, which assumes nothing of the spread; and
+// the random order of rounds.
 
 /** A median with its 95 % interval, and the middle half of the values. */
 export interface Summary {
@@ -40,4 +41,10 @@ function lowerRank(count: number): number {
     tail += term;
   }
   return Math.max(0, rank - 1);
+}
+
+/** The same in a random order. */
+export function shuffled<T>(items: readonly T[]): T[] {
+  const left = [...items];
+  return items.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0] as T);
 }

@@ -18,7 +18,11 @@ const marker: Role<z.output<typeof schema>> = {
   claims: () => [],
   desire: (section) => ({
     value: section.value.families.map((family): Wanted => {
-      const spec = nftTable({ family, name: nftTableName("marker", section.name), objects: marking(value.mark) });
+      const spec = nftTable({
+        family,
+        name: nftTableName("marker", section.name),
+        objects: marking(section.value.mark),
+      });
       return { kind: "nftTable", spec, from: section.at("mark") };
     }),
     diagnostics: [],

@@ -13,6 +13,7 @@ clang clang
 ip iproute2
 ping iputils-ping
 nft nftables
+iptables iptables
 socat socat
 setpriv util-linux
 sysctl procps
