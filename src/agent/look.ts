@@ -16,7 +16,7 @@ import { followLinks } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import { findOverruled, overrulingPaths } from "../plan/overruled.ts";
 import { makePlan } from "../plan/plan.ts";
-import { recallOwners } from "../plan/recall-owners.ts";
+import { noKnownOwners, recallOwners } from "../plan/recall-owners.ts";
 import type { KnownOwners } from "../plan/recall-owners.ts";
 import { ROLES } from "../roles/index.ts";
 import type { Role } from "../roles/role.ts";
@@ -111,6 +111,17 @@ export async function lookAndPlan(
   };
 }
 
+/** Whom the file names, for the host to look up; undefined where none of its roles cares for anybody. */
+export function namesIn(config: Config, roles: readonly Role[]): OwnerNames | undefined {
+  const asked = config.sections.flatMap((section) => {
+    const names = roles.find(({ name }) => name === section.role)?.names?.(section);
+    return names ? [names] : [];
+  });
+  if (asked.length === 0) return undefined;
+  const all = (pick: keyof OwnerNames): string[] => [...new Set(asked.flatMap((names) => names[pick]))];
+  return { users: all("users"), groups: all("groups"), cgroups: all("cgroups") };
+}
+
 /** Looks up whom the file names, and whether their sockets can be marked; nobody is asked where it names nobody. */
 async function askOwners(
   config: Config,
@@ -119,16 +130,12 @@ async function askOwners(
   memory: Memory,
   trace: Trace,
 ): Promise<{ owners: Owners; remember: KnownOwners; socketMarks: boolean; said: Diagnostic[] }> {
-  const asked = config.sections.flatMap((section) => {
-    const names = roles.find(({ name }) => name === section.role)?.names?.(section);
-    return names ? [names] : [];
-  });
-  const all = (pick: keyof OwnerNames): string[] => [...new Set(asked.flatMap((names) => names[pick]))];
-  const names = { users: all("users"), groups: all("groups"), cgroups: all("cgroups") };
-  const nobody = asked.length === 0;
-  const [found, socketMarks] = nobody
-    ? [noOwners(), false]
-    : await Promise.all([timed(trace, "owners looked up", () => host.owners(names)), host.canMarkSockets()]);
+  const names = namesIn(config, roles);
+  if (!names) return { owners: noOwners(), remember: noKnownOwners(), socketMarks: false, said: [] };
+  const [found, socketMarks] = await Promise.all([
+    timed(trace, "owners looked up", () => host.owners(names)),
+    host.canMarkSockets(),
+  ]);
   const { owners, remember, diagnostics } = recallOwners(names, found, memory.known);
   return { owners, remember, socketMarks, said: diagnostics };
 }

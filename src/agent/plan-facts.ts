@@ -12,9 +12,9 @@ export async function planForFacts(
   config: Config,
   facts: HostFacts,
 ): Promise<{ look?: Look; diagnostics: Diagnostic[] }> {
-  const { ledger, numbers } = facts;
+  const { ledger, numbers, owners } = facts;
   const host = factsHost(facts, snapshotOf(facts.picture, facts));
-  const outcome = await lookAndPlan(config, host, { ledger, numbers });
+  const outcome = await lookAndPlan(config, host, { ledger, numbers, known: owners });
   if (!outcome.look) return outcome;
   return { look: outcome.look, diagnostics: [...outcome.diagnostics, ...unknownSwitches(outcome.look, facts)] };
 }

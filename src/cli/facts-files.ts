@@ -1,14 +1,19 @@
 // Owns the reading of facts files, and the taking of this host's facts.
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { WISHES } from "../explain/wishes.ts";
+import { namesIn } from "../agent/look.ts";
 import { HostError } from "../host/error.ts";
+import type { Host } from "../host/host.ts";
 import { takePicture } from "../host/picture/read.ts";
 import type { Diagnostic, Outcome } from "../model/diagnostic.ts";
 import { FACTS_VERSION } from "../model/host-facts.ts";
 import type { HostFacts } from "../model/host-facts.ts";
-import type { NftTableSpec } from "../model/nft.ts";
+import { noOwners } from "../model/owners.ts";
+import type { Owners } from "../model/owners.ts";
 import { MAX_FACTS_LENGTH, parseFacts } from "../plan/facts-file.ts";
+import { ROLES } from "../roles/index.ts";
 import type { Context } from "./context.ts";
 import { openSession } from "./session.ts";
 
@@ -37,28 +42,42 @@ export async function takeFacts(context: Context): Promise<{ facts: HostFacts; d
   const picture = await takePicture({ root: "/", wishes: { ...WISHES, sysctls } });
   const links = await host.links();
   const neighbours = (await host.drivers.neighbour.list(links, { sysctls: [] })).map(({ spec }) => spec);
-  const tables = await listTables(() => host.drivers.nftTable.list(links, { sysctls: [], nftTables: true }));
+  const tables = await listForRoot(() => host.drivers.nftTable.list(links, { sysctls: [], nftTables: true }));
   if ("why" in tables) picture.unseen.push({ what: "the nftables tables of heddle", why: tables.why });
+  const programs = await listForRoot(() =>
+    host.drivers.cgroupProgram.list(links, { sysctls: [], cgroupPrograms: true }),
+  );
+  if ("why" in programs) picture.unseen.push({ what: "the programs of heddle", why: programs.why });
   const facts: HostFacts = {
     version: FACTS_VERSION,
     host: hostname(),
     picture,
     neighbours,
-    nftTables: "tables" in tables ? tables.tables : [],
+    nftTables: "specs" in tables ? tables.specs : [],
+    programs: "specs" in programs ? programs.specs : [],
+    owners: await findOwners(context, host),
     ledger: memory.ledger,
     numbers: memory.numbers,
   };
   return { facts, diagnostics };
 }
 
-async function listTables(
-  list: () => Promise<{ spec: NftTableSpec }[]>,
-): Promise<{ tables: NftTableSpec[] } | { why: string }> {
+/** Whom the file here names; nobody where there is no file that can be read. */
+async function findOwners(context: Context, host: Host): Promise<Owners> {
+  if (!existsSync(context.options.file)) return noOwners();
+  const { config } = await context.readConfig();
+  const names = config && namesIn(config, ROLES);
+  return names ? host.owners(names) : noOwners();
+}
+
+/** What only root may look at, or why it was not seen. */
+async function listForRoot<Spec>(list: () => Promise<{ spec: Spec }[]>): Promise<{ specs: Spec[] } | { why: string }> {
   try {
-    return { tables: (await list()).map(({ spec }) => spec) };
+    return { specs: (await list()).map(({ spec }) => spec) };
   } catch (error) {
-    if (!(error instanceof HostError)) throw error;
-    return { why: error.message };
+    const { code } = error as NodeJS.ErrnoException;
+    if (!(error instanceof HostError) && code !== "EACCES" && code !== "EPERM") throw error;
+    return { why: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -88,6 +88,7 @@ function add(draft: Draft, object: Desired): void {
       draft.sysctls[object.spec.path] = object.spec.value;
       return;
     case "nftTable":
+    case "cgroupProgram":
   }
 }
 
@@ -110,6 +111,7 @@ function remove(draft: Draft, object: Observed): void {
     case "rule":
     case "sysctl":
     case "nftTable":
+    case "cgroupProgram":
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Kind, NeighbourSpec, RouteSpec, RuleSpec, Specs } from "../model/kinds.ts";
 import type { LinkFact } from "../model/facts.ts";
 import type { NftTableSpec } from "../model/nft.ts";
+import type { CgroupProgramSpec } from "../model/socket-marks.ts";
 import type { Observed, Snapshot } from "../model/objects.ts";
 import type { PictureLink, PictureNeighbour, PictureRoute, PictureRule } from "../model/picture.ts";
 import { rulesOf } from "../plan/kinds/index.ts";
@@ -44,10 +45,12 @@ export interface Besides {
   neighbours: readonly NeighbourSpec[];
   /** Tables of heddle's. */
   nftTables: readonly NftTableSpec[];
+  /** Programs that mark sockets. */
+  programs: readonly CgroupProgramSpec[];
 }
 
 /** The snapshot in a picture. */
-export function snapshotOf(routing: Routing, { neighbours, nftTables }: Besides): Snapshot {
+export function snapshotOf(routing: Routing, { neighbours, nftTables, programs }: Besides): Snapshot {
   const links = routing.links.map(plainLink);
   return {
     links,
@@ -59,6 +62,7 @@ export function snapshotOf(routing: Routing, { neighbours, nftTables }: Besides)
       ...routing.rules.map((rule) => observe("rule", plainRule(rule))),
       ...Object.entries(routing.sysctls).map(([path, value]) => observe("sysctl", { path, value })),
       ...nftTables.map((spec) => observe("nftTable", spec)),
+      ...programs.map((spec) => observe("cgroupProgram", spec)),
     ],
   };
 }

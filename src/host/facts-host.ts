@@ -5,7 +5,7 @@ import type { Observed, Snapshot } from "../model/objects.ts";
 import type { Host, KindDriver } from "./host.ts";
 
 /** The host of a facts file. `snapshot` is what its picture holds. */
-export function factsHost({ picture }: HostFacts, snapshot: Snapshot): Host {
+export function factsHost({ picture, owners }: HostFacts, snapshot: Snapshot): Host {
   const byKind = Map.groupBy(snapshot.observed, ({ kind }) => kind);
   const driver = <K extends Kind>(kind: K): KindDriver<K> => ({
     list: async (_links, { sysctls }) => {
@@ -21,6 +21,10 @@ export function factsHost({ picture }: HostFacts, snapshot: Snapshot): Host {
   return {
     links: async () => snapshot.links,
     tableNames: async () => picture.tableNames,
+    owners: async () => owners,
+    countSockets: async () => ({}),
+    // A kernel that does not tell is taken to be a usual one.
+    canMarkSockets: async () => picture.features["bpf-cgroup"] !== false,
     drivers: {
       sysctl: driver("sysctl"),
       address: driver("address"),
@@ -29,6 +33,7 @@ export function factsHost({ picture }: HostFacts, snapshot: Snapshot): Host {
       route: driver("route"),
       rule: driver("rule"),
       nftTable: driver("nftTable"),
+      cgroupProgram: driver("cgroupProgram"),
     },
     close: () => {},
   };

@@ -3,7 +3,9 @@ import type { Pool } from "./claim.ts";
 import type { NeighbourSpec } from "./kinds.ts";
 import type { NftTableSpec } from "./nft.ts";
 import type { HostPicture } from "./picture.ts";
+import type { Owners } from "./owners.ts";
 import type { Ledger } from "./plan.ts";
+import type { CgroupProgramSpec } from "./socket-marks.ts";
 
 /** Version of the file. A later heddle reads earlier ones; an earlier one refuses later ones. */
 export const FACTS_VERSION = 1;
@@ -19,6 +21,10 @@ export interface HostFacts {
   neighbours: NeighbourSpec[];
   /** Nftables tables of heddle's. */
   nftTables: NftTableSpec[];
+  /** Programs that mark sockets. */
+  programs: CgroupProgramSpec[];
+  /** Whom heddle.yaml names there, as far as the host knows them. */
+  owners: Owners;
   /** What heddle remembers there: earlier values, what was applied. */
   ledger: Ledger;
   /** Numbers drawn there: a plan made elsewhere draws the same. */

@@ -6,6 +6,7 @@ import type { Outcome, SourceRange } from "../model/diagnostic.ts";
 import { FACTS_VERSION } from "../model/host-facts.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import { canonicalAddress, parsePrefix } from "../model/ip.ts";
+import { noOwners } from "../model/owners.ts";
 
 /** Larger texts are refused unread, in UTF-16 code units: a host of a hundred thousand routes has 20 million. */
 export const MAX_FACTS_LENGTH = 256 * 1024 * 1024;
@@ -70,6 +71,17 @@ const nexthop = z.looseObject({
 const neighbour = z.looseObject({ family, link: z.optional(name), address });
 const numbers = z.record(z.string(), number);
 
+const marks = z.array(z.object({ first: number, last: number, bits: number }));
+const program = z.object({
+  program: z.literal("mark-sockets"),
+  mask: number,
+  users: marks,
+  groups: marks,
+  members: marks,
+  cgroups: z.array(z.object({ cgroup: z.string(), id: z.string().check(z.regex(/^\d{1,20}$/)), bits: number })),
+  broken: z.optional(z.literal(true)),
+});
+
 const factsFile = z.object({
   version: z.literal(FACTS_VERSION),
   host: name,
@@ -88,6 +100,11 @@ const factsFile = z.object({
   }),
   neighbours: z.array(z.looseObject({ ...neighbour.shape, protocol: number })),
   nftTables: z.array(z.looseObject({ family: z.string(), name, owner: z.string(), objects: z.array(z.unknown()) })),
+  programs: z._default(z.array(program), []),
+  owners: z._default(
+    z.object({ users: numbers, groups: numbers, cgroups: z.record(z.string(), z.string()) }),
+    noOwners,
+  ),
   ledger: z.object({
     sysctls: z.record(
       z.string(),
@@ -97,7 +114,7 @@ const factsFile = z.object({
     applied: z.record(z.string(), z.string()),
     made: z.record(z.string(), z.string()),
   }),
-  numbers: z.object({ tables: numbers, priorities: numbers, nexthops: numbers }),
+  numbers: z.object({ tables: numbers, priorities: numbers, nexthops: numbers, marks: z._default(numbers, {}) }),
 });
 
 const REMEDY = "Write it anew on the host it is of, with: heddle facts -o FILE.";
