@@ -7,7 +7,7 @@ export const EXIT = {
   failed: 1,
   /** `plan` and `status`: the kernel is not as the file says. */
   changes: 2,
-  /** `doctor`: it found errors or warnings. */
+  /** `doctor`: it found errors or warnings. `rdma decode`: a CRC is wrong, or a packet is broken. */
   findings: 2,
   /** `explain`: the packet goes nowhere. */
   noWay: 2,

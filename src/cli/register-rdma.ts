@@ -22,7 +22,7 @@ export function registerRdmaCommand(program: Command, context: () => Context, on
   const rdma = program.command("rdma").description("look into RDMA packets");
   rdma
     .command("decode")
-    .description("show the packets of a capture (pcap, pcapng, ERF) and what is wrong with them; needs no file")
+    .description("show the packets of a capture (pcap, pcapng, ERF) and what is wrong with them")
     .argument("<capture>", "the capture; - is standard input")
     .option("--limit <number>", "stop after so many packets were shown", wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option("--qp <number>", "only packets from or to this queue pair (0x123 or 291)", wholeNumber(0, 0xffffff))

@@ -8,8 +8,6 @@ import { setU16, setU24, setU32, setU8, u16, u24, u32, u8, within } from "./byte
 export const BTH_BYTES = 12;
 export const DETH_BYTES = 8;
 export const IMM_BYTES = 4;
-/** The queue pair that multicast packets are for. */
-export const MULTICAST_QP = 0xffffff;
 /** The queue pair of the subnet's management, and that of everything else's. */
 export const SMI_QP = 0;
 export const GSI_QP = 1;
@@ -83,9 +81,4 @@ export function writeDeth(bytes: Uint8Array, at: number, from: Deth): void {
   setU32(bytes, at, from.qKey);
   setU8(bytes, at + 4, 0);
   setU24(bytes, at + 5, from.srcQp);
-}
-
-/** The field SrcQP of a DETH alone. */
-export function dethSrcQp(bytes: Uint8Array, at: number): number {
-  return u24(bytes, at + 5);
 }

@@ -5,8 +5,6 @@ import { MAD_HEADER_BYTES } from "./mad.ts";
 
 /** Attributes of the communication manager. */
 export const CM_ATTRIBUTE = { sidrReq: 0x17, sidrRep: 0x18 } as const;
-/** The version of the class's messages. */
-export const CM_CLASS_VERSION = 2;
 
 /** Where the private data of a SIDR_REQ is in the MAD, and how long. */
 export const SIDR_REQ_PRIVATE = MAD_HEADER_BYTES + 16;
@@ -14,9 +12,6 @@ export const SIDR_REQ_PRIVATE_BYTES = 216;
 /** Where the private data of a SIDR_REP is in the MAD, and how long. */
 export const SIDR_REP_PRIVATE = MAD_HEADER_BYTES + 96;
 export const SIDR_REP_PRIVATE_BYTES = 136;
-/** Where the additional information of a SIDR_REP is in the MAD, and how long. */
-export const SIDR_REP_INFORMATION = MAD_HEADER_BYTES + 24;
-export const SIDR_REP_INFORMATION_BYTES = 72;
 
 /** Fields of a SIDR_REQ. A service id has two halves here, so that none is made for each message. */
 export class SidrReq {
@@ -61,7 +56,7 @@ export class SidrRep {
   requestId = 0;
   /** See SIDR_STATUS. */
   status = 0;
-  /** How much of the additional information means something, in bytes. */
+  /** How many of the 72 bytes of additional information, from byte 48 of the MAD, mean something. */
   informationBytes = 0;
   qpn = 0;
   serviceIdHigh = 0;

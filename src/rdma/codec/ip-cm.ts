@@ -6,8 +6,8 @@ import { copyBytes, setU16, setU8, u16, u8 } from "./bytes.ts";
 
 export const IP_CM_BYTES = 36;
 /** Where source and destination stand in the header; an IPv4 address fills the last 4 of the 16 bytes. */
-export const IP_CM_SOURCE = 4;
-export const IP_CM_DESTINATION = 20;
+const IP_CM_SOURCE = 4;
+const IP_CM_DESTINATION = 20;
 
 /** The higher half of a service id of the convention: 0x0000000001, a protocol, a port. */
 const SERVICE_HIGH = 0x00000000;

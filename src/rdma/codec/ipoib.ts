@@ -4,11 +4,9 @@ import { ETHERTYPE } from "./ethernet.ts";
 
 export const IPOIB_BYTES = 4;
 /** Length of a hardware address: flags, queue pair, GID. */
-export const IPOIB_ADDRESS_BYTES = 20;
+const IPOIB_ADDRESS_BYTES = 20;
 /** ARP's number for this hardware (RFC 4391, 9.1). */
-export const ARP_INFINIBAND = 32;
-/** The Q_Key of IPoIB groups where nobody says another. */
-export const IPOIB_Q_KEY = 0x0b1b;
+const ARP_INFINIBAND = 32;
 
 /** The type of the datagram whose IPoIB header is at `at`. */
 export function ipoibType(bytes: Uint8Array, at: number): number {
@@ -28,13 +26,13 @@ export class IpoibAddress {
   readonly gid = new Uint8Array(16);
 }
 
-export function readIpoibAddress(bytes: Uint8Array, at: number, into: IpoibAddress): void {
+function readIpoibAddress(bytes: Uint8Array, at: number, into: IpoibAddress): void {
   into.flags = u8(bytes, at);
   into.qpn = u24(bytes, at + 1);
   copyBytes(into.gid, 0, bytes, at + 4, 16);
 }
 
-export function writeIpoibAddress(bytes: Uint8Array, at: number, from: IpoibAddress): void {
+function writeIpoibAddress(bytes: Uint8Array, at: number, from: IpoibAddress): void {
   setU8(bytes, at, from.flags);
   setU24(bytes, at + 1, from.qpn);
   copyBytes(bytes, at + 4, from.gid, 0, 16);

@@ -66,8 +66,3 @@ export function writeIpv4(bytes: Uint8Array, at: number, from: Ipv4): void {
   copyBytes(bytes, at + IPV4_DESTINATION, from.destination, 0, 4);
   setU16(bytes, at + 10, foldChecksum(addWords(0, bytes, at, at + IPV4_BYTES)));
 }
-
-/** Whether the checksum of the header at `at` is right. */
-export function ipv4ChecksumIsRight(bytes: Uint8Array, at: number): boolean {
-  return foldChecksum(addWords(0, bytes, at, at + ipv4HeaderBytes(bytes, at))) === 0;
-}

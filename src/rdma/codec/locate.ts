@@ -9,13 +9,13 @@ import { FAULT } from "./fault.ts";
 import type { Fault } from "./fault.ts";
 import { GRH_BYTES, GRH_NEXT_BTH } from "./grh.ts";
 import { IPV4_BYTES, ipv4HeaderBytes, isFragment, PROTOCOL } from "./ipv4.ts";
+import { ICRC_BYTES } from "./icrc.ts";
 import { LNH, LRH_BYTES, lrhNext, lrhWords } from "./lrh.ts";
 import { extensionBytes, isUd, UD_SEND_ONLY_WITH_IMMEDIATE } from "./opcodes.ts";
 import type { PacketParts } from "./packet-parts.ts";
 import { ROCE_PORT, UDP_BYTES } from "./udp.ts";
+import { VCRC_BYTES } from "./vcrc.ts";
 
-const ICRC_BYTES = 4;
-const VCRC_BYTES = 2;
 /** A provider's tag and a customer's. */
 const MOST_TAGS = 2;
 
@@ -23,20 +23,18 @@ const MOST_TAGS = 2;
 export function locateEthernet(parts: PacketParts, bytes: Uint8Array, at: number, to: number): Fault {
   parts.clear();
   if (at + ETHERNET_BYTES > to) return FAULT.header;
-  let type = u16(bytes, at + ETHERNET_BYTES - 2);
-  let next = at + ETHERNET_BYTES;
-  for (let tags = 0; isVlanType(type); tags++) {
-    if (tags === MOST_TAGS) return FAULT.vlanTags;
-    if (next + VLAN_BYTES > to) return FAULT.header;
-    if (tags === 0) parts.vlan = next;
-    type = u16(bytes, next + 2);
-    next += VLAN_BYTES;
-  }
-  return locateNetwork(parts, bytes, type, next, to);
+  return locateNetwork(parts, bytes, u16(bytes, at + ETHERNET_BYTES - 2), at + ETHERNET_BYTES, to);
 }
 
-/** The same for a frame whose link header is read already: `type` says what is at `at`. */
+/** The same for a frame whose link header is read already: `type` says what is at `at`. Call parts.clear() before. */
 export function locateNetwork(parts: PacketParts, bytes: Uint8Array, type: number, at: number, to: number): Fault {
+  for (let tags = 0; isVlanType(type); tags++) {
+    if (tags === MOST_TAGS) return FAULT.vlanTags;
+    if (at + VLAN_BYTES > to) return FAULT.header;
+    if (tags === 0) parts.vlan = at;
+    type = u16(bytes, at + 2);
+    at += VLAN_BYTES;
+  }
   parts.etherType = type;
   if (type === ETHERTYPE.ipv4) return locateIpv4(parts, bytes, at, to);
   if (type === ETHERTYPE.ipv6) return locateIpv6(parts, bytes, at, to);
@@ -56,8 +54,9 @@ export function locateInfiniband(parts: PacketParts, bytes: Uint8Array, at: numb
   parts.end = end;
   if (end + VCRC_BYTES <= to) parts.vcrc = end;
   if (next !== LNH.grh && next !== LNH.bth) return FAULT.raw;
-  const locate = next === LNH.grh ? locateGrh : locateTransport;
-  const fault = locate(parts, bytes, at + LRH_BYTES, end, to);
+  const inside = at + LRH_BYTES;
+  const fault =
+    next === LNH.grh ? locateGrh(parts, bytes, inside, end, to) : locateTransport(parts, bytes, inside, end, to);
   // What stands where a lying length leads to is no VCRC.
   if (fault === FAULT.lrhLength) parts.vcrc = -1;
   return fault;

@@ -29,9 +29,6 @@ export const METHOD = {
   delete: 0x15,
 } as const;
 
-/** The Q_Key of queue pair 1 (IBA vol 1, 3.5.3). */
-export const GSI_Q_KEY = 0x80010000;
-
 /** Fields of the common header. */
 export class MadHeader {
   baseVersion = 1;

@@ -114,8 +114,6 @@ export const NOTICE = {
 
 export type PathRecord = RecordOf<typeof PATH_RECORD>;
 export type McMemberRecord = RecordOf<typeof MC_MEMBER_RECORD>;
-export type ServiceRecord = RecordOf<typeof SERVICE_RECORD>;
-export type InformInfo = RecordOf<typeof INFORM_INFO>;
 export type Notice = RecordOf<typeof NOTICE>;
 
 /** Notices of multicast groups. */

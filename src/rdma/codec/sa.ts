@@ -11,7 +11,7 @@ import type { Layout, RecordOf } from "./record.ts";
 export const SA_CLASS_VERSION = 2;
 /** Where the record starts in the MAD, and how much room it has. */
 export const SA_DATA = 56;
-export const SA_DATA_BYTES = 200;
+const SA_DATA_BYTES = 200;
 
 const RMPP = MAD_HEADER_BYTES;
 const ATTRIBUTE_OFFSET = 44;
