@@ -21,7 +21,7 @@ export class TestNamespace implements Disposable {
   }
 
   /** Runs a program with a text as its input; how it ends does not matter. */
-  runWith(input: string, program: string, ...words: string[]): void {
+  runWith(input: string | Uint8Array, program: string, ...words: string[]): void {
     const path = `/proc/${process.pid}/fd/${this.fd}`;
     spawnSync("nsenter", [`--net=${path}`, "--", program, ...words], { input, stdio: ["pipe", "ignore", "ignore"] });
   }

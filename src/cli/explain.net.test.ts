@@ -152,6 +152,21 @@ test("a plan explained before it is applied is explained the same afterwards, he
   expect(applied[2]?.out).toContain("(75 %)");
 }, 90_000);
 
+test("a report holds what it takes, without what is secret", () => {
+  writeFileSync(path("heddle.yaml"), `${FILE}# swordfish\n`);
+  const { code, err } = heddle("report", "-o", path("report.json"));
+  expect({ code, err }).toEqual({ code: 0, err: expect.stringContaining("look at it") as string });
+  const text = readFileSync(path("report.json"), "utf8");
+  expect(text).not.toContain("swordfish");
+  expect(JSON.parse(text)).toMatchObject({
+    report: 1,
+    config: { version: 1, multihome: { ib: {} } },
+    plan: { settled: expect.any(Number) as number },
+    facts: { version: 1 },
+    findings: expect.arrayContaining([expect.objectContaining({ code: "same-subnet" })]) as object[],
+  });
+});
+
 describe("facts", () => {
   test("make the plan that the host itself makes, before and after it is applied", () => {
     heddle("facts", "-o", path("before.json"));

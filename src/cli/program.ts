@@ -120,6 +120,15 @@ export async function runCommandLine(words: readonly string[], version: string):
     });
 
   program
+    .command("report")
+    .description("write one file for a bug report: facts, plan and findings, secrets left out")
+    .option("-o, --output <file>", "write to a file instead of standard output")
+    .action(async (options: { output?: string }) => {
+      const { report } = await import("./commands/report.ts");
+      exit = await report(new Context(program.opts<GlobalOptions>()), version, options);
+    });
+
+  program
     .command("explain")
     .description("tell which way a packet goes, why, and what if a link were lost; needs no file, sends nothing")
     .requiredOption("--to <address>", "where the packet goes")

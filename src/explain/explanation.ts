@@ -7,6 +7,7 @@ import type { Answerer } from "./arp.ts";
 import { withoutLink } from "./if-down.ts";
 import type { LinkLoss } from "./if-down.ts";
 import type { Packet } from "./packet.ts";
+import { hostOf } from "./source4.ts";
 import { indexOf, neighbourOf } from "./routing.ts";
 import type { Routing } from "./routing.ts";
 import type { Verdict, Way } from "./verdict.ts";
@@ -167,6 +168,7 @@ function notLookedAt(routing: Routing & { chains?: PictureChain[] }, way: Way): 
           `Packets whose hash leads to a link of group ${rule.suppressGroup} go on to the rule after ${rule.priority}.`,
       ),
     ...sharedObject(routing, way),
+    ...notOwn(routing, way),
     ...chains.map(
       ({ family: kind, table, name, hook }) =>
         `${CHAIN[hook] ?? "May change it"}: chain ${name} of table ${kind} ${table} (${hook}).`,
@@ -182,6 +184,13 @@ const CHAIN: Readonly<Record<string, string>> = {
   output: "May change its mark, and so its way, or its destination, or drop it",
   postrouting: "May change its source, or drop it",
 };
+
+/** IPv6 looks nothing up about the source of what the host sends; the socket could not have it. */
+function notOwn({ links }: Routing, { flow, packet: { from } }: Way): string[] {
+  if (flow.family === 4 || !flow.local || from === undefined) return [];
+  const own = links.some(({ addresses }) => addresses.some((spec) => hostOf(spec) === from));
+  return own ? [] : [`No link has ${from}, so that a socket can hardly be bound to it.`];
+}
 
 /**
  * IPv6 routes that share a nexthop object share what the kernel remembers of the one that was used first, its prefix too
