@@ -6,7 +6,10 @@ import { readIfThere } from "./ledger/files.ts";
 
 /** One hierarchy, as far as this process sees it. */
 export interface CgroupMount {
-  /** Controllers of a hierarchy of version 1 ("freezer"); absent for the one of version 2. */
+  /**
+   * Controllers of a hierarchy of version 1 ("freezer"), none of one that has only a name ("systemd"); absent for the one of
+   * version 2.
+   */
   controllers?: string[];
   /** Where its root is mounted, or the control group that this process takes for the root. */
   point: string;
@@ -25,7 +28,9 @@ export function cgroupMounts(mountinfo: string): CgroupMount[] {
     if (point === undefined || (type !== "cgroup" && type !== "cgroup2")) continue;
     const path = unescapePath(point);
     if (type === "cgroup2") mounts.push({ point: path });
-    else mounts.push({ point: path, controllers: (options ?? "").split(",").map((one) => one.replace(/^name=/, "")) });
+    // A name tells the kernel no place among a task's control groups.
+    else
+      mounts.push({ point: path, controllers: (options ?? "").split(",").filter((one) => !one.startsWith("name=")) });
   }
   return mounts;
 }

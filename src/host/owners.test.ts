@@ -21,6 +21,12 @@ test("a line counts only for a name that was asked for, and the first of several
   expect(parseEntries(text, ["alice", "carol"])).toEqual({ alice: 5001 });
 });
 
+test("names of directories are names, ids go up to the last that can be anybody's", () => {
+  const text = "SITE\\alice:*:3000000000:1::/:\nbob@site.example:*:4294967294:1::/:\nhost$:*:4294967295:1::/:\n";
+  const asked = ["SITE\\alice", "bob@site.example", "host$"];
+  expect(parseEntries(text, asked)).toEqual({ "SITE\\alice": 3000000000, "bob@site.example": 4294967294 });
+});
+
 test("hierarchies of both versions are found in mountinfo", () => {
   const mountinfo = [
     "30 23 0:26 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw,nsdelegate",
@@ -32,6 +38,6 @@ test("hierarchies of both versions are found in mountinfo", () => {
   expect(cgroupMounts(mountinfo)).toEqual([
     { point: "/sys/fs/cgroup/unified" },
     { point: "/sys/fs/cgroup/cpu,cpuacct", controllers: ["rw", "cpu", "cpuacct"] },
-    { point: "/mnt/with space", controllers: ["rw", "xattr", "systemd"] },
+    { point: "/mnt/with space", controllers: ["rw", "xattr"] },
   ]);
 });
