@@ -1,5 +1,9 @@
 // Owns the proof of the role `egress` where it is easily wrong: destinations that no gateway serves, names that mean
 // something else later, makers of sockets that are not what they seem.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../src/lab/child.ts";
 import type { Lab } from "../src/lab/lab.ts";
@@ -103,6 +107,32 @@ test("a control group that was removed and made again is another one: plan and s
   expect([status.code, ids(status.out)]).toEqual([2, ids(planned.out)]);
   expect((await heddle(lab, "apply")).code).toBe(0);
   expect(await send()).toEqual([CHOSEN.host]);
+});
+
+test("a control group of version 1 is found by its controller, whatever its name", async () => {
+  const mount = mkdtempSync(join(tmpdir(), "heddle-freezer-"));
+  // The controller that a host can have as version 1 beside everything else as version 2.
+  execFileSync("mount", ["-t", "cgroup", "-o", "freezer", "freezer", mount]);
+  const top = join(mount, `heddle-test-${process.pid}`);
+  const job = join(top, "a b:c");
+  mkdirSync(job, { recursive: true });
+  try {
+    await applySection(lab, `match: { cgroups: ["freezer:${basename(top)}"] }`);
+    const enter = 'echo 0 >"$1/cgroup.procs" && shift && exec "$@"';
+    const datagram = ["socat", "-u", "-", `UDP4-SENDTO:${WORLD[4]}:9`];
+    const ways: (string | undefined)[] = [];
+    for (const place of [mount, job]) {
+      await using capture = await lab.capture(LINKS);
+      expect((await lab.exec("worker", ["sh", "-c", enter, "sh", place, ...datagram], { input: "x" })).code).toBe(0);
+      ways.push(...toWorld(lab, await capture.take(), ({ kind }) => kind === "udp").map(({ by }) => by));
+    }
+    expect(ways).toEqual([ORDINARY.host, CHOSEN.host]);
+  } finally {
+    rmdirSync(job);
+    rmdirSync(top);
+    execFileSync("umount", [mount]);
+    rmdirSync(mount);
+  }
 });
 
 test("a mark that a program gives its own socket before it connects stays beside heddle's bit", async () => {
