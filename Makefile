@@ -60,7 +60,7 @@ bench: build build/bench-run bench-egress ## measure, a few minutes; `make bench
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
 	@tools/in-namespace.sh node bench/explain.ts $(if $(QUICK),--quick)
 
-bench-egress: build build/egress-load ## the part of the bench that needs root: what egress costs, and what it lets through
+bench-egress: build build/bench-run build/egress-load ## the part of the bench that needs root: what egress costs, and what it lets through
 	@if [ "$$(id -u)" -eq 0 ]; then \
 	  tools/in-root-namespace.sh node bench/egress/endings.ts && \
 	  tools/in-root-namespace.sh node bench/egress/cost.ts $(if $(QUICK),--quick); \

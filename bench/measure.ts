@@ -18,15 +18,16 @@ export function measure(namespace: string, words: readonly string[], exits: read
     maxBuffer: 512 * 1024 * 1024,
     encoding: "utf8",
   });
-  const [exit = NaN, wall = NaN, user = NaN, system = NaN, peak = NaN] = String(run.output[3]).split(" ").map(Number);
+  const { exit, sample } = parseRun(String(run.output[3]));
   if (!exits.includes(exit)) throw new Error(`${words.join(" ")}: exit ${exit}\n${run.stderr}`);
   const own = /\{"ms":([0-9.]+)\}\s*$/.exec(run.stdout.slice(-80))?.[1];
-  return {
-    wallMs: wall / 1000,
-    cpuMs: (user + system) / 1000,
-    peakMb: peak / 1024,
-    ...(own === undefined ? {} : { ownMs: Number(own) }),
-  };
+  return { ...sample, ...(own === undefined ? {} : { ownMs: Number(own) }) };
+}
+
+/** Reads what run.c says of a process. */
+export function parseRun(text: string): { exit: number; sample: Sample } {
+  const [exit = NaN, wall = NaN, user = NaN, system = NaN, peak = NaN] = text.split(" ").map(Number);
+  return { exit, sample: { wallMs: wall / 1000, cpuMs: (user + system) / 1000, peakMb: peak / 1024 } };
 }
 
 /** How much later than asked the worst of ten timers of 5 ms came: what a round on a busy machine is known by. */

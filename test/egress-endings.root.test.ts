@@ -34,10 +34,10 @@ test("the control: marked by the owner alone, frames do go another way", async (
   if (!mechanism) throw new Error("the control is missing");
   await takeDown(lab);
   await mechanism.up(lab);
-  const wrong: Record<string, boolean> = {};
-  for (const ending of ENDINGS) {
-    wrong[ending.name] = (await countFrames(lab, program.path, mechanism, ending)).wrong > 0;
+  // A reset is sent while the socket has an owner, or by the far end: of those endings the control need not lose any.
+  const ownerless = ENDINGS.filter(({ name }) => !name.includes("resets"));
+  expect(ownerless.length).toBe(4);
+  for (const ending of ownerless) {
+    expect((await countFrames(lab, program.path, mechanism, ending)).byAnother, ending.name).toBeGreaterThan(0);
   }
-  // A reset is sent while the socket has an owner, or by the far end.
-  expect(wrong).toEqual(Object.fromEntries(ENDINGS.map(({ name }) => [name, !name.includes("resets")])));
 });

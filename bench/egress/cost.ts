@@ -2,6 +2,8 @@
 import { keepRun, circumstances } from "../keep.ts";
 import { timerLatenessMs } from "../measure.ts";
 import { shuffled } from "../statistics.ts";
+import type { Sample } from "../measure.ts";
+import { APPLIES, apply } from "./apply.ts";
 import { judgeCost, renderCost, rowName } from "./report.ts";
 import type { CostResults, Loads } from "./report.ts";
 import { CONTESTANTS, load, upStand } from "./stand.ts";
@@ -19,6 +21,9 @@ const all = CONTESTANTS.flatMap(({ name }, index) =>
   (["chosen", "other"] as const).map((sender: Sender) => ({ index, sender, row: rowName(name, sender) })),
 );
 const samples: Loads = {};
+const applies: Record<string, Sample[]> = {};
+/** Whole processes are asked in every third round. */
+const EVERY = 3;
 const lateness: number[] = [];
 for (let round = 0; round < rounds; round++) {
   say(`\rRound ${round + 1} of ${rounds} `);
@@ -26,10 +31,12 @@ for (let round = 0; round < rounds; round++) {
   for (const { index, sender, row } of shuffled(all)) {
     (samples[row] ??= []).push(await load(lab, index, sender, LOAD_MS));
   }
+  if (round % EVERY > 0) continue;
+  for (const row of shuffled(APPLIES)) (applies[row] ??= []).push(await apply(lab, row));
 }
 say("\n");
 
-const results: CostResults = { ...circumstances(rounds, lateness), goals: judgeCost(samples), samples };
+const results: CostResults = { ...circumstances(rounds, lateness), goals: judgeCost(samples), samples, applies };
 const table = renderCost(results);
 process.stdout.write(table);
 if (!quick) say(`Kept in ${keepRun("egress", results, table)} and docs/BENCHMARKS.md.\n`);

@@ -1,9 +1,11 @@
 // Owns how the cost of egress looks: the table, and whether its goals are shown to be met.
 import { renderCircumstances } from "../keep.ts";
 import type { Circumstances } from "../keep.ts";
+import type { Sample } from "../measure.ts";
 import { interval } from "../report.ts";
 import { summarize } from "../statistics.ts";
 import type { Summary } from "../statistics.ts";
+import { APPLIES } from "./apply.ts";
 import { CONTESTANTS, KINDS } from "./stand.ts";
 import type { Kind, Load, Sender } from "./stand.ts";
 
@@ -14,6 +16,8 @@ export type Loads = Record<string, Record<Kind, Load>[]>;
 export interface CostResults extends Circumstances {
   goals: { goal: string; found: Summary; met: boolean }[];
   samples: Loads;
+  /** Whole runs of `heddle apply`, by who is chosen. */
+  applies: Record<string, Sample[]>;
 }
 
 /** Names a row. */
@@ -83,11 +87,22 @@ export function renderCost(results: CostResults): string {
     `|---|---|${"--:|".repeat(KINDS.length + 2)}`,
     ...CONTESTANTS.flatMap(({ name }) => [row(name, "chosen"), row(name, "other")]),
     "",
+    "| `heddle apply` as a whole | n | wall ms, median (95 %) | CPU ms | peak MB |",
+    "|---|--:|--:|--:|--:|",
+    ...APPLIES.map((row) => applyRow(row, results.applies[row] ?? [])),
+    "",
     "| goal | found, median (95 %) | |",
     "|---|--:|---|",
     ...results.goals.map(({ goal, found, met }) => `| ${goal} | ${ratio(found)} | ${met ? "met" : "not shown"} |`),
     "",
   ].join("\n");
+}
+
+function applyRow(row: string, samples: readonly Sample[]): string {
+  const wall = summarize(samples.map(({ wallMs }) => wallMs));
+  const cpu = summarize(samples.map(({ cpuMs }) => cpuMs)).median;
+  const peak = summarize(samples.map(({ peakMb }) => peakMb)).median;
+  return `| ${row} | ${wall.count} | ${whole(wall)} | ${cpu.toFixed(0)} | ${peak.toFixed(0)} |`;
 }
 
 function whole(found: Summary): string {

@@ -6,6 +6,7 @@ import { must } from "../../src/lab/child.ts";
 import { upLab } from "../../src/lab/lab.ts";
 import type { Lab } from "../../src/lab/lab.ts";
 import { readTopology } from "../../src/lab/topology.ts";
+import { APPLY_HOST, applyUsers, prepareApply } from "./apply.ts";
 import { markingTable } from "./by-hand.ts";
 import type { Tool } from "./by-hand.ts";
 
@@ -59,7 +60,7 @@ export async function upStand(): Promise<Lab> {
   const host = (name: string, rest: string): string => `  ${name}:\n    links: {}\n${rest}`;
   // Whoever has users has control groups of its own, so that no program sees the sockets of two contestants.
   const users = "    users: { chosen: { uid: 20001 }, other: { uid: 20002 } }\n    config: |\n      version: 1\n";
-  const hosts = CONTESTANTS.map((_, index) => host(`host${index}`, users));
+  const hosts = [...CONTESTANTS.map((_, index) => host(`host${index}`, users)), host(APPLY_HOST, applyUsers())];
   const text = `version: 1\nname: egress-cost\nsegments: {}\nhosts:\n${host("far", "")}${hosts.join("")}`;
   const { value, diagnostics } = readTopology(text, "cost.yaml");
   if (!value) throw new Error(JSON.stringify(diagnostics));
@@ -67,6 +68,7 @@ export async function upStand(): Promise<Lab> {
   try {
     await prepareFar(lab);
     for (const [index, contestant] of CONTESTANTS.entries()) await prepare(lab, index, contestant);
+    await prepareApply(lab);
     return lab;
   } catch (error) {
     await lab.down();

@@ -96,6 +96,16 @@ describe("two cards in one subnet", () => {
   });
 });
 
+test("chosen users are told of where sockets cannot be marked, unless the file says that it is meant", () => {
+  namespace.addLink("ib0", ["10.20.1.17/16"]);
+  // In a user namespace nobody loads programs of control groups.
+  const section = "match: { users: [5001] }, link: ib0, gateways: [10.20.3.227]";
+  write("heddle.yaml", `version: 1\negress:\n  alinat: { ${section} }\n`);
+  expect(doctor()).toMatchObject({ code: 2, codes: ["egress-fallback"] });
+  write("heddle.yaml", `version: 1\negress:\n  alinat: { ${section}, by: nftables }\n`);
+  expect(doctor()).toMatchObject({ code: 0, codes: [] });
+});
+
 describe("the router of two fabrics", () => {
   beforeEach(() => {
     for (const [i, link] of ["ib0", "ib1", "ib2"].entries()) namespace.addLink(link, [`10.${i + 1}.0.1/24`]);

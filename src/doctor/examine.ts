@@ -4,6 +4,7 @@ import type { HostPicture } from "../model/picture.ts";
 import { addresses } from "./checks/addresses.ts";
 import { carrier } from "./checks/carrier.ts";
 import { defaults } from "./checks/defaults.ts";
+import { egressFallback } from "./checks/egress-fallback.ts";
 import { firewalls } from "./checks/firewalls.ts";
 import { forwarding } from "./checks/forwarding.ts";
 import { idleRules } from "./checks/idle-rules.ts";
@@ -30,6 +31,7 @@ export const CHECKS: readonly Check[] = [
   forwarding,
   mtu,
   kernel,
+  egressFallback,
   marks,
   defaults,
 ];

@@ -26,6 +26,7 @@ export const CODES = [
   "child-mtu",
   "route-mtu",
   "missing-feature",
+  "egress-fallback",
   "whole-mark",
   "equal-rules",
   "equal-defaults",

@@ -23,7 +23,8 @@ export async function cgroupIds(keys: readonly string[]): Promise<Record<string,
 /** Whether a mount shows the hierarchy of a controller of version 1, or the one of version 2 where none is said. */
 function isHierarchy({ type, options }: Mount, controller: string | undefined): boolean {
   if (controller === undefined) return type === "cgroup2";
-  return type === "cgroup" && (options.includes(controller) || options.includes(`name=${controller}`));
+  // One that has only a name ("name=systemd") tells the kernel no place among a task's control groups.
+  return type === "cgroup" && options.includes(controller);
 }
 
 /** The kernel's id of a control group is the inode of its directory (kernfs_ino, 64-bit kernels from 5.5 on). */

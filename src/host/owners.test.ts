@@ -19,3 +19,9 @@ test("a line counts only for a name that was asked for, and the first of several
   const text = "alice:x:5001:600::/:\nalice:x:7:7::/:\nbob:x:5002:600::/:\nnonsense\ncarol:x:notanumber:1::\n";
   expect(parseEntries(text, ["alice", "carol"])).toEqual({ alice: 5001 });
 });
+
+test("names of directories are names, ids go up to the last that can be anybody's", () => {
+  const text = "SITE\\alice:*:3000000000:1::/:\nbob@site.example:*:4294967294:1::/:\nhost$:*:4294967295:1::/:\n";
+  const asked = ["SITE\\alice", "bob@site.example", "host$"];
+  expect(parseEntries(text, asked)).toEqual({ "SITE\\alice": 3000000000, "bob@site.example": 4294967294 });
+});

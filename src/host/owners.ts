@@ -1,5 +1,6 @@
 // Owns the question who a name is: users and groups by the system's name service, control groups by the kernel.
 import { execFile } from "node:child_process";
+import { LAST_ID } from "../model/owners.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
 import { cgroupIds } from "./cgroups.ts";
 import { findProgram } from "./program.ts";
@@ -70,21 +71,27 @@ async function lookUp(database: Database, names: readonly string[]): Promise<Rec
   // A directory may spell a name otherwise than it was asked for ("alice" for "alice@site"): then only one question tells.
   const left = strange ? names.filter((name) => !Object.hasOwn(ids, name)) : [];
   for (const name of left) {
-    const id = ENTRY.exec(await ask(database, [name]))?.[2];
-    if (id !== undefined) ids[name] = Number(id);
+    const id = parseEntry(await ask(database, [name]))?.id;
+    if (id !== undefined) ids[name] = id;
   }
   return ids;
 }
 
 const ENTRY = /^([^:\n]*):[^:\n]*:(\d{1,10}):/;
 
+/** Name and id of the first line; undefined where it is none, or its id cannot be anybody's. */
+function parseEntry(text: string): { name: string; id: number } | undefined {
+  const [, name, id] = ENTRY.exec(text) ?? [];
+  return name === undefined || Number(id) > LAST_ID ? undefined : { name, id: Number(id) };
+}
+
 /** Lines of "name:password:id:…" (passwd(5), group(5)) whose names were asked for. */
 export function parseEntries(text: string, asked: readonly string[]): Record<string, number> {
   const wanted = new Set(asked);
   const ids: Record<string, number> = {};
   for (const line of text.split("\n")) {
-    const [, name, id] = ENTRY.exec(line) ?? [];
-    if (name !== undefined && wanted.has(name) && !Object.hasOwn(ids, name)) ids[name] = Number(id);
+    const entry = parseEntry(line);
+    if (entry && wanted.has(entry.name) && !Object.hasOwn(ids, entry.name)) ids[entry.name] = entry.id;
   }
   return ids;
 }

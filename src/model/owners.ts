@@ -1,5 +1,8 @@
 // Owns the nouns of whose a socket is: users, groups and control groups, as names in a file and as the kernel's numbers.
 
+/** Highest id of a user or group: the one above means "no change" to the kernel. */
+export const LAST_ID = 0xfffffffe;
+
 /** Names that a section says and that the host has to look up. */
 export interface OwnerNames {
   users: string[];

@@ -101,12 +101,14 @@ export const FEATURES = [
 /** One of them. */
 export type Feature = (typeof FEATURES)[number];
 
-/** What heddle.yaml already says about links in one subnet. */
+/** What heddle.yaml already says, as far as a finding depends on it. */
 export interface ConfiguredSection {
   /** "multihome/ib". */
   section: string;
-  /** The links of this host that it means. */
+  /** Links of this host in one subnet that it is about; none where it is not. */
   links: string[];
+  /** Where it chooses users, groups or control groups: how their traffic is marked; "either" is whichever the host can. */
+  marking?: "bpf" | "nftables" | "either";
 }
 
 /** One host at one moment. */

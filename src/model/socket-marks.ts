@@ -17,6 +17,11 @@ export interface MarkedCgroup {
   bits: number;
 }
 
+/** As many disjoint ranges of supplementary groups can be looked at, in all sections together. */
+export const MOST_MEMBERS = 64;
+/** As many hierarchies of control groups of version 1. */
+export const MOST_HIERARCHIES = 4;
+
 /** Whose sockets are marked. A socket gets the bits of every row that it fits. */
 export interface SocketMarks {
   /** By the user that owns the socket: the file-system user id of its maker. */

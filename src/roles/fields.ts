@@ -4,7 +4,7 @@
 import * as z from "zod/mini";
 import { addressBits, canonicalAddress, familyOf, networkOf, parsePrefix } from "../model/ip.ts";
 import type { NumberRange } from "../model/kinds.ts";
-import { cgroupKey } from "../model/owners.ts";
+import { cgroupKey, LAST_ID } from "../model/owners.ts";
 
 /** A key that may be left out, with its sentence for the JSON Schema and the manual. */
 export function optional<T, I>(about: string, schema: z.ZodMiniType<T, I>): z.ZodMiniOptional<z.ZodMiniType<T, I>> {
@@ -120,9 +120,6 @@ export function readLinkName(input: string): string | Refusal {
   if (fits && /^[^\s/:\p{Cc}]+$/u.test(input) && input !== "." && input !== "..") return input;
   return new Refusal(`"${input}" cannot be the name of a link`, "A name has 1 to 15 bytes, without spaces, / and :.");
 }
-
-/** Highest id of a user or group: the one above means "no change" to the kernel. */
-const LAST_ID = 0xfffffffe;
 
 /** A user or group by name, or ids from one to another. */
 export type Owner = { name: string } | NumberRange;

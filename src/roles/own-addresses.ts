@@ -24,3 +24,9 @@ export function ownAddresses(link: LinkFact): OwnAddress[] {
       return { family: parts.family, address: parts.address, ...subnet };
     });
 }
+
+/** Subnets of the link's own link-local IPv6 addresses, also of one that is being probed: its peers are in them. */
+export function linkLocalSubnets(link: LinkFact): string[] {
+  const own = link.addresses.filter(({ family, scope }) => family === 6 && scope === "link");
+  return [...new Set(own.map(({ address }) => networkOf(address)))];
+}

@@ -2,8 +2,12 @@
 import { existsSync } from "node:fs";
 import { WISHES } from "../../doctor/paths.ts";
 import { examine } from "../../doctor/examine.ts";
+import { HostError } from "../../host/error.ts";
+import { canMarkSockets } from "../../host/kinds/cgroup-program-driver.ts";
 import { takePicture } from "../../host/picture/read.ts";
-import type { HostPicture } from "../../model/picture.ts";
+import type { ConfiguredSection, HostPicture } from "../../model/picture.ts";
+import { choosesOwners } from "../../roles/egress/owners.ts";
+import type { Egress } from "../../roles/egress/schema.ts";
 import { ROLES } from "../../roles/index.ts";
 import { DEFAULT_FILE } from "../context.ts";
 import type { Context } from "../context.ts";
@@ -25,7 +29,7 @@ export async function doctor(context: Context, options: { root: string }): Promi
   return counts.error + counts.warning > 0 ? EXIT.findings : EXIT.ok;
 }
 
-/** What the file says about links in one subnet, so that a remedy can be "apply it" instead of "write it". */
+/** What the file says, so that a remedy can be "apply it" instead of "write it"; and what only matters where it says so. */
 async function addConfigured(context: Context, picture: HostPicture): Promise<HostPicture> {
   const { file } = context.options;
   if (file === DEFAULT_FILE && !existsSync(file)) return picture;
@@ -35,13 +39,30 @@ async function addConfigured(context: Context, picture: HostPicture): Promise<Ho
     return { ...picture, unseen: [...picture.unseen, { what: file, why: `${why}; heddle check tells more.` }] };
   }
   const links = new Set(picture.links.map(({ name }) => name));
-  const sections = config.sections
-    .filter(({ role }) => role === "multihome")
-    .map((section) => {
-      const claims = ROLES.find(({ name }) => name === section.role)?.claims(section, picture.links) ?? [];
-      const tables = claims.filter((claim) => "pool" in claim && claim.pool === "tables");
-      const named = tables.flatMap((claim) => ("name" in claim && links.has(claim.name) ? claim.name : []));
-      return { section: `${section.role}/${section.name}`, links: named };
-    });
-  return { ...picture, configured: { file, sections } };
+  const sections = config.sections.flatMap((section): ConfiguredSection[] => {
+    const name = `${section.role}/${section.name}`;
+    if (section.role === "egress") {
+      const value = section.value as Egress;
+      return choosesOwners(value) ? [{ section: name, links: [], marking: value.by ?? "either" }] : [];
+    }
+    if (section.role !== "multihome") return [];
+    const claims = ROLES.find(({ name }) => name === section.role)?.claims(section, picture.links) ?? [];
+    const tables = claims.filter((claim) => "pool" in claim && claim.pool === "tables");
+    return [
+      { section: name, links: tables.flatMap((claim) => ("name" in claim && links.has(claim.name) ? claim.name : [])) },
+    ];
+  });
+  const marks = sections.some(({ marking }) => marking !== undefined) ? tryMarks() : undefined;
+  const features = marks === undefined ? picture.features : { ...picture.features, "bpf-cgroup": marks };
+  return { ...picture, features, configured: { file, sections } };
+}
+
+/** Whether sockets can be marked, as far as this user can find out: a kernel that was built for it may still refuse. */
+function tryMarks(): boolean | undefined {
+  try {
+    return canMarkSockets();
+  } catch (error) {
+    if (error instanceof HostError) return undefined;
+    throw error;
+  }
 }

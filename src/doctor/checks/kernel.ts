@@ -15,7 +15,7 @@ const ABOUT: Readonly<Record<Feature, { name: string; for: string; option: strin
   nftables: { name: "nftables", for: "marks by user or group, and address translation", option: "CONFIG_NF_TABLES" },
   conntrack: { name: "connection tracking", for: "address translation", option: "CONFIG_NF_CONNTRACK" },
   bpf: { name: "BPF", for: "spreading over links by flowlets", option: "CONFIG_BPF_SYSCALL" },
-  "bpf-cgroup": { name: "BPF on cgroups", for: "marks for a cgroup's connections", option: "CONFIG_CGROUP_BPF" },
+  "bpf-cgroup": { name: "BPF on cgroups", for: "marks of chosen users' sockets", option: "CONFIG_CGROUP_BPF" },
   "bpf-tc": { name: "BPF on traffic control", for: "spreading over links by flowlets", option: "CONFIG_NET_CLS_BPF" },
   btf: { name: "BPF type information", for: "BPF programs that fit any kernel", option: "CONFIG_DEBUG_INFO_BTF" },
 };

@@ -2,6 +2,7 @@
 // back from the kernel.
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
+import { MOST_HIERARCHIES } from "../../model/socket-marks.ts";
 import { HostError } from "../error.ts";
 import { Btf } from "./btf.ts";
 
@@ -17,9 +18,6 @@ export const PART = {
   hierarchies: 128,
 } as const;
 
-/** Bounds that are the program's. */
-export const MOST_MEMBERS = 64;
-export const MOST_HIERARCHIES = 4;
 /** What stands for cgroup version 2 in the place of a subsystem's number. */
 export const VERSION_2 = 0xffffffff;
 

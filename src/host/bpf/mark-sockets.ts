@@ -3,6 +3,7 @@
 import { closeSync, constants as flags, fstatSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { MOST_HIERARCHIES, MOST_MEMBERS } from "../../model/socket-marks.ts";
 import { HostError } from "../error.ts";
 import { makeStateFolder } from "../ledger/files.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
@@ -14,7 +15,7 @@ import { lookAtLink } from "./link.ts";
 import { CONSTANTS, openPrograms, readObject } from "./load.ts";
 import type { Hook } from "./load.ts";
 import type { BpfMap } from "./map.ts";
-import { decodeConfig, encodeConfig, kernelTypes, MOST_HIERARCHIES, MOST_MEMBERS, PART } from "./mark-config.ts";
+import { decodeConfig, encodeConfig, kernelTypes, PART } from "./mark-config.ts";
 import { typesMissing } from "./mark-config.ts";
 import type { KernelTypes, MarkConfig } from "./mark-config.ts";
 import { encodeMarks, fillMaps, readMarks } from "./mark-maps.ts";

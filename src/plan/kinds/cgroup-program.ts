@@ -1,8 +1,8 @@
 // Owns the rules of the kind "cgroupProgram": one program for all sections, whose rows are put together.
+import { disjointRanges } from "../../model/mark-ranges.ts";
 import type { CgroupProgramSpec, MarkRange, MarkedCgroup, SocketMarks } from "../../model/socket-marks.ts";
 import { parseCgroupKey } from "../../model/owners.ts";
 import { markText } from "../../model/socket-marks.ts";
-import { disjointRanges } from "../mark-ranges.ts";
 import { canonicalText } from "./canonical.ts";
 import type { KindRules } from "./kind-rules.ts";
 
@@ -54,23 +54,35 @@ function joinCgroups(rows: readonly MarkedCgroup[]): MarkedCgroup[] {
   return [...byId].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }
 
-/** "mark-sockets 0x1000000 for 3 users, 1 group; 0x2000000 for 1 control group". */
+/** "mark-sockets 0x1000000 for 3 users (5001-5003), 1 group (600); 0x2000000 for 1 control group (#4711)". */
 function describeProgram(spec: CgroupProgramSpec): string {
   const bits = Array.from({ length: 32 }, (_, bit) => (1 << bit) >>> 0).filter((bit) => (spec.mask & bit) !== 0);
   return `${spec.program} ${bits.map((bit) => `${markText(bit)} for ${countOwners(spec, bit)}`).join("; ")}`;
 }
 
+/** As many are told apart; with more, only how many there are. */
+const MOST_TOLD = 3;
+
 function countOwners(spec: SocketMarks, bit: number): string {
-  const ids = (ranges: readonly MarkRange[]): number =>
-    ranges.filter(({ bits }) => (bits & bit) !== 0).reduce((sum, { first, last }) => sum + last - first + 1, 0);
-  const counts: [count: number, noun: string][] = [
+  const withBit = <Row extends { bits: number }>(rows: readonly Row[]): Row[] =>
+    rows.filter(({ bits }) => (bits & bit) !== 0);
+  const ids = (ranges: readonly MarkRange[]): [count: number, told: string[]] => [
+    withBit(ranges).reduce((sum, { first, last }) => sum + last - first + 1, 0),
+    withBit(ranges).map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)),
+  ];
+  // A control group that is removed and made again has its name, but another id.
+  const cgroups = withBit(spec.cgroups).map(({ id }) => `#${id}`);
+  const counts: [counted: [count: number, told: string[]], noun: string][] = [
     [ids(spec.users), "user"],
     [ids(spec.groups), "group"],
     [ids(spec.members), "supplementary group"],
-    [spec.cgroups.filter(({ bits }) => (bits & bit) !== 0).length, "control group"],
+    [[cgroups.length, cgroups], "control group"],
   ];
   const said = counts
-    .filter(([count]) => count > 0)
-    .map(([count, noun]) => `${count} ${noun}${count === 1 ? "" : "s"}`);
+    .filter(([[count]]) => count > 0)
+    .map(([[count, told], noun]) => {
+      const which = told.length > MOST_TOLD ? "" : ` (${told.join(", ")})`;
+      return `${count} ${noun}${count === 1 ? "" : "s"}${which}`;
+    });
   return said.join(", ") || "nobody";
 }

@@ -11,6 +11,9 @@ import type { MarkRange, SocketMarks } from "../../model/socket-marks.ts";
 /** Where packets of this host are marked before they are routed anew (NF_IP_PRI_MANGLE), and translated (NF_IP_PRI_NAT_SRC). */
 const PRIORITY = { mangle: -150, srcnat: 100 } as const;
 
+/** Sources that only peers on the link answer to. */
+const LINK_LOCAL: NftValue = { prefix: { addr: "fe80::", len: 10 } };
+
 /** The table that gives packets of the owners the bit, and the source address of the link that they leave by. */
 export function markingTable(
   instance: string,
@@ -40,14 +43,15 @@ export function markingTable(
   const translated = sources.map(({ family, source }): NftObject => {
     const protocol = family === 4 ? "ip" : "ip6";
     const marked = match("!=", { "&": [{ meta: { key: "mark" } }, bit] }, 0);
-    const other = match("!=", { payload: { protocol, field: "saddr" } }, source);
+    const own = { payload: { protocol, field: "saddr" } };
+    const other = [match("!=", own, source), ...(family === 6 ? [match("!=", own, LINK_LOCAL)] : [])];
     return {
       rule: {
         chain: "source",
         expr: [
           match("==", { meta: { key: "oifname" } }, link),
           marked,
-          other,
+          ...other,
           { snat: { family: protocol, addr: source } },
         ],
       },

@@ -1,6 +1,9 @@
 // Owns whose sockets a section means: names and ranges of its `match` as ids that give a bit of the mark.
 import type { Diagnostic, SourceRange } from "../../model/diagnostic.ts";
 import type { OwnerNames } from "../../model/owners.ts";
+import { parseCgroupKey } from "../../model/owners.ts";
+import { disjointRanges } from "../../model/mark-ranges.ts";
+import { MOST_HIERARCHIES, MOST_MEMBERS } from "../../model/socket-marks.ts";
 import type { MarkedCgroup, MarkRange, SocketMarks } from "../../model/socket-marks.ts";
 import type { Owner } from "../fields.ts";
 import type { Section, View } from "../role.ts";
@@ -31,6 +34,10 @@ export function ownersOf(section: Section<Egress>, view: View, bits: number, dia
       return [];
     });
   const groupIds = ids("groups", groups);
+  const ranges = members ? disjointRanges(groupIds).length : 0;
+  if (ranges > MOST_MEMBERS) diagnostics.push(tooManyMembers(ranges, section.at("match", "groups")));
+  const controllers = new Set(cgroups.flatMap((cgroup) => parseCgroupKey(cgroup).controller ?? []));
+  if (controllers.size > MOST_HIERARCHIES) diagnostics.push(tooManyHierarchies(section.at("match", "cgroups")));
   return {
     users: ids("users", users),
     groups: groupIds,
@@ -61,8 +68,33 @@ function unknownCgroup(cgroup: string, range: SourceRange): Diagnostic {
     code: "waiting-cgroup",
     severity: "warning",
     summary: `there is no control group ${cgroup}`,
-    detail: "Whoever makes it has not been started yet, or its path is another one on this host.",
+    detail:
+      parseCgroupKey(cgroup).controller === undefined
+        ? "Whoever makes it has not been started yet, or its path is another one on this host."
+        : "Whoever makes it has not been started yet, or the controller is of version 2 here, or has no hierarchy. One that has only a name, like systemd's, cannot be looked at.",
     remedy: "Look for it below /sys/fs/cgroup (or with systemd-cgls), and apply again when it is there.",
+    range,
+  };
+}
+
+function tooManyMembers(count: number, range: SourceRange): Diagnostic {
+  return {
+    code: "too-many-groups",
+    severity: "error",
+    summary: `${count} supplementary groups that do not follow each other`,
+    detail: `At most ${MOST_MEMBERS} ranges of ids can be looked for among the groups of whoever makes a socket.`,
+    remedy: "Say ranges of ids, or leave `members` out, so that the group that owns a socket counts.",
+    range,
+  };
+}
+
+function tooManyHierarchies(range: SourceRange): Diagnostic {
+  return {
+    code: "too-many-hierarchies",
+    severity: "error",
+    summary: `control groups in more than ${MOST_HIERARCHIES} hierarchies of version 1`,
+    detail: "A task is in one control group of each hierarchy, and each is searched for every socket.",
+    remedy: "Say the same tasks by their control groups in one hierarchy.",
     range,
   };
 }

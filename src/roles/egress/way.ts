@@ -5,7 +5,7 @@ import { defaultPrefix, familyOf, prefixContains } from "../../model/ip.ts";
 import type { Family } from "../../model/ip.ts";
 import type { Hop } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
-import { ownAddresses } from "../own-addresses.ts";
+import { linkLocalSubnets, ownAddresses } from "../own-addresses.ts";
 import type { OwnAddress } from "../own-addresses.ts";
 import type { Section } from "../role.ts";
 import { wantRoute } from "../wanted.ts";
@@ -76,6 +76,11 @@ function desireStated(
   const stated = new Set(routes.map(({ to }) => to));
   for (const subnet of new Set(own.flatMap((address) => address.subnet ?? []))) {
     if (!stated.has(subnet)) wanted.push(byLink(section, family, table, subnet, {}, source, section.at("link")));
+  }
+  // Without these, what is for a peer's link-local address on this very link would go to the gateway. What is for one on
+  // another link finds no route here, as only those by that link count (rt6_need_strict, net/ipv6/route.c), and goes on.
+  for (const subnet of family === 6 && link ? linkLocalSubnets(link) : []) {
+    if (!stated.has(subnet)) wanted.push(byLink(section, family, table, subnet, {}, undefined, section.at("link")));
   }
   const from = section.at("gateways");
   const hops = gateways.flatMap(({ via, weight }, index): Hop[] => {

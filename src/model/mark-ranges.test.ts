@@ -1,7 +1,7 @@
 // Owns the proof that ranges of ids are put together without any id getting other bits than before.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { MarkRange } from "../model/socket-marks.ts";
+import type { MarkRange } from "./socket-marks.ts";
 import { disjointRanges } from "./mark-ranges.ts";
 
 const range = fc

@@ -1,5 +1,5 @@
 // Owns the arithmetic of ranges of ids that give bits of a mark: many rows that overlap become few that do not.
-import type { MarkRange } from "../model/socket-marks.ts";
+import type { MarkRange } from "./socket-marks.ts";
 
 /**
  * The same bits for every id, said by ranges that do not overlap, by rising id, as few as there can be. Rows whose bits
