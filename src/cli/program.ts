@@ -17,9 +17,10 @@ const EXIT_CODES = `
 Exit codes:
   0   done, and nothing is left to do
   1   failed: the file is wrong, or the kernel refused; what was done is undone
-  2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings
+  2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings;
+      install, uninstall --dry-run: there is something to do
   3   nothing is left to do now, but something waits for a link or an address;
-      import: not all was understood
+      import: not all was understood; export: what waits is not in the files
   4   another heddle is changing this host
   5   apply --plan: the host has changed since the plan was made; nothing was done
   64  the command line is wrong`;

@@ -36,9 +36,13 @@ test("the routing stands before slurmd begins", { timeout: 120_000 }, async () =
   expect(machine.run("systemctl", "start", "heddle-routing.target").code).not.toBe(0);
 });
 
-test("without the boot unit slurmd begins on a host without routing: the test above can fail", { timeout: 120_000 }, async () => {
-  await using machine = await BootMachine.boot({ WITHOUT_HEDDLE: "1" });
-  const saw = machine.run("cat", "/run/slurmd-saw").out;
-  expect(saw).toContain("from all lookup main");
-  expect(saw).not.toContain("proto 72");
-});
+test(
+  "without the boot unit slurmd begins on a host without routing: the test above can fail",
+  { timeout: 120_000 },
+  async () => {
+    await using machine = await BootMachine.boot({ WITHOUT_HEDDLE: "1" });
+    const saw = machine.run("cat", "/run/slurmd-saw").out;
+    expect(saw).toContain("from all lookup main");
+    expect(saw).not.toContain("proto 72");
+  },
+);
