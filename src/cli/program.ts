@@ -23,8 +23,9 @@ Exit codes:
   2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings;
       rdma decode: it found wrong CRCs or broken packets
       explain: the packet goes nowhere
+      install, uninstall --dry-run: there is something to do
   3   nothing is left to do now, but something waits for a link or an address;
-      import: not all was understood
+      import: not all was understood; export: what waits is not in the files
   4   another heddle is changing this host
   5   apply --plan: the host has changed since the plan was made; nothing was done
   64  the command line is wrong`;

@@ -4,7 +4,7 @@ import type { BpfMap, MapEntry } from "./map.ts";
 import { PART, VERSION_2 } from "./mark-config.ts";
 import type { MarkConfig } from "./mark-config.ts";
 import type { MarkRange } from "../../model/socket-marks.ts";
-import { disjointRanges } from "../../plan/mark-ranges.ts";
+import { disjointRanges } from "../../model/mark-ranges.ts";
 import { prefixesOf, rangeOf } from "./ranges.ts";
 
 /** A cgroup, with all below it, whose sockets get bits of the mark. */

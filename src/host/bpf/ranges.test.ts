@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { holds } from "../netlink/testing/seeds.ts";
 import { encodeMarks } from "./mark-maps.ts";
-import { disjointRanges } from "../../plan/mark-ranges.ts";
+import { disjointRanges } from "../../model/mark-ranges.ts";
 import { prefixesOf, rangeOf } from "./ranges.ts";
 
 const MOST = 0xffffffff;
