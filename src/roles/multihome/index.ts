@@ -64,7 +64,7 @@ function desireLink(section: Section<Multihome>, chosen: ChosenLink, view: View,
   const { link, choice, index } = chosen;
   const from = section.at("links", index);
   const own = ownAddresses(link);
-  const tentative = link.addresses.filter((address) => address.tentative);
+  const tentative = link.addresses.filter((address) => isForPeers(address) && address.tentative);
   for (const { address } of tentative) diagnostics.push(notUsableYet(link, address, from));
   if (own.length === 0 && tentative.length === 0) diagnostics.push(noAddress(link, from));
 
@@ -158,10 +158,15 @@ function unboundLink(
   return found;
 }
 
+/** Whether a peer beyond the link can use it; others are none of the role's business, and nothing waits for them. */
+function isForPeers({ scope }: AddressSpec): boolean {
+  return scope === "global" || scope === "site";
+}
+
 /** The addresses that a peer can use: not link-local, not a host's own, not still being probed for duplicates. */
 function ownAddresses(link: LinkFact): OwnAddress[] {
   return link.addresses
-    .filter((spec) => (spec.scope === "global" || spec.scope === "site") && !spec.tentative)
+    .filter((spec) => isForPeers(spec) && !spec.tentative)
     .map((spec: AddressSpec) => {
       const parts = parsePrefix(spec.address);
       if (!parts) throw new RangeError(`not an address: ${spec.address}`);
