@@ -10,7 +10,7 @@ import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
 import { observe, performSteps, specsOf } from "./perform-steps.ts";
 import { routeFromMessage, routeToMessage } from "./route-message.ts";
 import { withoutRepeats } from "./repeats.ts";
-import { performRuleSteps } from "./rule-deletion.ts";
+import { performRuleSteps } from "./rule-steps.ts";
 import { ruleFromMessage } from "./rule-message.ts";
 
 /** Routes of both families in all tables. */
