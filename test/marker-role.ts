@@ -16,10 +16,14 @@ const marker: Role<z.output<typeof schema>> = {
   about: "Sets a mark.",
   schema,
   claims: () => [],
-  desire: ({ name, value, at }) => ({
-    value: value.families.map((family): Wanted => {
-      const spec = nftTable({ family, name: nftTableName("marker", name), objects: marking(value.mark) });
-      return { kind: "nftTable", spec, from: at("mark") };
+  desire: (section) => ({
+    value: section.value.families.map((family): Wanted => {
+      const spec = nftTable({
+        family,
+        name: nftTableName("marker", section.name),
+        objects: marking(section.value.mark),
+      });
+      return { kind: "nftTable", spec, from: section.at("mark") };
     }),
     diagnostics: [],
   }),
