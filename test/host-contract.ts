@@ -230,6 +230,50 @@ export function testHostContract(open: () => Promise<Stage>): void {
       });
     });
 
+    test.each([
+      ["leads elsewhere", { action: "goto", goto: 9000 }, { action: "goto", goto: 9001 }],
+      ["is turned round", {}, { not: true }],
+    ] as const)("a rule that %s takes the place of the one it was", async (_what, before, after) => {
+      await using stage = await open();
+      const { host } = stage;
+      const full = (fields: Partial<RuleSpec>): RuleSpec => {
+        const { table: _table, ...rest } = rule(fields);
+        return rest.action === "goto" ? rest : { ...rest, table: 7000 };
+      };
+      await perform(host, "rule", create("rule", full(before)));
+      expect(await perform(host, "rule", replace("rule", full(before), full(after)))).toEqual([undefined]);
+      expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([rulesOf("rule").normalize(full(after))]);
+    });
+
+    test.each([
+      ["a mark of 0 under a mask", { mark: 0, mask: 0xff }, { mark: 5, mask: 0xff }],
+      ["a whole mark", { mark: 5 }, { mark: 5, mask: 0xff }],
+      ["a mark under a mask", { mark: 5, mask: 0xff }, { mark: 5 }],
+      ["no suppression", {}, { suppressPrefixLength: 0 }],
+      ["no way back", { mark: 5, mask: 0xff }, { mark: 5, mask: 0xff, iif: "lo" }],
+    ] as const)("a rule with %s goes by itself, wherever it stands", async (_what, going, staying) => {
+      await using stage = await open();
+      const { host } = stage;
+      const full = (fields: Partial<RuleSpec>): RuleSpec => {
+        const { table: _table, from: _from, ...rest } = rule(fields);
+        return { ...rest, ...(rest.action === "goto" ? {} : { table: 7000 }), ...("from" in fields ? fields : {}) };
+      };
+      const kept = rulesOf("rule").normalize(full(staying));
+      for (const order of [
+        [full(going), full(staying)],
+        [full(staying), full(going)],
+      ]) {
+        expect(await perform(host, "rule", ...order.map((spec) => create("rule", spec)))).toEqual([
+          undefined,
+          undefined,
+        ]);
+        expect(await perform(host, "rule", remove("rule", full(going)))).toEqual([undefined]);
+        expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([kept]);
+        expect(await perform(host, "rule", remove("rule", full(staying)))).toEqual([undefined]);
+        expect(await listed(host, "rule", HEDDLE_PROTOCOL)).toEqual([]);
+      }
+    });
+
     test("a general rule that goes leaves the specific ones before it, and others' too", async () => {
       await using stage = await open();
       const { host } = stage;
@@ -238,7 +282,10 @@ export function testHostContract(open: () => Promise<Stage>): void {
       const theirs = rule({ protocol: OTHERS });
       const last = rule({ from: "172.16.34.9/32" });
       const all = [specific[0], theirs, specific[1], specific[2], general, last] as RuleSpec[];
-      await perform(host, "rule", ...all.map((spec) => create("rule", spec)));
+      const made = await perform(host, "rule", ...all.map((spec) => create("rule", spec)));
+      expect(made, "a general one is made behind specific ones, too").toEqual(all.map(() => undefined));
+      expect(await perform(host, "rule", create("rule", general)), "once").toEqual(["EEXIST"]);
+      expect((await listed(host, "rule", HEDDLE_PROTOCOL)).length).toBe(5);
       expect(await perform(host, "rule", remove("rule", general))).toEqual([undefined]);
       const texts = (specs: unknown[]): string[] =>
         specs.map((spec) => rulesOf("rule").compare(rulesOf("rule").normalize(spec as RuleSpec))).toSorted();

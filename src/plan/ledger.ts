@@ -12,16 +12,17 @@ import { rememberedAs, textOf } from "./plan.ts";
  * and one that is gone, or was made anew under the same name, has others than those that heddle set.
  */
 export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger {
+  const names = new Map<number | undefined, string>(links.map(({ index, name }) => [index, name]));
   const sysctls: Ledger["sysctls"] = {};
   for (const [path, memory] of Object.entries(ledger.sysctls)) {
     const name = linkOfSysctl(path);
-    const now = name === undefined ? undefined : links.find((link) => link.index === memory.link)?.name;
+    const now = name === undefined ? undefined : names.get(memory.link);
     if (name === undefined) sysctls[path] = memory;
     else if (now !== undefined) sysctls[path.replace(`/${name}/`, () => `/${now}/`)] = memory;
   }
   const addresses: Ledger["addresses"] = {};
   for (const [key, memory] of Object.entries(ledger.addresses)) {
-    const now = links.find((link) => link.index === memory.link)?.name;
+    const now = names.get(memory.link);
     if (now !== undefined) addresses[addressKeyOn(key, now)] = memory;
   }
   return { ...ledger, sysctls, addresses };
@@ -33,14 +34,14 @@ export function followLinks(ledger: Ledger, links: readonly LinkFact[]): Ledger 
  * itself, where nothing new has to be remembered.
  */
 export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readonly LinkFact[]): Ledger {
+  const indices = new Map<string | undefined, number>(links.map(({ index, name }) => [name, index]));
   const sysctls = { ...ledger.sysctls };
   const addresses = { ...ledger.addresses };
   let isNews = false;
   for (const step of steps) {
     if (step.action === "delete") continue;
     if (step.after.kind === "address") {
-      const { link: name } = step.after.spec;
-      const index = links.find((link) => link.name === name)?.index;
+      const index = indices.get(step.after.spec.link);
       const known = addresses[step.after.key];
       if (index !== undefined && known?.link !== index) {
         addresses[step.after.key] = { link: index };
@@ -53,8 +54,7 @@ export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readon
     const known = sysctls[path];
     // A value that somebody else set since is what the switch gets back in the end.
     const own = known && now !== undefined && known.set.includes(now) ? known : undefined;
-    const name = linkOfSysctl(path);
-    const index = links.find((link) => link.name === name)?.index;
+    const index = indices.get(linkOfSysctl(path));
     const memory: SysctlMemory = own
       ? { ...own, set: [...new Set([...own.set, value])] }
       : { earlier: now ?? value, set: [value] };

@@ -93,7 +93,10 @@ function span(claim: NumberClaim, first: number): number[] {
 }
 
 function isFree(claim: NumberClaim, first: number, range: NumberRange, taken: ReadonlySet<number>): boolean {
-  return span(claim, first).every((number) => number >= range.first && number <= range.last && !taken.has(number));
+  const count = claim.count ?? 1;
+  if (first < range.first || first + count - 1 > range.last) return false;
+  for (let number = first; number < first + count; number++) if (taken.has(number)) return false;
+  return true;
 }
 
 function lowestFree(claim: NumberClaim, range: NumberRange, taken: ReadonlySet<number>): number | undefined {

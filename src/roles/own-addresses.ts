@@ -12,10 +12,15 @@ export interface OwnAddress {
   subnet?: string;
 }
 
+/** Whether a peer beyond the link can use it; others are none of a role's business, and nothing waits for them. */
+export function isForPeers({ scope }: AddressSpec): boolean {
+  return scope === "global" || scope === "site";
+}
+
 /** Not link-local, not a host's own, not still being probed for duplicates; in the kernel's order. */
 export function ownAddresses(link: LinkFact): OwnAddress[] {
   return link.addresses
-    .filter((spec) => (spec.scope === "global" || spec.scope === "site") && !spec.tentative)
+    .filter((spec) => isForPeers(spec) && !spec.tentative)
     .map((spec: AddressSpec) => {
       const parts = parsePrefix(spec.address);
       if (!parts) throw new RangeError(`not an address: ${spec.address}`);

@@ -233,7 +233,10 @@ export class FakeHost implements Host {
   }
 
   #rule(step: Step): void {
-    if (step.action === "replace") throw new Error("rules are not replaced");
+    if (step.action === "replace") {
+      this.#rule({ action: "delete", before: step.before, why: "unwanted" });
+      return this.#rule({ action: "create", after: step.after, why: "new" });
+    }
     if (step.action === "adopt") {
       const { before, after } = step;
       if (!step.beside) this.#rule({ action: "create", after, why: "new" });

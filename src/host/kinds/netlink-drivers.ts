@@ -1,11 +1,8 @@
 // Owns the kinds "route" and "rule" on a real host, over netlink.
-import { constants } from "node:os";
 import type { Step } from "../../model/plan.ts";
-import { rulesOf } from "../../plan/kinds/index.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { AdoptStep } from "./adopt.ts";
 import type { RouteSocket } from "../netlink/client.ts";
-import { NLM_F } from "../netlink/constants.ts";
 import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
 import { LinkNames } from "./link-names.ts";
@@ -13,10 +10,8 @@ import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
 import { observe, performSteps, specsOf } from "./perform-steps.ts";
 import { routeFromMessage, routeToMessage } from "./route-message.ts";
 import { withoutRepeats } from "./repeats.ts";
-import { performRuleSteps } from "./rule-deletion.ts";
-import { ruleFromMessage, ruleToMessage } from "./rule-message.ts";
-
-const { EEXIST } = constants.errno;
+import { performRuleSteps } from "./rule-steps.ts";
+import { ruleFromMessage } from "./rule-message.ts";
 
 /** Routes of both families in all tables. */
 export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
@@ -45,34 +40,9 @@ export function ruleDriver(socket: RouteSocket): KindDriver<"rule"> {
     perform: (steps) =>
       inRuns(steps, {
         adopt: (run) => performRuleAdoptions(socket, run),
-        other: async (run) => beside(socket, await performRuleSteps(socket, run)),
+        other: (run) => performRuleSteps(socket, run),
       }),
   };
-}
-
-/**
- * Makes the rules that the kernel took for others. With EXCL it refuses a rule though the one that is there is more
- * specific: a prefix, TOS or DSCP that the new one does not state is no difference to it (rule_exists, net/core/fib_rules.c;
- * fib4_rule_compare). Where a look finds no equal one, it is asked again without EXCL, which for rules only ever adds.
- */
-async function beside(socket: RouteSocket, results: readonly StepResult[]): Promise<StepResult[]> {
-  const taken = ({ step, error }: StepResult): boolean => step.action === "create" && error?.errno === EEXIST;
-  if (!results.some(taken)) return [...results];
-  const present = (await socket.listRules()).map(ruleFromMessage).filter((spec) => spec !== undefined);
-  const keys = new Set(present.map((spec) => rulesOf("rule").identify(spec)));
-  const again = results.filter(
-    (result) => taken(result) && result.step.action === "create" && !keys.has(result.step.after.key),
-  );
-  const answers = await performSteps(
-    socket,
-    again.map(({ step }) => step),
-    (step) => {
-      const { after } = specsOf("rule", step);
-      return after ? [{ object: "rule", type: "new", flags: NLM_F.CREATE, message: ruleToMessage(after) }] : [];
-    },
-  );
-  const answered = new Map(again.map(({ step }, i) => [step, answers[i]]));
-  return results.map((result) => answered.get(result.step) ?? result);
 }
 
 /** Adoptions need answers between their requests, so they go to the kernel apart from the others, all in their order. */

@@ -4,22 +4,24 @@
 // and links. It was never seen to leave a route out.
 import type { Key, Kind } from "../../model/kinds.ts";
 import type { Observed } from "../../model/objects.ts";
-import { isSameData } from "../../plan/kinds/canonical.ts";
+import { canonicalText } from "../../plan/kinds/canonical.ts";
 
 /** The objects without those that repeat an earlier one in everything, which the kernel itself never has. */
 export function withoutRepeats<K extends Kind>(objects: readonly Observed<K>[]): Observed<K>[] {
   const first = new Map<Key, Observed<K>>();
-  /** Of the few keys that several objects share, all but the first. */
-  const more = new Map<Key, Observed<K>[]>();
+  /** Texts of those that share their key, as the link-local routes of all links do: only for them it takes a text. */
+  const seen = new Map<Key, Set<string>>();
   return objects.filter((object) => {
     const earlier = first.get(object.key);
     if (earlier === undefined) {
       first.set(object.key, object);
       return true;
     }
-    const others = more.get(object.key) ?? [];
-    if ([earlier, ...others].some(({ spec }) => isSameData(spec, object.spec))) return false;
-    more.set(object.key, [...others, object]);
+    const texts = seen.get(object.key) ?? new Set([canonicalText(earlier.spec)]);
+    seen.set(object.key, texts);
+    const text = canonicalText(object.spec);
+    if (texts.has(text)) return false;
+    texts.add(text);
     return true;
   });
 }

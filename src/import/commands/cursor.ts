@@ -39,7 +39,7 @@ export class Cursor {
     return word.text;
   }
 
-  /** Takes the word behind a keyword as a whole number, decimal or hexadecimal. */
+  /** Takes the word behind a keyword as a whole number. */
   number(what: string, last = 0xffffffff): number {
     return readNumber(this.next(what), what, last);
   }
@@ -56,10 +56,16 @@ export class Cursor {
   }
 }
 
-/** A whole number, decimal or hexadecimal. */
+/** A whole number as C's strtoul reads it with base 0, which iproute2 and iptables do: 0x10 and 020 are 16. */
+export function parseNumber(text: string): number | undefined {
+  if (/^0[0-7]{1,11}$/.test(text)) return Number.parseInt(text, 8);
+  return /^(?:0x[0-9a-f]{1,8}|0|[1-9]\d{0,9})$/i.test(text) ? Number(text) : undefined;
+}
+
+/** The same, up to a last one. Throws NotUnderstood. */
 export function readNumber(text: string, what: string, last = 0xffffffff): number {
-  const value = /^(?:0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text) ? Number(text) : Number.NaN;
-  if (!(value <= last)) throw new NotUnderstood(`"${text}" is no ${what}`);
+  const value = parseNumber(text);
+  if (value === undefined || value > last) throw new NotUnderstood(`"${text}" is no ${what}`);
   return value;
 }
 

@@ -4,7 +4,7 @@ import { IP_PROTOCOLS } from "../../roles/ip-protocols.ts";
 import { rangeText } from "../draft.ts";
 import type { RuleEntry } from "../draft.ts";
 import type { Cursor } from "./cursor.ts";
-import { keywordOf, NotUnderstood, readNumber } from "./cursor.ts";
+import { keywordOf, NotUnderstood, parseNumber, readNumber } from "./cursor.ts";
 
 /** A rule that was read. Its table is as it was written. */
 export interface ReadRule {
@@ -142,10 +142,12 @@ function takeMark(text: string, entry: RuleEntry): void {
 export function tableOf(text: string): number | string {
   const known = { 253: "default", 254: "main", 255: "local" }[text];
   if (known !== undefined) return known;
-  return /^(?:\d{1,10}|0x[0-9a-f]{1,8})$/i.test(text) ? Number(text) : text;
+  return parseNumber(text) ?? text;
 }
 
 function takeRange(text: string): number | string {
   const [first = "", last = first] = text.split("-");
-  return rangeText(readNumber(first, "range"), readNumber(last, "range"));
+  // These iproute2 reads as decimal whatever they begin with (sscanf with %u, ip/iprule.c).
+  const decimal = (digits: string): string => digits.replace(/^0+(?=\d)/, "");
+  return rangeText(readNumber(decimal(first), "range"), readNumber(decimal(last), "range"));
 }

@@ -1,4 +1,5 @@
 // Owns the reading of iptables commands that mark packets by who sends them: what the role `egress` is for.
+import { parseNumber } from "./cursor.ts";
 import type { Argument } from "../shell/expand.ts";
 
 /** A mark for the packets of a user or group. */
@@ -50,17 +51,17 @@ const OTHER_MATCHES = ["-s", "-d", "-o", "--dport", "--sport", "--dports", "--ma
 
 function readMark(options: ReadonlyMap<string, string>): OwnerMark | undefined {
   const [text = "", maskText] = (options.get("--set-mark") ?? "").split("/");
-  const numeric = /^(?:0x[0-9a-f]{1,8}|\d{1,10})$/i;
-  if (!numeric.test(text) || (maskText !== undefined && !numeric.test(maskText))) return undefined;
+  const mark = parseNumber(text);
+  const mask = maskText === undefined ? ALL_BITS : parseNumber(maskText);
+  if (mark === undefined || mask === undefined) return undefined;
   const [user, group, protocol] = [options.get("--uid-owner"), options.get("--gid-owner"), options.get("-p")];
   if ((user === undefined) === (group === undefined) || OTHER_MATCHES.some((name) => options.has(name)))
     return undefined;
-  const mask = maskText === undefined ? ALL_BITS : Number(maskText);
   return {
     ...(user === undefined ? {} : { user }),
     ...(group === undefined ? {} : { group }),
     ...(protocol === undefined || protocol === "all" ? {} : { protocol }),
-    mark: Number(text),
+    mark,
     ...(mask === ALL_BITS ? {} : { mask }),
   };
 }

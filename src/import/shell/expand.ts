@@ -10,6 +10,9 @@ export interface Argument {
   quoted: boolean;
 }
 
+/** Longest word that is followed, in UTF-16 code units: a variable that is put into itself grows without end. */
+const MAX_WORD = 4096;
+
 /** Takes `NAME=value` words in front of a command; alone, or behind export and its like, they are remembered. */
 export function assign(words: readonly Word[], variables: Map<string, string>): number {
   const declares = ["export", "local", "readonly", "declare", "typeset"].includes(firstText(words));
@@ -46,6 +49,11 @@ export function expand(word: Word, variables: ReadonlyMap<string, string>): Argu
       text += value ?? `$${piece.variable}`;
       if (value === undefined) known = false;
       else splits ||= !piece.quoted;
+    }
+    if (text.length > MAX_WORD) {
+      text = `${text.slice(0, MAX_WORD)}…`;
+      known = false;
+      break;
     }
   }
   const parts = splits && !word.quoted ? text.split(/\s+/).filter((part) => part !== "") : [text];

@@ -1,4 +1,4 @@
-// Owns the rules of the kind "rule". A rule has no name: everything that it matches and does is its key.
+// Owns the rules of the kind "rule". A rule has no name: nearly everything that it matches and does is its key.
 import { defaultPrefix, shortPrefix } from "../../model/ip.ts";
 import type { NumberRange, RuleSpec } from "../../model/kinds.ts";
 import { canonicalText, isSameData } from "./canonical.ts";
@@ -8,9 +8,10 @@ import { tableName } from "./route.ts";
 const ALL_BITS = 0xffffffff;
 
 export const ruleRules: KindRules<"rule"> = {
-  // fib_nl_newrule refuses a second rule that is equal in everything, its protocol too (rule_exists,
-  // net/core/fib_rules.c): an equal one of somebody else is another rule.
-  identify: (spec) => `rule ipv${spec.family} ${spec.priority}: ${describeRule(spec)} proto ${spec.protocol}`,
+  // fib_nl_newrule refuses a second rule that is equal in everything, its protocol too, but for where a goto leads and
+  // whether the match is turned round (rule_exists, net/core/fib_rules.c): an equal one of somebody else is another rule.
+  identify: ({ not: _not, goto: _goto, ...spec }) =>
+    `rule ipv${spec.family} ${spec.priority}: ${describeRule(spec)} proto ${spec.protocol}`,
   normalize: normalizeRule,
   // A rule may name a link that is not there: it waits as [detached] and begins to match when the link appears.
   needs: () => [],
@@ -65,7 +66,7 @@ function describeRule(spec: RuleSpec): string {
 
 function describeAction(spec: RuleSpec): string {
   if (spec.action === "table") return spec.l3mdev ? "lookup l3mdev-table" : `lookup ${tableName(spec.table ?? 0)}`;
-  if (spec.action === "goto") return `goto ${spec.goto ?? 0}`;
+  if (spec.action === "goto") return spec.goto === undefined ? "goto" : `goto ${spec.goto}`;
   return spec.action;
 }
 
@@ -83,23 +84,30 @@ export function deletionHits(deleted: RuleSpec, other: RuleSpec): boolean {
     return false;
   }
   if (deleted.protocol !== 0 && deleted.protocol !== other.protocol) return false;
+  // A mark of 0 is no condition either; its mask is, and a message about a mark states it in full.
+  if (deleted.mark && deleted.mark !== other.mark) return false;
+  if (deleted.mark !== undefined && bitsOf(deleted) !== bitsOf(other)) return false;
   return CONDITIONS.every((field) => deleted[field] === undefined || isSameData(deleted[field], other[field]));
+}
+
+/** The bits of a mark that count; none where no mark is asked for. */
+function bitsOf({ mark, mask = ALL_BITS }: RuleSpec): number {
+  return mark === undefined ? 0 : mask;
 }
 
 /** How many conditions a message about the rule states. One that could hit another states fewer. */
 export function countConditions(spec: RuleSpec): number {
-  return CONDITIONS.filter((field) => spec[field] !== undefined).length;
+  const marks = spec.mark === undefined ? 0 : spec.mark === 0 ? 1 : 2;
+  return marks + CONDITIONS.filter((field) => spec[field] !== undefined).length;
 }
 
 const CONDITIONS = [
   "from",
   "to",
-  "iif",
-  "oif",
-  "mark",
-  "mask",
   "tos",
   "dscp",
+  "iif",
+  "oif",
   "uids",
   "ipProtocol",
   "sourcePorts",

@@ -10,7 +10,7 @@ import type { LinkFact } from "../../model/facts.ts";
 import { addressBits, defaultPrefix, familyOf, parsePrefix, prefixContains } from "../../model/ip.ts";
 import { TABLE } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
-import { ownAddresses } from "../own-addresses.ts";
+import { isForPeers, ownAddresses } from "../own-addresses.ts";
 import type { Role, Section, View } from "../role.ts";
 import { wantRoute, wantRule, wantSwitch } from "../wanted.ts";
 import { multihomeSchema } from "./schema.ts";
@@ -56,7 +56,7 @@ function desireLink(section: Section<Multihome>, chosen: ChosenLink, view: View,
   const { link, choice, index } = chosen;
   const from = section.at("links", index);
   const own = ownAddresses(link);
-  const tentative = link.addresses.filter((address) => address.tentative);
+  const tentative = link.addresses.filter((address) => isForPeers(address) && address.tentative);
   for (const { address } of tentative) diagnostics.push(notUsableYet(link, address, from));
   if (own.length === 0 && tentative.length === 0) diagnostics.push(noAddress(link, from));
 

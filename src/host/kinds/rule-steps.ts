@@ -1,8 +1,10 @@
-// Owns the deletion of rules, where the kernel takes less than it should for a description.
+// Owns the making and the deletion of rules, where the kernel takes less than it should for a description.
 //
-// What a message that deletes does not state is no condition (rule_find, net/core/fib_rules.c): the message for "all
+// With EXCL, a general rule is refused behind a specific one that is equal otherwise, as if it were there already
+// (rule_exists): so whether it is there is seen beforehand, and EXCL left out, without which a rule is only ever added. What
+// a message that deletes does not state is no condition (rule_find, net/core/fib_rules.c): the message for "all
 // lookup 7" hits "from 10.0.0.1 lookup 7" if that has the same priority and stands before it. There is no way to say
-// "without a source". So the rules that would be hit are found first, and made again behind the one that goes.
+// "without a source". So the rules that are in the way are found first, and made again behind the one that goes.
 import type { Step } from "../../model/plan.ts";
 import type { RuleSpec } from "../../model/kinds.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
@@ -17,15 +19,14 @@ import type { RuleMessage } from "../netlink/rule.ts";
 import { performSteps, specsOf } from "./perform-steps.ts";
 import { ruleFromMessage, ruleToMessage } from "./rule-message.ts";
 
-/** Does steps that create and delete rules, all of them in one batch. Rejects with HostError when rules cannot be listed. */
+/** Does steps that create, replace and delete rules, all of them in one batch. Rejects with HostError when rules cannot be listed. */
 export async function performRuleSteps(socket: RouteSocket, steps: readonly Step[]): Promise<StepResult[]> {
   const ordered = specificDeletesFirst(steps);
-  const deletes = ordered.some(({ action }) => action === "delete");
-  const present = new PresentRules(deletes ? await socket.listRules() : []);
+  const present = new PresentRules(await socket.listRules());
   return performSteps(socket, ordered, (step) => {
     const { before, after } = specsOf("rule", step);
-    if (before) return present.delete(before);
-    return after ? present.create(after) : [];
+    // What takes another's place is refused while that is there.
+    return [...(before ? present.delete(before) : []), ...(after ? present.create(after) : [])];
   });
 }
 
@@ -74,9 +75,11 @@ class PresentRules {
 
   create(spec: RuleSpec): Request[] {
     const message = ruleToMessage(spec);
-    // A new rule stands behind those of its priority (fib_nl_newrule).
-    this.#group(spec).push({ message, spec });
-    return [{ object: "rule", type: "new", flags: VERB.create, message }];
+    const group = this.#group(spec);
+    // One that is equal in everything is in the way, and the kernel shall say so.
+    const flags = group.some((rule) => isSame(rule.spec, spec)) ? VERB.create : NLM_F.CREATE;
+    group.push({ message, spec });
+    return [{ object: "rule", type: "new", flags, message }];
   }
 
   /**
