@@ -111,7 +111,8 @@ NAPI_MODULE_INIT() {
     return heddle_fail(env);
   }
   if (!heddle_define_socket(env, exports) || !heddle_define_namespace(env, exports) ||
-      !heddle_define_sysctl(env, exports) || !heddle_define_lock(env, exports))
+      !heddle_define_sysctl(env, exports) || !heddle_define_lock(env, exports) ||
+      !heddle_define_unix(env, exports))
     return heddle_fail(env);
   return exports;
 }

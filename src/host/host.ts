@@ -43,5 +43,7 @@ export interface Host {
   /** Names that the host gives to routing tables. */
   tableNames(): Promise<Record<string, number>>;
   drivers: { readonly [K in Kind]: KindDriver<K> };
+  /** What the kernel's events of this host's own doings carry (nlmsg_pid); absent where there are no events. */
+  readonly port?: number;
   close(): void;
 }

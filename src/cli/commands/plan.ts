@@ -1,12 +1,12 @@
 // Owns `heddle plan`: what would change, without changing anything.
 import { lookAndPlan } from "../../agent/look.ts";
+import { isWaiting } from "../../agent/waiting.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
 import { savePlan } from "../saved-plan.ts";
 import { openSession } from "../session.ts";
-import { isWaiting } from "../waiting.ts";
 
 /** Looks at this host and shows the steps from what it has to what the file says. */
 export async function plan(context: Context, { out }: { out?: string } = {}): Promise<ExitCode> {

@@ -1,12 +1,12 @@
 // Owns `heddle status`: is the host as the file says, section by section?
 import { lookAndPlan } from "../../agent/look.ts";
 import type { Look } from "../../agent/look.ts";
+import { isWaiting } from "../../agent/waiting.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
 import { openSession } from "../session.ts";
-import { isWaiting } from "../waiting.ts";
 
 /** How one section stands. */
 interface SectionState {
