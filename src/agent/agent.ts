@@ -97,6 +97,7 @@ export class Agent {
       this.#pace.note(hint, at);
       this.#wake();
     });
+    this.#options.repairing(true);
     this.#pace.note({ changed: "everything", urgency: "urgent" }, now());
     await this.#exclusively(() => this.#lookOnce());
   }

@@ -5,6 +5,7 @@ import { parseConfig } from "../config/config.ts";
 import type { ConfirmedFiles, Confirmation, Confirmed } from "../host/ledger/confirmed.ts";
 import type { Deadline, Pending } from "../host/ledger/deadline.ts";
 import { sinceBootMs } from "../host/ledger/deadline.ts";
+import { networkMounts } from "../host/mounts.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import { hasErrors } from "../model/diagnostic.ts";
 import type { Plan } from "../model/plan.ts";
@@ -135,7 +136,8 @@ function object(request: Changing, look: Look): Objection | undefined {
     return { outcome: "stale", diagnostics: [stalePlan(request.agreed.path)] };
   }
   if (request.force) return undefined;
-  const diagnostics = objectToCuts(look, request.client);
+  const guarded = "confirm" in request && request.confirm !== undefined;
+  const diagnostics = objectToCuts(look, { ssh: request.ssh, mounts: networkMounts(), guarded });
   return diagnostics.length > 0 ? { outcome: "refused", diagnostics } : undefined;
 }
 

@@ -22,8 +22,8 @@ const confirmation = z.object({
 const common = {
   /** Do it though it cuts somebody's way. */
   force: z.optional(z.boolean()),
-  /** Address of the SSH client that the request is made from. */
-  client: z.optional(z.string().check(z.maxLength(64))),
+  /** SSH_CONNECTION of whoever asks: addresses and ports of the client and of the server. */
+  ssh: z.optional(z.string().check(z.maxLength(128))),
 };
 
 /** What can be asked for. Each is a POST to /v1/NAME. */

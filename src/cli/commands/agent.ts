@@ -38,7 +38,7 @@ export async function agent(context: Context, version: string, options: AgentOpt
   const store = await openStore(context);
   const lock = await takeLock(store);
   if (!lock) return context.fail([BUSY], EXIT.busy);
-  let repairing = true;
+  let repairing = false;
   const host = openHost(OWN_NAMESPACE, { awaitsProbes: () => !repairing });
   const news = new News(await openLog(context.options.debug === true));
   let busyMs = (): number => 0;

@@ -48,10 +48,10 @@ export async function rollback(
   return change(context, request, "Rolled back", options.confirm);
 }
 
-/** The SSH client's address is the first word of SSH_CONNECTION (ssh(1)). */
-function common({ force }: ChangeOptions): { force?: true; client?: string } {
-  const client = process.env["SSH_CONNECTION"]?.split(" ")[0];
-  return { ...(force ? { force } : {}), ...(client ? { client } : {}) };
+/** Who is connected by SSH must not be cut off (SSH_CONNECTION, ssh(1)). */
+function common({ force }: ChangeOptions): { force?: true; ssh?: string } {
+  const ssh = process.env["SSH_CONNECTION"];
+  return { ...(force ? { force } : {}), ...(ssh ? { ssh: ssh.slice(0, 128) } : {}) };
 }
 
 async function change(

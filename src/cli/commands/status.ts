@@ -6,6 +6,8 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
+import { fromAgent } from "../ask.ts";
+import { besideTheFile, renderAgent } from "../render/agent.ts";
 import { openSession } from "../session.ts";
 
 /** How one section stands. */
@@ -28,12 +30,17 @@ export async function status(context: Context): Promise<ExitCode> {
 
   const { plan, intent } = outcome.look;
   const sections = intent.sections.map(({ owner, view }) => sectionState(owner, view.tables, outcome.look as Look));
-  if (context.options.json) context.sayJson({ sections, ...planJson(plan), diagnostics: said });
+  const agent = await fromAgent(session.store, (client) => client.status());
+  said.push(...(await besideTheFile(context, session, agent)));
+  if (context.options.json) {
+    context.sayJson({ sections, ...planJson(plan), ...(agent ? { agent } : {}), diagnostics: said });
+  }
   context.report(said);
   if (!context.options.json) {
     for (const state of sections) context.say(renderSection(state, context));
     const rest = renderPlan(plan, context.paint);
     if (rest) context.say(`\nThe kernel differs from the file (${summarize(plan)}):\n${rest}`);
+    if (agent) context.say(`\n${renderAgent(agent)}`);
   }
   if (plan.steps.length > 0) return EXIT.changes;
   return isWaiting(outcome.look, said) ? EXIT.waiting : EXIT.ok;
