@@ -26,6 +26,9 @@ const KNOWN: Readonly<Record<string, { name: string; remedy: string }>> = {
   bird: { name: "BIRD", remedy: "Exclude heddle's tables from its kernel protocol." },
 };
 
+/** Tools that act for whoever started them. */
+const TOOLS: ReadonlySet<string> = new Set(["ip", "nft", "tc", "iptables", "iptables-restor", "route", "ifconfig"]);
+
 /** How long a change is remembered, in milliseconds. */
 const REMEMBERED_MS = 10_000;
 /** How often one port id is looked up, in milliseconds. */
@@ -41,7 +44,7 @@ export interface Culprit {
 
 /** Who has changed something of heddle's lately. */
 export class Culprits {
-  readonly #seen = new Map<number, { comm: string | undefined; at: number }>();
+  readonly #seen = new Map<number, { who: Process | undefined; at: number }>();
 
   /** Notes who asked for a change, while the process may still be there. 0 is the kernel itself. */
   note(port: number, now: number): void {
@@ -49,7 +52,7 @@ export class Culprits {
     const seen = this.#seen.get(port);
     if (seen && now - seen.at < AGAIN_MS) return;
     if (this.#seen.size >= MOST) this.#seen.clear();
-    this.#seen.set(port, { comm: commOf(port) ?? seen?.comm, at: now });
+    this.#seen.set(port, { who: processOf(port) ?? seen?.who, at: now });
   }
 
   /** Who it may be; undefined when nothing is known. */
@@ -57,17 +60,18 @@ export class Culprits {
     const lately = [...this.#seen]
       .filter(([, { at }]) => now - at < REMEMBERED_MS)
       .toSorted((a, b) => b[1].at - a[1].at);
-    for (const [pid, { comm }] of lately) {
-      if (comm === undefined) continue;
-      const known = KNOWN[comm];
-      return { culprit: `${known?.name ?? comm} (process ${pid})`, ...(known ? { remedy: known.remedy } : {}) };
+    for (const [, { who }] of lately) {
+      const known = who && KNOWN[who.comm];
+      if (known) return { culprit: `${known.name} (process ${who.pid})`, remedy: known.remedy };
     }
+    const [first] = lately.flatMap(([, { who }]) => who ?? []);
+    if (first && !TOOLS.has(first.comm)) return { culprit: `${first.comm} (process ${first.pid})` };
     const running = runningKnown();
     const [only] = running;
     if (only && running.length === 1) return { culprit: `perhaps ${only.name}, which is running`, remedy: only.remedy };
     if (running.length > 1) return { culprit: `perhaps one of ${running.map(({ name }) => name).join(", ")}` };
     const [last] = lately;
-    return last ? { culprit: `a process that has ended since (${last[0]})` } : undefined;
+    return last ? { culprit: `${first?.comm ?? "a process"} that has ended since (${last[0]})` } : undefined;
   }
 }
 
@@ -87,6 +91,31 @@ function runningKnown(): { name: string; remedy: string }[] {
 function namespaceOf(pid: string): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Process {
+  pid: number;
+  comm: string;
+}
+
+/** The process, or the one that started it where it is only a tool; undefined when it has ended. */
+function processOf(pid: number): Process | undefined {
+  const comm = commOf(pid);
+  if (comm === undefined || !TOOLS.has(comm)) return comm === undefined ? undefined : { pid, comm };
+  const parent = parentOf(pid);
+  const parentComm = parent === undefined ? undefined : commOf(parent);
+  return parent === undefined || parentComm === undefined ? { pid, comm } : { pid: parent, comm: parentComm };
+}
+
+/** The fourth field of /proc/PID/stat; the second, a name in brackets, may hold blanks and brackets. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const parent = Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[1]);
+    return parent > 1 ? parent : undefined;
   } catch {
     return undefined;
   }

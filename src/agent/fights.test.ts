@@ -11,7 +11,11 @@ test("three repairs of one object within ten seconds are a fight; of several obj
   expect(fights.repaired("b", 1000)).toBeUndefined();
   expect(fights.repaired("a", 2000)).toBeUndefined();
   expect(fights.repaired("a", 9999)).toMatchObject({ key: "a", why: "fight", count: 3, restsUntil: 10_999 });
-  expect([fights.rests("a", 10_998), fights.rests("a", 10_999), fights.rests("b", 10_000)]).toEqual([true, false, false]);
+  expect([fights.rests("a", 10_998), fights.rests("a", 10_999), fights.rests("b", 10_000)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });
 
 test("three repairs within more than ten seconds are none", () => {

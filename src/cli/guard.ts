@@ -20,7 +20,10 @@ const READY_MS = 30_000;
  * Starts a guard, which is ready when this returns: its code is loaded, so that it needs nothing that the change may
  * cut. Throws HostError when it cannot be started; nothing has been done then.
  */
-export async function startGuard(context: Context, seconds: number): Promise<Confirmation> {
+export async function startGuard(
+  context: Context,
+  seconds: number,
+): Promise<{ confirmation: Confirmation; dismiss: () => void }> {
   const { randomUUID } = await import("node:crypto");
   const confirmation = { token: randomUUID(), until: sinceBootMs() + seconds * 1000 };
   const state = context.options.state === undefined ? [] : ["--state", context.options.state];
@@ -44,5 +47,5 @@ export async function startGuard(context: Context, seconds: number): Promise<Con
   }
   child.stdout.destroy();
   child.unref();
-  return confirmation;
+  return { confirmation, dismiss: () => void child.kill() };
 }

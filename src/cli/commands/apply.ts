@@ -60,9 +60,11 @@ async function change(
   verb: string,
   confirmSeconds?: number,
 ): Promise<ExitCode> {
-  const confirmation = confirmSeconds === undefined ? undefined : await startGuard(context, confirmSeconds);
-  const asked = confirmation ? { ...request, confirm: confirmation } : request;
-  const reply = await ask(context, asked);
+  const guard = confirmSeconds === undefined ? undefined : await startGuard(context, confirmSeconds);
+  const reply = await ask(context, guard ? ({ ...request, confirm: guard.confirmation } as ChangeRequest) : request);
+  const done = "outcome" in reply && (reply.outcome === "done" || reply.outcome === "waiting");
+  // Nothing waits then, so there is nothing to guard.
+  if (!done) guard?.dismiss();
   if ("busy" in reply) return context.fail([reply.busy], EXIT.busy, { applied: false });
   return show(context, reply, verb, confirmSeconds);
 }

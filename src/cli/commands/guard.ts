@@ -8,8 +8,12 @@ import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { openSession, openStore, openWriter } from "../session.ts";
 
-/** How often it is looked whether what waits was confirmed or replaced, in milliseconds. */
+/** How often it is looked whether what waits was confirmed or replaced, in milliseconds… */
 const LOOK_MS = 5000;
+/** …and, before that, whether it waits already. */
+const BEGIN_MS = 200;
+/** A change that has not begun by then never will: whoever started this guard died. */
+const NEVER_MS = 120_000;
 /** How often the lock is tried after the deadline, in milliseconds. */
 const AGAIN_MS = 500;
 
@@ -20,16 +24,17 @@ export async function guard(context: Context, token: string, until: number): Pro
   const store = await openStore(context);
   await using reader = await openSession(context);
   let begun = false;
+  const never = sinceBootMs() + NEVER_MS;
   process.on("SIGHUP", () => {});
   process.stdout.write("ready\n");
   for (;;) {
     const pending = await reader.deadline.read();
     begun ||= pending?.token === token;
     // Confirmed, undone, replaced by another one with a guard of its own, or never begun.
-    if (pending?.token !== token && (begun || sinceBootMs() > until)) return EXIT.ok;
+    if (pending?.token !== token && (begun || sinceBootMs() > Math.min(until, never))) return EXIT.ok;
     const left = until - sinceBootMs();
     if (left > 0) {
-      await sleep(Math.min(left, LOOK_MS));
+      await sleep(Math.min(left, begun ? LOOK_MS : BEGIN_MS));
       continue;
     }
     await using session = await openWriter(context, store);
