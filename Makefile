@@ -1,13 +1,13 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo check test bench format clean
+.PHONY: help setup build demo check test bench bench-agent format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
 SOURCES := $(shell find src native tools package.json tsconfig.json -type f 2>/dev/null)
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing
 	@tools/setup.sh
@@ -43,6 +43,9 @@ build/bench-run: bench/run.c
 
 bench: build build/bench-run ## measure, a few minutes; `make bench QUICK=1` for a glance
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
+
+bench-agent: build ## measure the agent: repairs, a storm, idleness; five minutes
+	@tools/in-namespace.sh node bench/agent/agent.ts $(if $(QUICK),--quick)
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

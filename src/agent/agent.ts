@@ -233,7 +233,8 @@ export class Agent {
       this.#named.delete(key);
       this.#news.tell("info", why === "fight" ? "fight-over" : "no-longer-refused", { object: key });
     }
-    const plan = withholdUnprobed(withhold(look.plan, (step) => this.#fights.rests(keyOf(step), at)));
+    const rests = (step: Step): boolean => this.#fights.rests(keyOf(step), at) && !wentWithLink(step, occasion);
+    const plan = withholdUnprobed(withhold(look.plan, rests));
     this.#tellWaiting(plan.blocked);
     Object.assign(this.#record, { blocked: plan.blocked, steps: plan.steps, look });
     if (plan.steps.length > 0) {
@@ -247,7 +248,8 @@ export class Agent {
     this.#restEnd = this.#fights.nextEnd(now());
   }
 
-  #tellRepaired(done: readonly Step[], { links, since }: Occasion): void {
+  #tellRepaired(done: readonly Step[], occasion: Occasion): void {
+    const { since } = occasion;
     const at = now();
     const ms = since === undefined ? undefined : Math.round((at - since) * 10) / 10;
     for (const step of done) {
@@ -260,9 +262,7 @@ export class Agent {
       });
       if (!repaired) continue;
       this.#record.repairs = { count: this.#record.repairs.count + 1, last: new Date() };
-      // What goes with its link goes because of it, however often that flaps.
-      const needs = step.action === "create" || step.action === "replace" ? step.after.needs : [];
-      if (needs.some((need) => "link" in need && need.link !== undefined && links.has(need.link))) continue;
+      if (wentWithLink(step, occasion)) continue;
       const fight = this.#fights.repaired(keyOf(step), at);
       if (fight) this.#tellFight(fight, object);
     }
@@ -344,6 +344,12 @@ export class Agent {
     });
     this.#wake = () => {};
   }
+}
+
+/** What goes with its link goes because of it, however often that flaps: nobody fights over it. */
+function wentWithLink(step: Step, { links }: Occasion): boolean {
+  const needs = step.action === "delete" ? [] : step.after.needs;
+  return needs.some((need) => "link" in need && need.link !== undefined && links.has(need.link));
 }
 
 function now(): number {
