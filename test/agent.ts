@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentEvent, AgentStatus } from "../src/agent/api/schema.ts";
+import { namespaceCookie } from "../src/host/native.ts";
 import { until } from "./contract-steps.ts";
 import { TestNamespace } from "./namespace.ts";
 
@@ -115,6 +116,9 @@ export class AgentHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end("SIGKILL");
     for (const pid of this.guards()) process.kill(pid, "SIGKILL");
+    // What an agent that was killed leaves: nobody else is ever in this namespace.
+    const cookie = namespaceCookie(this.namespace.fd);
+    for (const name of [`agent-${cookie}.sock`, `net-${cookie}.lock`]) rmSync(`/run/heddle/${name}`, { force: true });
     this.namespace[Symbol.dispose]();
     rmSync(this.place, { recursive: true, force: true });
   }

@@ -73,6 +73,7 @@ async function latency(): Promise<void> {
       // What goes three times within ten seconds is fought over: each round takes the other half.
       for (let i = round % 2; i < SUBJECTS; i += 2) {
         const took = await repairMs(stage, damage, i);
+        if (took === undefined) say(`\n${mender} did not repair ${damage} ${i}\n`);
         (found[`${damage}, ${mender}`] ??= []).push(took ?? 10_000);
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
@@ -84,7 +85,7 @@ async function latency(): Promise<void> {
   const late = summarize(lateness);
   lines.push(`Timers were ${ms(late.median)} ms late in the median round (the worst of ten).`, "");
   lines.push("| repair after | n | p50 ms (95 %) | p99 ms | longest ms |", "|---|--:|--:|--:|--:|");
-  for (const [row, values] of Object.entries(found).toSorted()) {
+  for (const [row, values] of Object.entries(found).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const { median, low, high, count } = summarize(values);
     lines.push(
       `| ${row} | ${count} | ${ms(median)} (${ms(low)}–${ms(high)}) | ${ms(percentile(values, 0.99))} | ${ms(Math.max(...values))} |`,
@@ -112,7 +113,8 @@ async function storm(): Promise<void> {
     const child = spawn("nsenter", [...stage.inside, "ip", "-batch", batch], { stdio: "ignore" });
     const ended = once(child, "exit");
     const repairs: number[] = [];
-    for (let i = 0; child.exitCode === null && mender !== "nobody"; i++) {
+    for (let i = 0; child.exitCode === null; i++) {
+      if (mender === "nobody") break;
       const took = await repairMs(stage, "rule", i % SUBJECTS);
       repairs.push(took ?? 10_000);
       await new Promise((resolve) => setTimeout(resolve, 500));

@@ -8,7 +8,7 @@ import { describeObject, describeStep } from "../plan/kinds/index.ts";
 import type { AgentMemory } from "./agent-memory.ts";
 import type { ChangeRequest, Reply } from "./api/schema.ts";
 import { applyPlan } from "./apply.ts";
-import { carryOut, courseOf, undo } from "./carry-out.ts";
+import { carryOut, courseOf, undo, UnusableFile } from "./carry-out.ts";
 import type { Asker, Course, Office } from "./carry-out.ts";
 import { Culprits } from "./culprits.ts";
 import type { Culprit } from "./culprits.ts";
@@ -36,6 +36,9 @@ export interface AgentOptions {
   /** Told when the agent repairs by itself (true) and when it does what it was asked (false). */
   repairing: (byItself: boolean) => void;
 }
+
+/** Repairs of one look that are told one by one; of more, how many they are. */
+const MOST_TOLD = 50;
 
 /** How long to wait after the kernel could not be read, milliseconds. */
 const FIRST_RETRY_MS = 1000;
@@ -252,20 +255,25 @@ export class Agent {
     const { since } = occasion;
     const at = now();
     const ms = since === undefined ? undefined : Math.round((at - since) * 10) / 10;
-    for (const step of done) {
+    for (const [i, step] of done.entries()) {
       const object = describeStep(step);
       const repaired = step.why === "missing" || step.why === "drift";
-      this.#news.tell("info", repaired ? "repaired" : step.action === "delete" ? "removed" : "made", {
-        object,
-        why: step.why,
-        ...(ms === undefined ? {} : { ms }),
-      });
+      this.#news.tell(
+        i < MOST_TOLD ? "info" : "debug",
+        repaired ? "repaired" : step.action === "delete" ? "removed" : "made",
+        {
+          object,
+          why: step.why,
+          ...(ms === undefined ? {} : { ms }),
+        },
+      );
       if (!repaired) continue;
       this.#record.repairs = { count: this.#record.repairs.count + 1, last: new Date() };
       if (wentWithLink(step, occasion)) continue;
       const fight = this.#fights.repaired(keyOf(step), at);
       if (fight) this.#tellFight(fight, object);
     }
+    if (done.length > MOST_TOLD) this.#news.tell("info", "and-more", { count: done.length - MOST_TOLD });
   }
 
   #tellFight({ key, count, restMs }: Standing, object: string): void {
@@ -299,6 +307,10 @@ export class Agent {
       const { reply, course } = await undo(this.#office);
       this.#take(course);
       this.#news.tell("warn", "undone", { outcome: reply.outcome, steps: reply.plan?.steps.length ?? 0 });
+    } catch (error) {
+      // What was confirmed is not for this version: what is in force is better than nothing.
+      if (!(error instanceof UnusableFile)) throw error;
+      this.#news.tell("error", "trouble", { error: error.message });
     } finally {
       this.#options.repairing(true);
     }

@@ -104,7 +104,8 @@ export class Interest {
   #isOurRule(message: RuleMessage): boolean {
     if (message.protocol === HEDDLE_PROTOCOL) return true;
     const spec = ruleFromMessage(message);
-    return spec !== undefined && this.#keys.has(rulesOf("rule").identify(spec));
+    // An equal rule of somebody else's may be one to take over, or that was waited for.
+    return spec !== undefined && this.#keys.has(rulesOf("rule").identify({ ...spec, protocol: HEDDLE_PROTOCOL }));
   }
 
   /** Whatever becomes of an entry under a key of ours: the kernel may have learned another in its place. */

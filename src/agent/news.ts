@@ -20,9 +20,10 @@ export class News {
     this.#log = log;
   }
 
-  /** Tells everyone. */
+  /** Tells everyone; what is for debugging, the log only. */
   tell(level: Level, event: string, fields: Readonly<Record<string, unknown>> = {}): void {
     this.#log(level, event, fields);
+    if (level === "debug") return;
     const told: AgentEvent = { at: new Date().toISOString(), event, ...fields };
     this.#recent.push(told);
     if (this.#recent.length > 2 * MOST) this.#recent = this.#recent.slice(-MOST);

@@ -176,7 +176,7 @@ describe("what others take away", () => {
 
 test("a switch that sends no event is found by the safety net", async () => {
   await host.end();
-  await host.start("--net", "1");
+  await host.start("--look-every", "1");
   const whole = state();
   await comesBack(whole, () => host.namespace.run("sysctl", "-qw", "net.ipv4.conf.ib0.arp_ignore=0"));
 });

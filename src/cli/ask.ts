@@ -1,5 +1,5 @@
 // Owns the way of a request to change the host: to the agent, where one runs, and otherwise done here under the lock.
-import { AgentClient } from "../agent/api/client.ts";
+import { AgentClient, AgentRefusal } from "../agent/api/client.ts";
 import type { ChangeRequest, Reply } from "../agent/api/schema.ts";
 import { carryOut } from "../agent/carry-out.ts";
 import { agentSockets, isHeldByAgent } from "../host/ledger/lock.ts";
@@ -13,7 +13,7 @@ import { openStore, openWriter } from "./session.ts";
 const AGAIN_MS = 100;
 const PATIENCE_MS = 5000;
 
-/** Has a request done. `busy` says that another heddle, which is no agent, is changing the host. Throws AgentRefusal. */
+/** Has a request done. `busy` says that another heddle, which is no agent, is changing the host. */
 export async function ask(context: Context, request: ChangeRequest): Promise<Reply | { busy: Diagnostic }> {
   const store = await openStore(context);
   const until = performance.now() + PATIENCE_MS;
@@ -24,7 +24,7 @@ export async function ask(context: Context, request: ChangeRequest): Promise<Rep
       const { reply } = await carryOut(request, { uid: loginOf("self") ?? process.getuid?.() ?? 0 }, session);
       return { ...reply, diagnostics: [...session.diagnostics, ...reply.diagnostics] };
     }
-    const reply = await fromAgent(store, (client) => client.change(request));
+    const reply = await fromAgent(store, (client) => client.change(request)).catch(refused);
     if (reply) return reply;
     // An agent that starts holds the lock before it answers, and one that dies has a socket for longer than the lock.
     const patient = performance.now() < until && (await isHeldByAgent(store.cookie, store.runFolder));
@@ -43,6 +43,12 @@ export async function fromAgent<T>(
     if (answer !== undefined) return answer;
   }
   return undefined;
+}
+
+/** What the agent says no to is a request that failed. */
+function refused(error: unknown): Reply {
+  if (!(error instanceof AgentRefusal)) throw error;
+  return { outcome: "failed", diagnostics: [], findings: error.diagnostics };
 }
 
 const BUSY: Diagnostic = {

@@ -35,7 +35,8 @@ const LONGEST_CONFIRMATION = 86_400;
 const EXIT_CODES = `
 Exit codes:
   0   done, and nothing is left to do
-  1   failed: the file is wrong, or the kernel refused; what was done is undone
+  1   failed: the file is wrong, or the kernel refused; what was done is undone;
+      or refused: it would cut a way, there is nothing to confirm, no agent runs
   2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings
   3   nothing is left to do now, but something waits for a link or an address;
       import: not all was understood
@@ -126,11 +127,11 @@ export async function runCommandLine(words: readonly string[], version: string):
     .command("agent")
     .description("keep this host as its confirmed file says, until told to end")
     .addOption(
-      new Option("--net <seconds>", "how often to look at everything though nothing was heard")
+      new Option("--look-every <seconds>", "how often to look at everything though nothing was heard")
         .argParser(wholeNumber)
         .default(300),
     )
-    .action(async (options: { net: number }) => {
+    .action(async (options: { lookEvery: number }) => {
       const { agent } = await import("./commands/agent.ts");
       exit = await agent(new Context(program.opts<GlobalOptions>()), version, options);
     });

@@ -60,9 +60,8 @@ export class AgentClient {
     const response = await this.#send(method, name, body, signal);
     if (!response) return undefined;
     const text = await read(response);
-    if (response.statusCode !== 200) throw refusal(text);
-    const parsed = schema.safeParse(JSON.parse(text));
-    if (!parsed.success) throw refusal(text);
+    const parsed = response.statusCode === 200 ? schema.safeParse(parseJson(text)) : undefined;
+    if (!parsed?.success) throw refusal(text);
     return parsed.data;
   }
 
@@ -79,7 +78,8 @@ export class AgentClient {
       const request = httpRequest(options, resolve);
       request.on("error", (error: NodeJS.ErrnoException) => {
         if (error.code === "ENOENT" || error.code === "ECONNREFUSED") resolve(undefined);
-        else reject(error.code === "ECONNRESET" ? new AgentRefusal([DIED]) : error);
+        else if (error.code === "ECONNRESET") reject(new AgentRefusal([DIED]));
+        else reject(signal?.aborted ? new AgentRefusal([SILENT]) : error);
       });
       request.end(body === undefined ? undefined : JSON.stringify(body));
     });
@@ -96,21 +96,36 @@ async function read(response: IncomingMessage): Promise<string> {
       parts.push(part);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ECONNRESET") throw new AgentRefusal([DIED]);
+    const { code, name } = error as NodeJS.ErrnoException;
+    if (code === "ECONNRESET") throw new AgentRefusal([DIED]);
+    if (name === "TimeoutError" || name === "AbortError") throw new AgentRefusal([SILENT]);
     throw error;
   }
   return Buffer.concat(parts).toString("utf8");
 }
 
 function refusal(text: string): AgentRefusal {
-  try {
-    const { diagnostics } = JSON.parse(text) as { diagnostics?: Diagnostic[] };
-    if (Array.isArray(diagnostics) && diagnostics.length > 0) return new AgentRefusal(diagnostics);
-  } catch {
-    // Said below.
-  }
-  return new AgentRefusal([NOT_UNDERSTOOD]);
+  const { diagnostics } = (parseJson(text) ?? {}) as { diagnostics?: unknown };
+  const said = Array.isArray(diagnostics) && diagnostics.length > 0 ? (diagnostics as Diagnostic[]) : [NOT_UNDERSTOOD];
+  return new AgentRefusal(said);
 }
+
+/** undefined for what is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const SILENT: Diagnostic = {
+  code: "agent-silent",
+  severity: "error",
+  summary: `the agent did not answer within ${QUESTION_MS / 1000} s`,
+  detail: "It may be busy with a large change, or stuck.",
+  remedy: "Look at its log (`journalctl -u heddle`), and restart it if it does not come round.",
+};
 
 const DIED: Diagnostic = {
   code: "agent-gone",

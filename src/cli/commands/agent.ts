@@ -30,7 +30,7 @@ const STUCK_MS = 120_000;
 /** Options of `heddle agent`. */
 export interface AgentOptions {
   /** Seconds. */
-  net: number;
+  lookEvery: number;
 }
 
 /** Keeps this host as its file says, until it is told to end. */
@@ -65,7 +65,7 @@ export async function agent(context: Context, version: string, options: AgentOpt
       for (const { summary } of reply.findings) news.tell("error", "not-applied", { summary });
       if (reply.outcome === "failed") return context.fail([...reply.diagnostics, ...reply.findings]);
     }
-    const keeper = new Agent(office, news, { netMs: options.net * 1000, repairing: (on) => (repairing = on) });
+    const keeper = new Agent(office, news, { netMs: options.lookEvery * 1000, repairing: (on) => (repairing = on) });
     busyMs = () => keeper.busyMs;
     await keeper.start();
     const close = await serve(lock.socket, services(keeper, office, news, version));

@@ -1,5 +1,5 @@
 // Owns `heddle events`: the agent's news, as it tells them.
-import { AgentClient } from "../../agent/api/client.ts";
+import { AgentClient, AgentRefusal } from "../../agent/api/client.ts";
 import type { AgentEvent } from "../../agent/api/schema.ts";
 import { agentSockets } from "../../host/ledger/lock.ts";
 import type { Context } from "../context.ts";
@@ -19,9 +19,11 @@ export async function events(context: Context): Promise<ExitCode> {
     for (;;) {
       const { value, done } = await stream.next().catch((error: unknown) => {
         if (unread.signal.aborted) return { value: "over", done: true } as const;
+        if (error instanceof AgentRefusal) return { value: error, done: true } as const;
         throw error;
       });
       if (done && value === "no agent") break;
+      if (done && value instanceof AgentRefusal) return context.fail(value.diagnostics);
       if (done) return EXIT.ok;
       if (context.options.json) context.sayJson(value);
       else context.say(render(value));

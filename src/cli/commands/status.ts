@@ -1,4 +1,5 @@
 // Owns `heddle status`: is the host as the file says, section by section?
+import { AgentRefusal } from "../../agent/api/client.ts";
 import { lookAndPlan } from "../../agent/look.ts";
 import type { Look } from "../../agent/look.ts";
 import { isWaiting } from "../../agent/waiting.ts";
@@ -30,7 +31,11 @@ export async function status(context: Context): Promise<ExitCode> {
 
   const { plan, intent } = outcome.look;
   const sections = intent.sections.map(({ owner, view }) => sectionState(owner, view.tables, outcome.look as Look));
-  const agent = await fromAgent(session.store, (client) => client.status());
+  const agent = await fromAgent(session.store, (client) => client.status()).catch((error: unknown) => {
+    if (!(error instanceof AgentRefusal)) throw error;
+    said.push(...error.diagnostics);
+    return undefined;
+  });
   said.push(...(await besideTheFile(context, session, agent)));
   if (context.options.json) {
     context.sayJson({ sections, ...planJson(plan), ...(agent ? { agent } : {}), diagnostics: said });
