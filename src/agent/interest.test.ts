@@ -114,6 +114,13 @@ test("addresses: not the lease that is renewed", async () => {
   expect(subject.hintOf(of("address", address({ index: 9 })))).toEqual({ changed: "link", urgency: "calm" });
 });
 
+test("tables of nftables are listened for where one is remembered, and neighbours where one is wanted", async () => {
+  const nothing = { snapshot: { links: [], observed: [] }, want: { objects: [] } };
+  const remembers = { ...emptyLedger(), applied: { "nftTable inet heddle-egress-a": "{}" } };
+  expect(new Interest({ ...nothing, ledger: remembers })).toMatchObject({ nftTables: true, neighbours: false });
+  expect(new Interest({ ...nothing, ledger: emptyLedger() })).toMatchObject({ nftTables: false, tables: [] });
+});
+
 test("what was lost may have been anything", async () => {
   expect((await interest(ROUTES)).hintOf({ type: "lost-sync" })).toEqual({ changed: "everything", urgency: "lost" });
 });

@@ -339,9 +339,12 @@ describe("confirmation", () => {
   });
 
   test("without anything confirmed before, all is taken away", async () => {
-    const untouched = host.namespace.everything();
+    const { namespace } = host;
+    const untouched = namespace.run("sysctl", "-a", "--pattern", "ipv4.conf.ib");
     expect(host.heddle(pending(), "--confirm", "2").code).toBe(0);
-    await until(async () => host.namespace.everything() === untouched);
+    expect(namespace.run("sysctl", "-a", "--pattern", "ipv4.conf.ib")).not.toBe(untouched);
+    await until(async () => !(table() + rules()).includes("proto 72"));
+    await until(async () => namespace.run("sysctl", "-a", "--pattern", "ipv4.conf.ib") === untouched);
   });
 
   test("confirmed without an agent it stays, and another change replaces what waits", async () => {

@@ -19,7 +19,7 @@ beforeEach(() => {
 function ask(user: string, method: string, path: string): string {
   const socket = `/run/heddle/agent-${namespaceCookie(host.namespace.fd)}.sock`;
   const text = `${method} ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}`;
-  const words = [`--reuid=${user}`, "--clear-groups", "--", "socat", "-t5", "STDIO", `UNIX-CONNECT:${socket}`];
+  const words = [`--reuid=${user}`, "--clear-groups", "--", "socat", "STDIO,ignoreeof", `UNIX-CONNECT:${socket}`];
   return execFileSync("setpriv", words, { input: text, encoding: "utf8" });
 }
 
