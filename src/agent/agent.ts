@@ -3,6 +3,7 @@ import { HostError } from "../host/error.ts";
 import { sinceBootMs } from "../host/ledger/deadline.ts";
 import type { Pending } from "../host/ledger/deadline.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
+import type { Key } from "../model/kinds.ts";
 import type { Blocked, Step } from "../model/plan.ts";
 import { describeObject, describeStep } from "../plan/kinds/index.ts";
 import type { AgentMemory } from "./agent-memory.ts";
@@ -15,14 +16,14 @@ import type { Culprit } from "./culprits.ts";
 import { Ears } from "./ears.ts";
 import { Fights } from "./fights.ts";
 import type { Standing } from "./fights.ts";
+import { Heap } from "./heap.ts";
 import { Interest } from "./interest.ts";
 import { lookAndPlan } from "./look.ts";
-import type { Look } from "./look.ts";
 import type { News } from "./news.ts";
 import { Pace } from "./pace.ts";
 import type { Occasion } from "./pace.ts";
 import type { RememberedHost } from "./remembered-host.ts";
-import { keyOf, withhold, withholdUnprobed } from "./withhold.ts";
+import { keyOf, objectOf, withhold, withholdUnprobed } from "./withhold.ts";
 
 /** What an agent works with. */
 export interface AgentOffice extends Office {
@@ -40,6 +41,9 @@ export interface AgentOptions {
 /** Repairs of one look that are told one by one; of more, how many they are. */
 const MOST_TOLD = 50;
 
+/** So long nothing may happen before memory is given back, for which everything stands still a moment. */
+const QUIET_MS = 3000;
+
 /** How long to wait after the kernel could not be read, milliseconds. */
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 60_000;
@@ -51,7 +55,7 @@ export interface Record {
   blocked: readonly Blocked[];
   steps: readonly Step[];
   diagnostics: readonly Diagnostic[];
-  look?: Look;
+  settled: readonly Key[];
 }
 
 /** Keeps a host as a file says. */
@@ -62,8 +66,16 @@ export class Agent {
   readonly #pace: Pace;
   readonly #fights = new Fights();
   readonly #culprits = new Culprits();
+  readonly #heap = new Heap();
   readonly #named = new Map<string, Culprit>();
-  readonly #record: Record = { looks: { count: 0 }, repairs: { count: 0 }, blocked: [], steps: [], diagnostics: [] };
+  readonly #record: Record = {
+    looks: { count: 0 },
+    repairs: { count: 0 },
+    blocked: [],
+    steps: [],
+    settled: [],
+    diagnostics: [],
+  };
   #ears: Ears | undefined;
   #course: Course = courseOf(undefined);
   #serial: number | undefined;
@@ -108,9 +120,10 @@ export class Agent {
   /** Works until it is stopped. Rejects for a bug. */
   async run(): Promise<void> {
     while (!this.#stopped) {
-      const due = this.#due();
-      if (due > now()) await this.#sleep(due - now());
-      else await this.#exclusively(() => this.#act());
+      const wait = this.#due() - now();
+      if (wait <= 0) await this.#exclusively(() => this.#act());
+      else if (wait <= QUIET_MS || !this.#heap.isLarge) await this.#sleep(wait);
+      else if (!(await this.#sleep(QUIET_MS))) this.#heap.collect();
     }
   }
 
@@ -230,6 +243,7 @@ export class Agent {
       return;
     }
     this.#ears?.attend(new Interest(look));
+    host.condense(look.want);
     const at = now();
     const amiss = new Set(look.plan.steps.map(keyOf));
     for (const { key, why } of this.#fights.settle(new Set(look.want.objects.map((one) => one.key)), amiss, at)) {
@@ -239,14 +253,14 @@ export class Agent {
     const rests = (step: Step): boolean => this.#fights.rests(keyOf(step), at) && !wentWithLink(step, occasion);
     const plan = withholdUnprobed(withhold(look.plan, rests));
     this.#tellWaiting(plan.blocked);
-    Object.assign(this.#record, { blocked: plan.blocked, steps: plan.steps, look });
+    Object.assign(this.#record, { blocked: plan.blocked, steps: plan.steps, settled: plan.settled });
     if (plan.steps.length > 0) {
       const applied = await applyPlan({ ...look, plan }, host, store, trace);
       for (const { step, error } of applied.failed) this.#tellRefused(step, error);
       for (const object of applied.notUndone) this.#news.tell("error", "not-undone", { object });
       this.#tellRepaired(applied.done, occasion);
-      // The next look proves it; its events are not heard, being heddle's own.
-      this.#pace.note({ changed: "everything", urgency: "urgent" }, now());
+      // The next look proves it, and lists what was changed: its events are not heard, being heddle's own.
+      for (const { kind } of plan.steps.map(objectOf)) this.#pace.note({ changed: kind, urgency: "urgent" }, now());
     }
     this.#restEnd = this.#fights.nextEnd(now());
   }
@@ -346,15 +360,17 @@ export class Agent {
     return turn;
   }
 
-  async #sleep(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(ms, 0x7fffffff));
+  /** Whether it was woken before its time. */
+  async #sleep(ms: number): Promise<boolean> {
+    const woken = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), Math.min(ms, 0x7fffffff));
       this.#wake = () => {
         clearTimeout(timer);
-        resolve();
+        resolve(true);
       };
     });
     this.#wake = () => {};
+    return woken;
   }
 }
 

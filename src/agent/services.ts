@@ -20,8 +20,8 @@ export function services(agent: Agent, office: Office, news: News, version: stri
     read: {
       status: () => statusOf(agent, version, since),
       plan: () => {
-        const { blocked, steps, look } = agent.record;
-        return planJson({ blocked: [...blocked], steps: [...steps], settled: look?.plan.settled ?? [] });
+        const { blocked, steps, settled } = agent.record;
+        return planJson({ blocked: [...blocked], steps: [...steps], settled: [...settled] });
       },
       history: async () => office.confirmed.list(),
     },

@@ -1,12 +1,17 @@
 // Owns the leaving out of steps: what rests, and what cannot be made without it.
-import type { Key } from "../model/kinds.ts";
+import type { Key, Kind } from "../model/kinds.ts";
 import { parsePrefix } from "../model/ip.ts";
 import type { Desired, Need } from "../model/objects.ts";
 import type { Plan, Step } from "../model/plan.ts";
 
-/** The key that a step is about. */
+/** The object that a step is about. */
+export function objectOf(step: Step): { kind: Kind; key: Key } {
+  return step.action === "delete" ? step.before : step.after;
+}
+
+/** Its key. */
 export function keyOf(step: Step): Key {
-  return step.action === "delete" ? step.before.key : step.after.key;
+  return objectOf(step).key;
 }
 
 /**

@@ -14,6 +14,8 @@ export interface Scope {
    * are none for him. Absent means no.
    */
   nftTables?: boolean;
+  /** Routing tables to list routes of; absent means all. */
+  tables?: readonly number[];
 }
 
 /** What became of a step: no error means done. */
