@@ -136,7 +136,7 @@ async function idle(): Promise<void> {
   say("Idle\n");
   await using stage = new Stage();
   await stage.start("heddle agent");
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await new Promise((resolve) => setTimeout(resolve, 20_000));
   const [woken, cpu] = [wakeups(stage.pid), cpuMs([stage.pid])];
   await new Promise((resolve) => setTimeout(resolve, IDLE_S * 1000));
   const memory = memoryMb(stage.pid);

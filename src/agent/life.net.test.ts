@@ -403,6 +403,29 @@ describe("confirmation", () => {
     expect(rules()).toContain("from 172.16.34.1 lookup 7000");
   });
 
+  test.each([["with an agent"], ["without one"]])(
+    "on a disk that fills up it is undone all the same, %s",
+    async (how) => {
+      mkdirSync(host.state);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", host.state]);
+      try {
+        if (how === "with an agent") await host.start();
+        else without();
+        // Another table for the links as well, so that there is something new to remember on the way back.
+        host.write(ROUTE);
+        expect(host.heddle("apply", "--confirm", "3").code).toBe(0);
+        execFileSync("sh", ["-c", `cat /dev/zero > ${host.state}/filler 2>/dev/null; true`]);
+        await undone();
+        await until(async () => rules().includes("from 172.16.34.1 lookup 7000"));
+        expect(host.namespace.run("cat", "/proc/sys/net/ipv4/conf/ib1/arp_ignore")).toBe("1\n");
+        await until(async () => host.guards().length === 0);
+        await host.end();
+      } finally {
+        execFileSync("umount", ["-l", host.state]);
+      }
+    },
+  );
+
   test("after a reboot what waited is forgotten, and the confirmed file is loaded", async () => {
     without();
     expect(host.heddle(pending(), "--confirm", "600").code).toBe(0);

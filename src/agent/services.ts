@@ -19,10 +19,7 @@ export function services(agent: Agent, office: Office, news: News, version: stri
     news,
     read: {
       status: () => statusOf(agent, version, since),
-      plan: () => {
-        const { blocked, steps, settled } = agent.record;
-        return planJson({ blocked: [...blocked], steps: [...steps], settled: [...settled] });
-      },
+      plan: () => planJson(agent.account.plan),
       history: async () => office.confirmed.list(),
     },
     change: (request, peer) => agent.request(request, { uid: loginOf(peer.pid) ?? peer.uid }),
@@ -31,7 +28,7 @@ export function services(agent: Agent, office: Office, news: News, version: stri
 
 /** How the agent is. */
 function statusOf(agent: Agent, version: string, since: string): AgentStatus {
-  const { looks, repairs, blocked, steps } = agent.record;
+  const { looks, repairs, plan } = agent.account;
   const { file, text, serial } = agent.course;
   const { pendingMs } = agent;
   return {
@@ -46,19 +43,22 @@ function statusOf(agent: Agent, version: string, since: string): AgentStatus {
       ...(looks.lastMs === undefined ? {} : { lastMs: Math.round(looks.lastMs * 10) / 10 }),
     },
     repairs: { count: repairs.count, ...(repairs.last ? { last: repairs.last.toISOString() } : {}) },
-    steps: steps.length,
-    waiting: blocked
+    steps: plan.steps.length,
+    waiting: plan.blocked
       .slice(0, MOST)
       .map(({ desired, waitsFor, why }) => ({ object: describeObject(desired), waitsFor, why })),
-    standing: agent.standing.slice(0, MOST).map(({ key, why, ageMs, count, leftMs, culprit, remedy }) => ({
-      object: key,
-      why,
-      since: new Date(Date.now() - ageMs).toISOString(),
-      count,
-      restsS: Math.ceil(leftMs / 1000),
-      ...(culprit === undefined ? {} : { culprit }),
-      ...(remedy === undefined ? {} : { remedy }),
-    })),
+    standing: agent.account
+      .resting(performance.now())
+      .slice(0, MOST)
+      .map(({ key, why, ageMs, count, leftMs, culprit, remedy }) => ({
+        object: key,
+        why,
+        since: new Date(Date.now() - ageMs).toISOString(),
+        count,
+        restsS: Math.ceil(leftMs / 1000),
+        ...(culprit === undefined ? {} : { culprit }),
+        ...(remedy === undefined ? {} : { remedy }),
+      })),
     troubles: agent.troubles,
     memoryKb: residentKb(),
   };
@@ -66,10 +66,11 @@ function statusOf(agent: Agent, version: string, since: string): AgentStatus {
 
 /** The line of `systemctl status`. */
 export function statusLine(agent: Agent): string {
-  const { repairs, blocked } = agent.record;
+  const { repairs, plan } = agent.account;
+  const resting = agent.account.resting(performance.now());
   const parts = [`keeps ${agent.course.file || "nothing"}`, `${repairs.count} repairs`];
-  if (blocked.length > 0) parts.push(`${blocked.length} waiting`);
-  if (agent.standing.length > 0) parts.push(`${agent.standing.length} in a fight or refused`);
+  if (plan.blocked.length > 0) parts.push(`${plan.blocked.length} waiting`);
+  if (resting.length > 0) parts.push(`${resting.length} in a fight or refused`);
   if (agent.pendingMs !== undefined) parts.push("waits to be confirmed");
   return [...parts, ...agent.troubles].join("; ");
 }

@@ -1,6 +1,7 @@
 // Owns `heddle guard`, which `apply --confirm` starts and nobody else: it waits for the deadline, and undoes what was
 // not confirmed unless an agent does.
 import { setTimeout as sleep } from "node:timers/promises";
+import { AgentMemory } from "../../agent/agent-memory.ts";
 import { undo } from "../../agent/carry-out.ts";
 import { sinceBootMs } from "../../host/ledger/deadline.ts";
 import type { Context } from "../context.ts";
@@ -39,7 +40,12 @@ export async function guard(context: Context, token: string, until: number): Pro
     }
     await using session = await openWriter(context, store);
     if (session && (await session.deadline.read())?.token === token) {
-      const { reply } = await undo(session).catch((error: unknown) => ({ reply: { outcome: String(error) } }));
+      // A full disk is no reason to leave in force what nobody confirmed.
+      const { memory } = await AgentMemory.open(session.store);
+      memory.tolerant = true;
+      const { reply } = await undo({ ...session, store: memory }).catch((error: unknown) => ({
+        reply: { outcome: String(error) },
+      }));
       if (reply.outcome === "done" || reply.outcome === "waiting") return EXIT.ok;
     }
     await sleep(AGAIN_MS);
