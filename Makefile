@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build demo check test bench bench-egress format clean
+.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -65,6 +65,9 @@ bench-egress: build build/bench-run build/egress-load ## the part of the bench t
 	  tools/in-root-namespace.sh node bench/egress/endings.ts && \
 	  tools/in-root-namespace.sh node bench/egress/cost.ts $(if $(QUICK),--quick); \
 	else echo "What egress costs is not measured: it needs root (BPF, and users other than this one)." >&2; fi
+
+bench-agent: build ## measure the agent: repairs, a storm, idleness; five minutes
+	@tools/in-namespace.sh node bench/agent/agent.ts $(if $(QUICK),--quick)
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

@@ -194,6 +194,23 @@ export function testHostContract(open: () => Promise<Stage>): void {
         ]);
       }));
 
+    test("are listed of some tables only where that is asked for", () =>
+      withStage(async ({ host }) => {
+        const wanted = [
+          route({ to: "10.1.0.0/16", table: 7000 }),
+          route({ to: "10.2.0.0/16", table: 7001 }),
+          route({ to: "10.3.0.0/16", table: 7002 }),
+          route({ family: 6, to: "fd01::/64", table: 7001 }),
+        ];
+        await perform(host, "route", ...wanted.map((spec) => create("route", spec)));
+        const list = async (tables: number[]): Promise<string[]> => {
+          const all = await host.drivers.route.list(await host.links(), { sysctls: [], tables });
+          return all.map(({ spec }) => spec.to).toSorted();
+        };
+        expect(await list([7001, 7002])).toEqual(["10.2.0.0/16", "10.3.0.0/16", "fd01::/64"]);
+        expect(await list([7003])).toEqual([]);
+      }));
+
     test("taking away what is not there is no error", () =>
       withStage(async ({ host }) => {
         expect(await perform(host, "route", remove("route", route()))).toEqual([undefined]);

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -326,6 +327,30 @@ static napi_value send_datagram(napi_env env, napi_callback_info call) {
   return heddle_number(env, sent < 0 ? -errno : sent);
 }
 
+/*
+ * filterSocket(socket, program): lets the kernel drop, before they wake anybody, the datagrams that a classic BPF
+ * program (struct sock_filter, one after the other) does not want. 0, or -errno.
+ */
+static napi_value filter_socket(napi_env env, napi_callback_info call) {
+  napi_value arguments[2];
+  napi_typedarray_type type;
+  size_t length = 0;
+  void *bytes = NULL;
+  NEED(heddle_arguments(env, call, 2, arguments));
+  struct netlink *netlink = socket_of(env, arguments[0]);
+  NEED(netlink != NULL);
+  if (napi_get_typedarray_info(env, arguments[1], &type, &length, &bytes, NULL, NULL) != napi_ok ||
+      type != napi_uint8_array || length == 0 || length % sizeof(struct sock_filter) != 0 ||
+      length / sizeof(struct sock_filter) > BPF_MAXINSNS) {
+    napi_throw_type_error(env, NULL, "The program has to be a Uint8Array of whole instructions.");
+    return NULL;
+  }
+  if (netlink->descriptor < 0) return heddle_number(env, -EBADF);
+  const struct sock_fprog program = {.len = (unsigned short)(length / sizeof(struct sock_filter)), .filter = bytes};
+  int failed = setsockopt(netlink->descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+  return heddle_number(env, failed < 0 ? -errno : 0);
+}
+
 /* closeSocket(socket): may be called any number of times. */
 static napi_value close_socket(napi_env env, napi_callback_info call) {
   napi_value argument;
@@ -374,6 +399,7 @@ bool heddle_define_socket(napi_env env, napi_value exports) {
   napi_value slots;
   return heddle_define(env, exports, "openSocket", open_socket) &&
          heddle_define(env, exports, "send", send_datagram) &&
+         heddle_define(env, exports, "filterSocket", filter_socket) &&
          heddle_define(env, exports, "closeSocket", close_socket) &&
          heddle_define(env, exports, "holdSocket", hold_socket) && heddle_define(env, exports, "arena", arena) &&
          napi_create_uint32(env, SLOTS, &slots) == napi_ok &&

@@ -1,10 +1,11 @@
 // Owns what every command has in common: the global options, reading the file, and saying things.
 import { readFileSync, statSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
 import type { Config } from "../config/config.ts";
+import { besidePath } from "../host/beside.ts";
 import type { Diagnostic, Outcome, SourceRange } from "../model/diagnostic.ts";
 import { hasErrors } from "../model/diagnostic.ts";
+import type { Texts } from "../model/texts.ts";
 import { EXIT } from "./exit.ts";
 import type { ExitCode } from "./exit.ts";
 import { write } from "./output.ts";
@@ -80,17 +81,18 @@ export class Context {
     return unreadable(file, explain(error), remedy);
   }
 
-  /** The text of the file that was read. */
-  get text(): string {
-    return this.#sources.get(this.options.file) ?? "";
+  /** The texts of a file that was read, with those that it names, for whoever keeps them. */
+  textsOf(file = this.options.file): Texts {
+    const others = [...this.#sources].filter(([path]) => path !== file);
+    return {
+      file,
+      text: this.#sources.get(file) ?? "",
+      ...(others.length > 0 ? { beside: Object.fromEntries(others) } : {}),
+    };
   }
 
   /** Checks a text in the file's place: the one that a saved plan was made of. */
-  async takeText(
-    file: string,
-    text: string,
-    beside: Readonly<Record<string, string>> = {},
-  ): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
+  async takeTexts({ file, text, beside = {} }: Texts): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
     this.#sources.set(file, text);
     for (const [path, content] of Object.entries(beside)) this.#sources.set(path, content);
     // The YAML library and the schemas of the roles are a good part of the start, which `--help` does without.
@@ -104,7 +106,7 @@ export class Context {
 
   /** Reads a file that the configuration names, from its own directory; what was taken along is taken instead. */
   #readBeside(file: string, name: string, range: SourceRange): Outcome<{ file: string; text: string }> {
-    const path = isAbsolute(name) ? name : join(dirname(file), name);
+    const path = besidePath(file, name);
     const taken = this.#sources.get(path);
     if (taken !== undefined) return { value: { file: path, text: taken }, diagnostics: [] };
     const refuse = (detail: string): Outcome<never> => ({
@@ -123,11 +125,6 @@ export class Context {
     }
   }
 
-  /** The files beside the file that were read, by path, for whoever keeps the file. */
-  get beside(): Record<string, string> {
-    return Object.fromEntries([...this.#sources].filter(([path]) => path !== this.options.file));
-  }
-
   /** Reads and checks the file, or another one. `config` is absent when the diagnostics hold errors. */
   async readConfig(file = this.options.file): Promise<{ config?: Config; diagnostics: Diagnostic[] }> {
     let text: string;
@@ -138,7 +135,7 @@ export class Context {
     } catch (error) {
       return { diagnostics: [unreadable(file, explain(error))] };
     }
-    return this.takeText(file, text);
+    return this.takeTexts({ file, text });
   }
 }
 

@@ -1,6 +1,7 @@
 // Owns the command line: which commands there are, their options and help.
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXPORT_FORMATS } from "../export/exported.ts";
+import type { ChangeOptions } from "./commands/apply.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { ImportOptions } from "./commands/import.ts";
@@ -14,12 +15,34 @@ import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
 import { registerRdmaCommand } from "./register-rdma.ts";
 
+/** What the option --force means, wherever it is. */
+const FORCE = "do it even if it cuts the way to you, to the default gateway or to a network file system";
+
+function confirmOption(): Option {
+  return new Option("--confirm <seconds>", "undo it after so long, unless `heddle confirm` is run").argParser(
+    (text) => {
+      const seconds = wholeNumber(text);
+      if (seconds <= LONGEST_CONFIRMATION) return seconds;
+      throw new InvalidArgumentError(`It has to be at most ${LONGEST_CONFIRMATION}, a day.`);
+    },
+  );
+}
+
+function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It has to be a whole number from 1.");
+}
+
 type Run = (context: Context) => ExitCode | Promise<ExitCode>;
+
+/** Longest time to wait for a confirmation, in seconds. */
+const LONGEST_CONFIRMATION = 86_400;
 
 const EXIT_CODES = `
 Exit codes:
   0   done, and nothing is left to do
-  1   failed: the file is wrong, or the kernel refused; what was done is undone
+  1   failed: the file is wrong, or the kernel refused; what was done is undone;
+      or refused: it would cut a way, there is nothing to confirm, no agent runs
   2   plan, status: the kernel is not as the file says; doctor: it found errors or warnings;
       rdma decode: it found wrong CRCs or broken packets
       explain: the packet goes nowhere
@@ -86,7 +109,9 @@ export async function runCommandLine(words: readonly string[], version: string):
     .description("make this host as the file says")
     .option("--plan <file>", "do what a saved plan says, or nothing if the host has changed since")
     .option("--boot", "as the boot unit and hooks do: the last confirmed file, or the file where none is confirmed")
-    .action(async (options: { plan?: string }) => {
+    .addOption(confirmOption())
+    .option("--force", FORCE)
+    .action(async (options: ChangeOptions & { plan?: string; boot?: boolean }) => {
       const { apply } = await import("./commands/apply.ts");
       exit = await apply(new Context(program.opts<GlobalOptions>()), options);
     });
@@ -95,7 +120,51 @@ export async function runCommandLine(words: readonly string[], version: string):
     "tell whether this host is as the file says",
     async () => (await import("./commands/status.ts")).status,
   );
-  command("remove", "take away everything that heddle made", async () => (await import("./commands/apply.ts")).remove);
+  program
+    .command("remove")
+    .description("take away everything that heddle made")
+    .option("--force", FORCE)
+    .action(async (options: ChangeOptions) => {
+      const { remove } = await import("./commands/apply.ts");
+      exit = await remove(new Context(program.opts<GlobalOptions>()), options);
+    });
+  command("confirm", "keep what was applied with --confirm", async () => (await import("./commands/apply.ts")).confirm);
+  program
+    .command("rollback")
+    .description("go back to a file that was confirmed before")
+    .argument("[number]", "which one, as `heddle history` numbers them; without it the one before", wholeNumber)
+    .addOption(confirmOption())
+    .option("--force", FORCE)
+    .action(async (to: number | undefined, options: ChangeOptions) => {
+      const { rollback } = await import("./commands/apply.ts");
+      exit = await rollback(new Context(program.opts<GlobalOptions>()), to, options);
+    });
+  command("history", "list the files that were confirmed", async () => (await import("./commands/history.ts")).history);
+  program
+    .command("agent")
+    .description("keep this host as its confirmed file says, until told to end")
+    .addOption(
+      new Option("--look-every <seconds>", "how often to look at everything though nothing was heard")
+        .argParser(wholeNumber)
+        .default(300),
+    )
+    .action(async (options: { lookEvery: number }) => {
+      const { agent } = await import("./commands/agent.ts");
+      exit = await agent(new Context(program.opts<GlobalOptions>()), version, options);
+    });
+  command(
+    "events",
+    "tell what the agent does, as it does it",
+    async () => (await import("./commands/events.ts")).events,
+  );
+  program
+    .command("guard", { hidden: true })
+    .argument("<token>")
+    .argument("<until>", "", Number)
+    .action(async (token: string, until: number) => {
+      const { guard } = await import("./commands/guard.ts");
+      exit = await guard(new Context(program.opts<GlobalOptions>()), token, until);
+    });
   command(
     "schema",
     "print the JSON Schema of the file, for editors",

@@ -3,7 +3,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import * as z from "zod/mini";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Plan } from "../model/plan.ts";
-import { planJson } from "./render/plan.ts";
+import type { Texts } from "../model/texts.ts";
+import { stepsAsData } from "../plan/plan-json.ts";
 
 const savedPlan = z.object({
   version: z.literal(1),
@@ -21,12 +22,8 @@ const savedPlan = z.object({
 export type SavedPlan = z.output<typeof savedPlan>;
 
 /** Writes a plan. An existing file is replaced; other failures throw. */
-export async function savePlan(
-  path: string,
-  source: Pick<SavedPlan, "file" | "text" | "beside">,
-  plan: Plan,
-): Promise<void> {
-  const saved: SavedPlan = { version: 1, ...source, steps: stepsOf(plan) };
+export async function savePlan(path: string, source: Texts, plan: Plan): Promise<void> {
+  const saved: SavedPlan = { version: 1, ...source, steps: stepsAsData(plan) };
   await writeFile(path, `${JSON.stringify(saved)}\n`, { mode: 0o600 });
 }
 
@@ -46,28 +43,4 @@ export async function readPlan(path: string): Promise<SavedPlan | Diagnostic> {
     summary: `${path} is no saved plan`,
     remedy: "Save one with: heddle plan --out FILE.",
   };
-}
-
-/**
- * Whether the host still gives the saved plan: the same steps, on the same objects. Every row that the plan touches is
- * in its steps, so no other change of the host matters.
- */
-export function isStale(saved: SavedPlan, now: Plan): boolean {
-  return JSON.stringify(saved.steps) !== JSON.stringify(stepsOf(now));
-}
-
-/** What is said of a stale plan. */
-export function stalePlan(path: string): Diagnostic {
-  return {
-    code: "stale-plan",
-    severity: "error",
-    summary: `${path} is out of date`,
-    detail: "The host has changed since it was made: its steps would not be the same today. Nothing was done.",
-    remedy: "Make the plan again, look at it, and apply it.",
-  };
-}
-
-function stepsOf(plan: Plan): unknown[] {
-  // Through JSON, so that absent fields are absent on both sides.
-  return JSON.parse(JSON.stringify(planJson(plan).steps)) as unknown[];
 }

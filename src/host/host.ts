@@ -18,6 +18,8 @@ export interface Scope {
   nftTables?: boolean;
   /** The same for programs of control groups. */
   cgroupPrograms?: boolean;
+  /** Routing tables to list routes of; absent means all. */
+  tables?: readonly number[];
 }
 
 /** What became of a step: no error means done. */
@@ -53,5 +55,7 @@ export interface Host {
   /** Whether BPF programs can mark sockets here. Rejects with HostError where nobody but root can tell. */
   canMarkSockets(): Promise<boolean>;
   drivers: { readonly [K in Kind]: KindDriver<K> };
+  /** What the kernel's events of this host's own doings carry (nlmsg_pid); absent where there are no events. */
+  readonly port?: number;
   close(): void;
 }

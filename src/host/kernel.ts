@@ -18,11 +18,21 @@ import { ownersLookUp } from "./owners.ts";
 import { countSockets } from "./sockets/marked-sockets.ts";
 import { readTableNames } from "./table-names.ts";
 
+/** How a host is used. */
+export interface HostOptions {
+  /**
+   * Asked for each batch of new IPv6 addresses: whether to wait until they are usable (a second or two). Who does not
+   * wait hears from the kernel when they are. Absent means yes.
+   */
+  awaitsProbes?: () => boolean;
+}
+
 /** Opens the kernel of a network namespace, which the caller keeps open. Throws HostError. */
-export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
+export function openHost(namespace: NamespaceFd = OWN_NAMESPACE, options: HostOptions = {}): Host {
   const socket = openRouteSocket({ namespace });
   const nftTable = nftTableDriver(namespace);
   return {
+    port: socket.port,
     links: (signal) => listLinks(socket, namespace, signal),
     tableNames: () => readTableNames(),
     owners: ownersLookUp(),
@@ -30,7 +40,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
     canMarkSockets: async () => canMarkSockets(),
     drivers: {
       sysctl: sysctlDriver(namespace),
-      address: addressDriver(socket, namespace),
+      address: addressDriver(socket, namespace, options.awaitsProbes),
       neighbour: neighbourDriver(socket),
       nexthop: nexthopDriver(socket),
       route: routeDriver(socket),

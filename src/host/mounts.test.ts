@@ -9,8 +9,15 @@ test("mounts are read, with what part they show and whether they can be written"
 half a line
 `;
   expect(parseMounts(text)).toEqual([
-    { root: "/", point: "/sys/fs/cgroup", type: "tmpfs", readOnly: true, options: ["ro", "mode=755"] },
-    { root: "/../..", point: "/sys/fs/cgroup/unified", type: "cgroup2", readOnly: false, options: ["rw"] },
-    { root: "/", point: "/mnt/a b\\c", type: "bpf", readOnly: true, options: ["rw", "mode=700"] },
+    { root: "/", point: "/sys/fs/cgroup", type: "tmpfs", source: "tmpfs", readOnly: true, options: ["ro", "mode=755"] },
+    {
+      root: "/../..",
+      point: "/sys/fs/cgroup/unified",
+      type: "cgroup2",
+      source: "cgroup2",
+      readOnly: false,
+      options: ["rw"],
+    },
+    { root: "/", point: "/mnt/a b\\c", type: "bpf", source: "bpf", readOnly: true, options: ["rw", "mode=700"] },
   ]);
 });

@@ -6,6 +6,8 @@ export interface Mount {
   root: string;
   point: string;
   type: string;
+  /** What is mounted: a device, a server's directory, or any word where there is nothing. */
+  source: string;
   readOnly: boolean;
   /** Options of the file system itself: the controllers, for control groups of version 1. */
   options: string[];
@@ -16,13 +18,14 @@ export function parseMounts(text: string): Mount[] {
   return text.split("\n").flatMap((line) => {
     const [before = "", after = ""] = line.split(" - ");
     const [, , , root, point, options] = before.split(" ");
-    const [type, , superOptions = ""] = after.split(" ");
+    const [type, source = "", superOptions = ""] = after.split(" ");
     if (root === undefined || point === undefined || options === undefined || !type) return [];
     return [
       {
         root: unescape(root),
         point: unescape(point),
         type,
+        source: unescape(source),
         readOnly: options.split(",").includes("ro"),
         options: superOptions.split(","),
       },

@@ -32,6 +32,7 @@ interface Addon {
     sendBuffer: number,
   ): NativeSocket | number;
   send(socket: NativeSocket, bytes: Uint8Array): number;
+  filterSocket(socket: NativeSocket, program: Uint8Array): number;
   closeSocket(socket: NativeSocket): void;
   holdSocket(socket: NativeSocket, held: boolean): void;
   arena(): ArrayBuffer;
@@ -45,6 +46,8 @@ interface Addon {
   bpf(namespace: NamespaceFd, command: number, attributes: Uint8Array, pointers: readonly BpfPointer[]): number;
   programMaps(descriptor: number): number[] | number;
   raiseLockedMemory(): number;
+  peerCredentials(descriptor: number): [pid: number, uid: number, gid: number] | number;
+  sendToPath(path: string, text: string): number;
 }
 
 /** Bytes that a bpf(2) call points to; the kernel reads them, and what it writes is in them afterwards. */
@@ -143,4 +146,22 @@ export function namespaceCookie(namespace: NamespaceFd): string {
   if (typeof answer === "string") return answer;
   if (answer !== -constants.errno.ENOPROTOOPT) checked(answer, "cookie of the network namespace");
   return `inode-${namespace === OWN_NAMESPACE ? statSync("/proc/self/ns/net").ino : namespaceId(namespace)}`;
+}
+
+/** Who is at the other end of a connected unix socket: as it was when it connected (SO_PEERCRED). */
+export interface Peer {
+  pid: number;
+  /** As this user namespace calls it. */
+  uid: number;
+}
+
+/** The peer of a connected unix socket, by its descriptor. Throws HostError. */
+export function peerOf(descriptor: number): Peer {
+  const [pid, uid] = orThrow(addon().peerCredentials(descriptor), "peer of a socket");
+  return { pid, uid };
+}
+
+/** Sends one datagram (below 1 KiB) to a unix socket; a path that begins with "@" is abstract. Throws HostError. */
+export function sendToPath(path: string, text: string): void {
+  checked(addon().sendToPath(path, text), `socket ${path}`);
 }

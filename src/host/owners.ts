@@ -19,18 +19,24 @@ const ASK_AGAIN_MS = 5000;
 
 type Database = "passwd" | "group";
 
-/** A look-up that remembers for a while what it was told. Control groups are looked at every time. */
+/** A look-up that remembers what it was told, and asks anew after a while. Control groups are looked at every time. */
 export function ownersLookUp(): (names: OwnerNames) => Promise<Owners> {
   const known = { passwd: new Map<string, Told>(), group: new Map<string, Told>() };
   const look = async (database: Database, names: readonly string[]): Promise<Record<string, number>> => {
     const told = known[database];
+    const learn = async (asked: readonly string[]): Promise<void> => {
+      const found = asked.length > 0 ? await lookUp(database, asked) : {};
+      for (const name of asked) {
+        const id = Object.hasOwn(found, name) ? found[name] : undefined;
+        told.set(name, { id, until: performance.now() + (id === undefined ? ASK_AGAIN_MS : BELIEVED_MS) });
+      }
+    };
     const now = performance.now();
-    const stale = names.filter((name) => (told.get(name)?.until ?? 0) <= now);
-    const found = await lookUp(database, stale);
-    for (const name of stale) {
-      const id = Object.hasOwn(found, name) ? found[name] : undefined;
-      told.set(name, { id, until: now + (id === undefined ? ASK_AGAIN_MS : BELIEVED_MS) });
-    }
+    const stale = names.filter((name) => (told.get(name)?.until ?? Infinity) <= now);
+    // A repair does not wait for a directory server that is down: what was told before holds until the answer is here.
+    for (const name of stale) told.set(name, { id: told.get(name)?.id, until: now + BELIEVED_MS });
+    void learn(stale).catch(() => {});
+    await learn(names.filter((name) => !told.has(name)));
     return Object.fromEntries(
       names.flatMap((name) => {
         const id = told.get(name)?.id;

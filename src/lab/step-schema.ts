@@ -95,16 +95,20 @@ const steps = {
     }),
   }),
   serve: z.strictObject({
-    serve: z.strictObject({
-      run: argv,
-      on: hostName,
-      as: z.optional(userName),
-      cgroup: z.optional(cgroup),
-      /** TCP port that the server listens on once it is ready. */
-      listens: z.optional(z.int().check(z.minimum(1), z.maximum(65_535))),
-      /** A regular expression that its output matches once it is ready. */
-      says: z.optional(z.string().check(z.refine(isPattern, "must be a regular expression"))),
-    }),
+    serve: z
+      .strictObject({
+        run: z.optional(argv),
+        /** heddle with the host's own file, instead of `run`: "agent". */
+        heddle: z.optional(argv),
+        on: hostName,
+        as: z.optional(userName),
+        cgroup: z.optional(cgroup),
+        /** TCP port that the server listens on once it is ready. */
+        listens: z.optional(z.int().check(z.minimum(1), z.maximum(65_535))),
+        /** A regular expression that its output matches once it is ready. */
+        says: z.optional(z.string().check(z.refine(isPattern, "must be a regular expression"))),
+      })
+      .check(z.refine(({ run, heddle }) => (run === undefined) !== (heddle === undefined), "must have run, or heddle")),
   }),
   ways: z.strictObject({
     ways: z.strictObject({

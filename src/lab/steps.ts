@@ -52,15 +52,16 @@ export async function performStep(step: Step, context: StepContext): Promise<Ste
       judgeEnd(await lab.exec(host, ["sysctl", "-q", "-w", ...settings], signal ? { signal } : {}), undefined),
     );
   }
-  const { run, on, as, cgroup, listens, says } = step.serve;
-  await lab.spawn(on, splitWords(run), {
+  const { run, heddle, on, as, cgroup, listens, says } = step.serve;
+  const argv = run ? splitWords(run) : [...context.heddle, ...splitWords(heddle ?? []), "-f", lab.configOf(on)];
+  await lab.spawn(on, argv, {
     ...(as !== undefined && { as }),
     ...(cgroup !== undefined && { cgroup }),
     ...(listens !== undefined && { listens }),
     ...(says !== undefined && { says: new RegExp(says, "m") }),
     ...(signal && { signal }),
   });
-  return done(`${on}: ${splitWords(run).join(" ")} serves`);
+  return done(`${on}: ${run ? splitWords(run).join(" ") : `heddle ${splitWords(heddle ?? []).join(" ")}`} serves`);
 }
 
 async function performRun(step: StepOf<"run">, { lab, signal }: StepContext): Promise<StepResult> {

@@ -29,7 +29,9 @@ export interface Blocked {
     | "address-missing"
     | "address-tentative"
     | "nexthop-missing"
-    | "foreign";
+    | "foreign"
+    /** The agent leaves it alone for a while: somebody fights over it, or the kernel refused it. */
+    | "resting";
   /** How the foreign object differs, or what would let heddle take it over: a clause for a person. */
   hint?: string;
 }

@@ -1,164 +1,128 @@
-// Owns `heddle apply` and `heddle remove`: making the kernel as the file says, or as it was before heddle.
-import { applyPlan } from "../../agent/apply.ts";
-import { lookAndPlan } from "../../agent/look.ts";
-import type { Look } from "../../agent/look.ts";
-import type { Config } from "../../config/config.ts";
-import type { Diagnostic } from "../../model/diagnostic.ts";
-import type { StepResult } from "../../host/host.ts";
-import type { Key } from "../../model/kinds.ts";
-import type { Step } from "../../model/plan.ts";
-import { describeStep } from "../../plan/kinds/index.ts";
-import { nameTables } from "../../plan/name-tables.ts";
+// Owns `heddle apply`, `remove`, `confirm` and `rollback`: asking for a change, and showing what came of it.
+import type { ChangeRequest, Reply } from "../../agent/api/schema.ts";
+import { summaryOf } from "../../agent/carry-out.ts";
+import { ConfirmedFiles } from "../../host/ledger/confirmed.ts";
+import { Deadline } from "../../host/ledger/deadline.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
+import { startGuard } from "../guard.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
-import { isWaiting } from "../waiting.ts";
-import { isStale, readPlan, stalePlan } from "../saved-plan.ts";
-import type { SavedPlan } from "../saved-plan.ts";
-import { openWriter } from "../session.ts";
-import type { Session } from "../session.ts";
+import { readPlan } from "../saved-plan.ts";
+import { ask } from "../ask.ts";
+import { openStore } from "../session.ts";
+
+/** Options that changing commands share. */
+export interface ChangeOptions {
+  force?: true;
+  /** Seconds. */
+  confirm?: number;
+}
 
 /** Makes the kernel as the file says, shows what it did, and looks again to be sure. */
-export async function apply(context: Context, options: { plan?: string } = {}): Promise<ExitCode> {
+export async function apply(
+  context: Context,
+  options: ChangeOptions & { plan?: string; boot?: boolean } = {},
+): Promise<ExitCode> {
+  if (options.boot) return applyConfirmed(context);
   const saved = options.plan === undefined ? undefined : await readPlan(options.plan);
   if (saved && "code" in saved) return context.fail([saved], EXIT.failed, { applied: false });
-  const { config, diagnostics } = await (saved
-    ? context.takeText(saved.file, saved.text, saved.beside)
-    : context.readConfig());
+  const { config, diagnostics } = await (saved ? context.takeTexts(saved) : context.readConfig());
   if (!config) return context.fail(diagnostics, EXIT.failed, { applied: false });
-  const agreed = saved && options.plan !== undefined ? { saved, path: options.plan } : undefined;
-  return change(context, config, diagnostics, "Applied", agreed);
+  const agreed = saved && options.plan !== undefined ? { agreed: { path: options.plan, steps: saved.steps } } : {};
+  const texts = context.textsOf(saved?.file);
+  return change(context, { do: "apply", ...texts, ...agreed, ...common(options) }, "Applied", options.confirm);
+}
+
+/**
+ * What the boot unit and the hooks of network managers run: puts the last confirmed file in force again, or, where none
+ * is, the file, which is confirmed by that. While something waits for its confirmation the host stays as that says.
+ */
+async function applyConfirmed(context: Context): Promise<ExitCode> {
+  const store = await openStore(context);
+  if (await new Deadline(store.runFolder, store.cookie, store.boot).read()) {
+    context.say("Nothing to do: what is in force waits to be confirmed.");
+    return EXIT.ok;
+  }
+  const { confirmed, diagnostics } = await new ConfirmedFiles(store.libFolder).current();
+  context.report(diagnostics);
+  if (!confirmed) return apply(context);
+  // Whoever confirmed it knew which ways it cuts.
+  if (confirmed.text === undefined) return remove(context, { force: true });
+  const { file, text, beside } = confirmed;
+  const taken = await context.takeTexts({ file, text, beside });
+  if (!taken.config) return context.fail([...diagnostics, ...taken.diagnostics], EXIT.failed, { applied: false });
+  return change(context, { do: "apply", file, text, beside, force: true }, "Applied");
 }
 
 /** Takes away everything that heddle made and gives sysctls their earlier values. Needs no file. */
-export async function remove(context: Context): Promise<ExitCode> {
-  return change(context, { file: "", ranges: {}, sections: [] }, [], "Removed");
+export async function remove(context: Context, options: ChangeOptions = {}): Promise<ExitCode> {
+  return change(context, { do: "remove", ...common(options) }, "Removed");
+}
+
+/** Puts what was applied with --confirm into force for good. */
+export async function confirm(context: Context): Promise<ExitCode> {
+  return change(context, { do: "confirm" }, "Confirmed");
+}
+
+/** Goes back to a file that was confirmed before. */
+export async function rollback(
+  context: Context,
+  to: number | undefined,
+  options: ChangeOptions = {},
+): Promise<ExitCode> {
+  const request = { do: "rollback", ...(to === undefined ? {} : { to }), ...common(options) } as const;
+  return change(context, request, "Rolled back", options.confirm);
+}
+
+/** Who is connected by SSH must not be cut off (SSH_CONNECTION, ssh(1)). */
+function common({ force }: ChangeOptions): { force?: true; ssh?: string } {
+  const ssh = process.env["SSH_CONNECTION"];
+  return { ...(force ? { force } : {}), ...(ssh ? { ssh: ssh.slice(0, 128) } : {}) };
 }
 
 async function change(
   context: Context,
-  config: Config,
-  said: readonly Diagnostic[],
-  verb: "Applied" | "Removed",
-  agreed?: { saved: SavedPlan; path: string },
+  request: ChangeRequest,
+  verb: string,
+  confirmSeconds?: number,
 ): Promise<ExitCode> {
-  await using session = await openWriter(context);
-  if (!session) return context.fail([...said, BUSY], EXIT.busy, { applied: false });
-  const before = await lookAndPlan(config, session.host, session.memory, session.trace);
-  const diagnostics = [...said, ...session.diagnostics, ...before.diagnostics];
-  if (!before.look) return context.fail(diagnostics, EXIT.failed, { applied: false });
+  const guard = confirmSeconds === undefined ? undefined : await startGuard(context, confirmSeconds);
+  const reply = await ask(context, guard ? ({ ...request, confirm: guard.confirmation } as ChangeRequest) : request);
+  const done = "outcome" in reply && (reply.outcome === "done" || reply.outcome === "waiting");
+  // Nothing waits then, so there is nothing to guard.
+  if (!done) guard?.dismiss();
+  if ("busy" in reply) return context.fail([reply.busy], EXIT.busy, { applied: false });
+  return show(context, reply, verb, confirmSeconds);
+}
 
-  context.report(diagnostics);
-  const plan = before.look.plan;
-  // Asked under the lock: from here on only others can change what the plan found, and then the kernel refuses.
-  if (agreed && isStale(agreed.saved, plan)) {
-    return context.fail([...diagnostics, stalePlan(agreed.path)], EXIT.stale, { applied: false });
-  }
-  if (!context.options.json) context.say(renderPlan(plan, context.paint));
-  const applied = await applyPlan(before.look, session.host, session.store, session.trace);
-  const failures = [...applied.failed.map(stepFailed), ...applied.notUndone.map(undoFailed)];
-  const left = failures.length > 0 ? [] : await leftOver(config, session, plan);
-  const findings = [...failures, ...left];
-  if (applied.notRemembered) diagnostics.push(notRemembered(applied.notRemembered, context));
-  if (failures.length === 0) await nameTablesOf(before.look, session, context, diagnostics);
-  context.report(findings);
-
-  const exit = findings.length > 0 ? EXIT.failed : isWaiting(before.look, diagnostics) ? EXIT.waiting : EXIT.ok;
+/** Shows a reply, as a person or a program wants it, and gives the exit code. */
+function show(context: Context, reply: Reply, verb: string, confirmSeconds?: number): ExitCode {
+  const { outcome, plan, diagnostics, findings, said } = reply;
+  for (const [file, text] of Object.entries(reply.sources ?? {})) context.addSource(file, text);
+  const done = outcome === "done" || outcome === "waiting";
   if (context.options.json) {
-    context.sayJson({ applied: findings.length === 0, ...planJson(plan), diagnostics: [...diagnostics, ...findings] });
-  } else if (findings.length === 0) {
-    context.say(plan.steps.length > 0 ? `${verb}: ${summarizeDone(plan)}.` : `Nothing to do: ${summarize(plan)}.`);
+    const shown = plan ? planJson(plan) : {};
+    context.sayJson({ applied: done, ...shown, diagnostics: [...diagnostics, ...findings] });
+    return EXIT_OF[outcome];
   }
-  return exit;
-}
-
-/** After an apply nothing may be left to do; what is, somebody else changed meanwhile or the kernel did not keep. */
-async function leftOver(config: Config, session: Session, plan: Look["plan"]): Promise<Diagnostic[]> {
-  const after = await lookAndPlan(config, session.host, await session.store.read(), session.trace);
-  const objectOf = (step: Step): { key: Key } => (step.action === "delete" ? step.before : step.after);
-  // What became possible only now (an address that is usable at last) is no failure of this apply.
-  const tried = new Set(plan.steps.map((step) => objectOf(step).key));
-  // What waited, and has become possible meanwhile, is for the next apply: the exit code says that something waits.
-  const waited = new Set(plan.blocked.map(({ desired }) => desired.key));
-  const steps = (after.look?.plan.steps ?? []).filter(
-    (step) => tried.has(objectOf(step).key) && (step.action === "delete" || !waited.has(step.after.key)),
-  );
-  return steps.map((step) => ({
-    code: "not-kept",
-    severity: "error",
-    summary: `the kernel does not have this as it was asked: ${describeStep(step)}`,
-    detail: "It was set without an error a moment ago. Another program may be changing the same objects.",
-    remedy: "Look at `heddle plan`, and apply again.",
-  }));
-}
-
-function summarizeDone(plan: Look["plan"]): string {
-  const count = (action: string): number => plan.steps.filter((step) => step.action === action).length;
-  const waiting = plan.blocked.length > 0 ? `, ${plan.blocked.length} waiting` : "";
-  const taken = count("adopt") > 0 ? `${count("adopt")} taken over, ` : "";
-  return `${taken}${count("create")} made, ${count("replace")} changed, ${count("delete")} removed${waiting}`;
-}
-
-const BUSY: Diagnostic = {
-  code: "busy",
-  severity: "error",
-  summary: "another heddle is changing this host",
-  remedy: "Wait until it is done, then try again.",
-};
-
-function stepFailed({ step, error }: StepResult): Diagnostic {
-  const range = step.action === "delete" ? undefined : step.after.from[0];
-  const words = error?.kernelMessage;
-  return {
-    code: "kernel-refused",
-    severity: "error",
-    summary: `the kernel refused ${describeStep(step)}`,
-    detail: `${words === undefined ? "" : `${sentence(words)} `}Error ${error?.code ?? "unknown"}. What was done before it is undone.`,
-    remedy: error?.code === "EPERM" ? "Run heddle as root." : "Correct what the kernel names, and apply again.",
-    ...(range === undefined ? {} : { range }),
-  };
-}
-
-function undoFailed(object: string): Diagnostic {
-  return {
-    code: "not-undone",
-    severity: "error",
-    summary: `this is not as it was before: ${object}`,
-    detail:
-      "Taking the step back did not bring the earlier state back. The host is between the old state and the new one.",
-    remedy: "Look at `heddle plan`; `heddle remove` takes everything of heddle's away.",
-  };
-}
-
-/** Names are for people: that they cannot be written does not make the routing any less right. */
-async function nameTablesOf(look: Look, session: Session, context: Context, said: Diagnostic[]): Promise<void> {
-  try {
-    await session.store.writeTableNames(nameTables(look.intent, look.facts), look.intent.numbers);
-  } catch (error) {
-    const diagnostic: Diagnostic = {
-      code: "names-not-written",
-      severity: "note",
-      summary: "the tables have no names in `ip rule`",
-      detail: sentence(error instanceof Error ? error.message : String(error)),
-    };
-    said.push(diagnostic);
-    context.report([diagnostic]);
+  context.report(diagnostics);
+  if (plan && outcome !== "stale") context.say(renderPlan(plan, context.paint));
+  context.report(findings);
+  if (done && said !== undefined) context.say(said);
+  if (done && plan) {
+    context.say(plan.steps.length > 0 ? `${verb}: ${summaryOf(plan)}.` : `Nothing to do: ${summarize(plan)}.`);
   }
+  if (done && confirmSeconds !== undefined) {
+    context.say(`This is undone in ${confirmSeconds} s, unless you run: heddle confirm`);
+  }
+  return EXIT_OF[outcome];
 }
 
-function notRemembered(error: Error, context: Context): Diagnostic {
-  const diagnostic: Diagnostic = {
-    code: "not-remembered",
-    severity: "warning",
-    summary: "all is done, but the state could not be written",
-    detail: `${sentence(error.message)} Earlier values of sysctls are safe; what was applied is not noted.`,
-    remedy: "Make room in the state directory, and apply again.",
-  };
-  context.report([diagnostic]);
-  return diagnostic;
-}
-
-function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
-}
+const EXIT_OF = {
+  done: EXIT.ok,
+  waiting: EXIT.waiting,
+  failed: EXIT.failed,
+  refused: EXIT.failed,
+  stale: EXIT.stale,
+} as const satisfies Record<Reply["outcome"], ExitCode>;

@@ -12,7 +12,7 @@ import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { readFacts } from "../facts-files.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
-import { isWaiting } from "../waiting.ts";
+import { isWaiting } from "../../agent/waiting.ts";
 
 /** What came of one host; no more of it is kept, as there may be many. */
 interface HostPlan {

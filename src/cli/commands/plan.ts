@@ -1,12 +1,12 @@
 // Owns `heddle plan`: what would change, without changing anything.
 import { lookAndPlan } from "../../agent/look.ts";
+import { isWaiting } from "../../agent/waiting.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
 import { savePlan } from "../saved-plan.ts";
 import { openSession } from "../session.ts";
-import { isWaiting } from "../waiting.ts";
 
 /** Looks at this host and shows the steps from what it has to what the file says. */
 export async function plan(
@@ -22,8 +22,7 @@ export async function plan(
   if (!outcome.look) return context.fail(said);
 
   const found = outcome.look.plan;
-  const { text, beside } = context;
-  if (out !== undefined) await savePlan(out, { file: context.options.file, text, beside }, found);
+  if (out !== undefined) await savePlan(out, context.textsOf(), found);
   if (context.options.json) context.sayJson({ ...planJson(found), diagnostics: said });
   context.report(said);
   if (!context.options.json) {

@@ -25,7 +25,7 @@ export async function report(context: Context, version: string, { output }: { ou
     kernel: facts.picture.kernel,
     distribution: await distribution(),
     // Without comments, which may say anything.
-    config: withoutSecrets(readYaml(context.text, context.options.file).value?.value),
+    config: withoutSecrets(readYaml(context.textsOf().text, context.options.file).value?.value),
     // Sentences about a file that is wrong may quote it.
     check: diagnostics.map(({ code, severity, range }) => ({ code, severity, range })),
     diagnostics: [...remembered, ...(outcome?.diagnostics ?? [])],

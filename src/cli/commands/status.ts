@@ -1,14 +1,17 @@
 // Owns `heddle status`: is the host as the file says, section by section?
+import { AgentRefusal } from "../../agent/api/client.ts";
 import { lookAndPlan } from "../../agent/look.ts";
 import type { Look } from "../../agent/look.ts";
 import type { Host } from "../../host/host.ts";
 import type { SocketCounts } from "../../model/socket-marks.ts";
+import { isWaiting } from "../../agent/waiting.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { planJson, renderPlan, summarize } from "../render/plan.ts";
+import { fromAgent } from "../ask.ts";
+import { besideTheFile, renderAgent } from "../render/agent.ts";
 import { openSession } from "../session.ts";
-import { isWaiting } from "../waiting.ts";
 
 /** How one section stands. */
 interface SectionState {
@@ -36,12 +39,21 @@ export async function status(context: Context): Promise<ExitCode> {
     ...sectionState(owner, view.tables, outcome.look as Look),
     ...connectionsOf(view.marks, counts),
   }));
-  if (context.options.json) context.sayJson({ sections, ...planJson(plan), diagnostics: said });
+  const agent = await fromAgent(session.store, (client) => client.status()).catch((error: unknown) => {
+    if (!(error instanceof AgentRefusal)) throw error;
+    said.push(...error.diagnostics);
+    return undefined;
+  });
+  said.push(...(await besideTheFile(context, session, agent)));
+  if (context.options.json) {
+    context.sayJson({ sections, ...planJson(plan), ...(agent ? { agent } : {}), diagnostics: said });
+  }
   context.report(said);
   if (!context.options.json) {
     for (const state of sections) context.say(renderSection(state, context));
     const rest = renderPlan(plan, context.paint);
     if (rest) context.say(`\nThe kernel differs from the file (${summarize(plan)}):\n${rest}`);
+    if (agent) context.say(`\n${renderAgent(agent)}`);
   }
   if (plan.steps.length > 0) return EXIT.changes;
   return isWaiting(outcome.look, said) ? EXIT.waiting : EXIT.ok;

@@ -1,4 +1,4 @@
-// Owns how a plan looks to a person (a diff) and to a program (JSON).
+// Owns how a plan looks to a person: a diff.
 import type { Kind, Specs } from "../../model/kinds.ts";
 import type { Observed } from "../../model/objects.ts";
 import type { Blocked, Plan, Step } from "../../model/plan.ts";
@@ -6,6 +6,8 @@ import { protocolName } from "../../model/protocol.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import { harmless } from "./diagnostics.ts";
 import type { Paint } from "./style.ts";
+
+export { planJson } from "../../plan/plan-json.ts";
 
 /** Why a step is there, where that is not plain from its sign. */
 const REASON: Partial<Record<Step["why"], string>> = {
@@ -74,38 +76,4 @@ function renderBlocked(blocked: Blocked, paint: Paint): string {
 /** The kind, padded so that the objects stand in a column, and the object. */
 function line<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
   return harmless(`${object.kind.padEnd(6)} ${rulesOf(object.kind).describe(object.spec)}`);
-}
-
-/** The plan for a program. Objects are their specs; `text` is what a person is shown. */
-export function planJson(plan: Plan): { steps: object[]; blocked: object[]; settled: number } {
-  return {
-    steps: plan.steps.map((step) => ({
-      action: step.action,
-      why: step.why,
-      kind: step.action === "delete" ? step.before.kind : step.after.kind,
-      text: rulesOfStep(step),
-      ...(step.action === "create" ? {} : { before: step.before.spec }),
-      ...(step.action === "delete" ? {} : { after: step.after.spec, owners: step.after.owners }),
-      ...(step.action === "adopt" && step.beside ? { beside: true } : {}),
-      ...(step.action === "delete" && step.restore !== undefined ? { restore: step.restore } : {}),
-    })),
-    blocked: plan.blocked.map(({ desired, waitsFor, why, hint }) => ({
-      kind: desired.kind,
-      text: describe(desired),
-      spec: desired.spec,
-      owners: desired.owners,
-      waitsFor,
-      why,
-      ...(hint === undefined ? {} : { hint }),
-    })),
-    settled: plan.settled.length,
-  };
-}
-
-function rulesOfStep(step: Step): string {
-  return describe(step.action === "delete" ? step.before : step.after);
-}
-
-function describe<K extends Kind>(object: { kind: K; spec: Specs[K] }): string {
-  return rulesOf(object.kind).describe(object.spec);
 }

@@ -77,7 +77,10 @@ export class FakeHost implements Host {
       perform: (steps) => this.#perform(steps, (step) => performNexthop(this.state, step)),
     },
     route: {
-      list: async () => this.state.routes.map((spec) => observe("route", structuredClone(spec))),
+      list: async (_links, { tables }) =>
+        this.state.routes
+          .filter(({ table }) => !tables || tables.includes(table))
+          .map((spec) => observe("route", structuredClone(spec))),
       perform: (steps) => this.#perform(steps, (step) => this.#route(step)),
     },
     rule: {

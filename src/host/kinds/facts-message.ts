@@ -38,7 +38,8 @@ export function linkFromMessage(
   };
 }
 
-function addressFromMessage(message: AddressMessage, link: string): AddressSpec {
+/** An address of a link. */
+export function addressFromMessage(message: AddressMessage, link: string): AddressSpec {
   const { family, address, prefixLength, peer, scope, flags, protocol } = message;
   return {
     family,

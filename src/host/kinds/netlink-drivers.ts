@@ -16,9 +16,12 @@ import { ruleFromMessage } from "./rule-message.ts";
 /** Routes of both families in all tables. */
 export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
   return {
-    async list(links, _scope, signal) {
+    async list(links, { tables }, signal) {
       const names = new LinkNames(links);
-      const messages = await socket.listRoutes({}, signal);
+      const lists = tables
+        ? await Promise.all(tables.map((table) => socket.listRoutes({ table }, signal)))
+        : [await socket.listRoutes({}, signal)];
+      const messages = lists.flat();
       const specs = messages.map((message) => routeFromMessage(message, names));
       return withoutRepeats(specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec)));
     },

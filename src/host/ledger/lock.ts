@@ -3,10 +3,15 @@ import { constants } from "node:fs";
 import { open, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { tryLock } from "../native.ts";
-import { makeStateFolder } from "./files.ts";
+import { makeStateFolder, readIfThere } from "./files.ts";
+
+/** Who holds a lock: a command for a moment, an agent for life. */
+export type Holder = "command" | "agent";
 
 /** A lock that is held. */
 export interface Lock {
+  /** The socket of an agent that holds it. */
+  readonly socket: string;
   release(): Promise<void>;
 }
 
@@ -20,18 +25,47 @@ const LOCKS = "/run/heddle";
  * Takes the lock of a network namespace; undefined when somebody else holds it. Who cannot write to /run (an ordinary
  * user in a user namespace of its own) locks in the folder given instead.
  */
-export async function lockNamespace(cookie: string, otherwise: string): Promise<Lock | undefined> {
-  const name = `net-${cookie}.lock`;
+export async function lockNamespace(
+  cookie: string,
+  otherwise: string,
+  holder: Holder = "command",
+): Promise<Lock | undefined> {
   try {
-    return await lockFile(join(LOCKS, name));
+    return await lockFile(LOCKS, cookie, holder);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
     if (!["EACCES", "EPERM", "EROFS", "ENOENT"].includes(code)) throw error;
-    return lockFile(join(otherwise, name));
+    return lockFile(otherwise, cookie, holder);
   }
 }
 
-async function lockFile(path: string): Promise<Lock | undefined> {
+/**
+ * Whether an agent held the lock last: the file says so until the next holder writes into it, so it is asked only of a
+ * lock that is known to be held.
+ */
+export async function isHeldByAgent(cookie: string, otherwise: string): Promise<boolean> {
+  for (const folder of [LOCKS, otherwise]) {
+    const text = await readIfThere(lockPath(folder, cookie)).catch(() => undefined);
+    if (text !== undefined) return text.startsWith("agent");
+  }
+  return false;
+}
+
+/** Where the socket of an agent may be, in the order in which to try. `otherwise` as in lockNamespace. */
+export function agentSockets(cookie: string, otherwise: string): string[] {
+  return [...new Set([LOCKS, otherwise])].map((folder) => socketPath(folder, cookie));
+}
+
+function lockPath(folder: string, cookie: string): string {
+  return join(folder, `net-${cookie}.lock`);
+}
+
+function socketPath(folder: string, cookie: string): string {
+  return join(folder, `agent-${cookie}.sock`);
+}
+
+async function lockFile(folder: string, cookie: string, holder: Holder): Promise<Lock | undefined> {
+  const path = lockPath(folder, cookie);
   await makeStateFolder(dirname(path));
   for (;;) {
     const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
@@ -42,7 +76,11 @@ async function lockFile(path: string): Promise<Lock | undefined> {
     // Whoever held it before may have removed the file between our open and our lock: then it locks nothing.
     const [locked, named] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
     if (named?.ino === locked.ino) {
+      // On a full disk the lock holds all the same; who asks takes the holder for a command.
+      await file.truncate(0).catch(() => {});
+      await file.write(`${holder} ${process.pid}\n`, 0).catch(() => {});
       return {
+        socket: socketPath(folder, cookie),
         async release() {
           await unlink(path).catch(() => {});
           await file.close();

@@ -104,6 +104,16 @@ export class StateStore {
     return this.#paths.run;
   }
 
+  /** The folder of what a reboot keeps. */
+  get libFolder(): string {
+    return this.#paths.lib;
+  }
+
+  /** Which boot this is. */
+  get boot(): string {
+    return this.#boot;
+  }
+
   get #ledgerFile(): string {
     return join(this.#paths.run, `net-${this.cookie}.json`);
   }

@@ -44,6 +44,8 @@ export interface RouteFilter extends FamilyFilter {
  * the signal's reason. A socket with nothing to wait for does not keep the process alive.
  */
 export interface RouteSocket {
+  /** Port id, which events of this socket's own doings carry. */
+  readonly port: number;
   listLinks(signal?: AbortSignal): Promise<LinkMessage[]>;
   listAddresses(filter?: AddressFilter, signal?: AbortSignal): Promise<AddressMessage[]>;
   listNeighbours(filter?: NeighbourFilter, signal?: AbortSignal): Promise<NeighbourMessage[]>;
@@ -82,6 +84,7 @@ export function openRouteSocket(options: RouteSocketOptions = {}): RouteSocket {
 export function routeSocket(transport: Transport): RouteSocket {
   const line = new Line(transport);
   return {
+    port: transport.port,
     listLinks: (signal) => listLinks(line, signal),
     listAddresses: (filter = {}, signal) => eachFamily(filter, (family) => listAddresses(line, family, filter, signal)),
     listNeighbours: (filter = {}, signal) =>

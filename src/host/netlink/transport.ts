@@ -28,6 +28,8 @@ export interface Transport {
   receiver?: Receiver;
   /** Sends one datagram: the number of bytes, or the negative errno. */
   send(bytes: Uint8Array): number;
+  /** Has the kernel drop datagrams that a classic BPF program does not want: 0, or the negative errno. */
+  filter(program: Uint8Array): number;
   /** While held, the socket keeps the process alive and is not garbage. */
   hold(held: boolean): void;
   /** May be called any number of times. */
@@ -82,6 +84,10 @@ class NativeTransport implements Transport {
 
   send(bytes: Uint8Array): number {
     return addon().send(this.#socket, bytes);
+  }
+
+  filter(program: Uint8Array): number {
+    return addon().filterSocket(this.#socket, program);
   }
 
   hold(held: boolean): void {

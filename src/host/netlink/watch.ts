@@ -1,4 +1,5 @@
 // Owns events: what changes in the kernel's tables, as it changes, and the honest word when something was missed.
+import { HostError } from "../error.ts";
 import type { NamespaceFd } from "../native.ts";
 import { decodeAddress, type AddressMessage } from "./address.ts";
 import { HEADER_LENGTH, RTM } from "./constants.ts";
@@ -14,6 +15,8 @@ interface Changed<Object extends string, Message> {
   type: "new" | "del";
   object: Object;
   message: Message;
+  /** Port id of the socket that asked for the change, often the pid of its process; 0 for the kernel's own doings. */
+  by: number;
 }
 
 /**
@@ -50,13 +53,21 @@ export interface WatchOptions {
   mostWaiting?: number;
   /** Whether to wait for events keeps the process alive. */
   keepAlive?: boolean;
+  /** Classic BPF that says which datagrams the kernel passes on (event-filter.ts); absent means all. */
+  filter?: Uint8Array;
+}
+
+/** Events as they come. */
+export interface EventWatch extends AsyncIterableIterator<NetlinkEvent, undefined> {
+  /** Puts another filter in the place of the last one. Throws HostError. */
+  filter(program: Uint8Array): void;
 }
 
 /**
  * Watches from the moment of the call, so that a list made afterwards misses nothing. Ends, without an error, when
  * the signal is aborted or the consumer leaves its loop. One consumer. Throws HostError.
  */
-export function watch(options: WatchOptions, signal?: AbortSignal): AsyncIterableIterator<NetlinkEvent, undefined> {
+export function watch(options: WatchOptions, signal?: AbortSignal): EventWatch {
   const { namespace, receiveBuffer } = options;
   const transport = openTransport({
     groups: options.groups.flatMap((object) => GROUPS[object]),
@@ -69,10 +80,11 @@ export function watch(options: WatchOptions, signal?: AbortSignal): AsyncIterabl
 /** Watches over a transport of one's own, for tests. */
 export function watchTransport(
   transport: Transport,
-  options: Pick<WatchOptions, "mostWaiting" | "keepAlive">,
+  options: Pick<WatchOptions, "mostWaiting" | "keepAlive" | "filter">,
   signal?: AbortSignal,
-): AsyncIterableIterator<NetlinkEvent, undefined> {
+): EventWatch {
   const watcher = new Watcher(transport, options.mostWaiting ?? 10_000);
+  if (options.filter) watcher.filter(options.filter);
   if (options.keepAlive === true) transport.hold(true);
   watcher.endWith(signal);
   return watcher;
@@ -83,7 +95,7 @@ const active = new Set<Watcher>();
 
 type Next = IteratorResult<NetlinkEvent, undefined>;
 
-class Watcher implements AsyncIterableIterator<NetlinkEvent, undefined>, Receiver {
+class Watcher implements EventWatch, Receiver {
   readonly #transport: Transport;
   readonly #mostWaiting: number;
   #events: NetlinkEvent[] = [];
@@ -103,6 +115,11 @@ class Watcher implements AsyncIterableIterator<NetlinkEvent, undefined>, Receive
     const end = () => this.end();
     signal?.addEventListener("abort", end, { once: true });
     this.#forgetSignal = () => signal?.removeEventListener("abort", end);
+  }
+
+  filter(program: Uint8Array): void {
+    const answer = this.#transport.filter(program);
+    if (answer < 0) throw new HostError({ errno: answer, object: "filter of events" });
   }
 
   [Symbol.asyncIterator](): this {
@@ -167,19 +184,20 @@ class Watcher implements AsyncIterableIterator<NetlinkEvent, undefined>, Receive
 function decodeEvent(packet: Packet, type: number, at: number, end: number): NetlinkEvent | undefined {
   const change = (type & 3) === 0 ? "new" : (type & 3) === 1 ? "del" : undefined;
   if (change === undefined) return undefined;
+  const by = packet.view.getUint32(at - HEADER_LENGTH + 12, true);
   switch (type & ~3) {
     case RTM.link:
-      return event(change, "link", decodeLink(packet, at, end));
+      return event(change, by, "link", decodeLink(packet, at, end));
     case RTM.address:
-      return event(change, "address", decodeAddress(packet, at, end));
+      return event(change, by, "address", decodeAddress(packet, at, end));
     case RTM.neighbour:
-      return event(change, "neighbour", decodeNeighbour(packet, at, end));
+      return event(change, by, "neighbour", decodeNeighbour(packet, at, end));
     case RTM.route:
-      return event(change, "route", decodeRoute(packet, at, end));
+      return event(change, by, "route", decodeRoute(packet, at, end));
     case RTM.rule:
-      return event(change, "rule", decodeRule(packet, at, end));
+      return event(change, by, "rule", decodeRule(packet, at, end));
     case RTM.nexthop:
-      return event(change, "nexthop", decodeNexthop(packet, at, end));
+      return event(change, by, "nexthop", decodeNexthop(packet, at, end));
     default:
       return undefined;
   }
@@ -187,8 +205,9 @@ function decodeEvent(packet: Packet, type: number, at: number, end: number): Net
 
 function event<Object extends string, Message>(
   type: "new" | "del",
+  by: number,
   object: Object,
   message: Message | undefined,
 ): Changed<Object, Message> | undefined {
-  return message === undefined ? undefined : { type, object, message };
+  return message === undefined ? undefined : { type, object, message, by };
 }

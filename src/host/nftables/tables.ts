@@ -12,12 +12,13 @@ import { eachAttribute, MalformedMessage } from "../netlink/packet.ts";
 import type { Packet } from "../netlink/packet.ts";
 import { openTransport } from "../netlink/transport.ts";
 
-const NETLINK_NETFILTER = 12;
+export const NETLINK_NETFILTER = 12;
 /** NFNL_SUBSYS_NFTABLES, in the upper byte of a message's type. */
 const SUBSYSTEM = 10 << 8;
 const NEWTABLE = SUBSYSTEM | 0;
 const GETTABLE = SUBSYSTEM | 1;
-const NEWGEN = SUBSYSTEM | 15;
+/** The end of a transaction. */
+export const NEWGEN = SUBSYSTEM | 15;
 const GETGEN = SUBSYSTEM | 16;
 /** Bytes of struct nfgenmsg. */
 const HEADER = 4;

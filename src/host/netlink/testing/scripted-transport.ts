@@ -36,6 +36,10 @@ export class ScriptedTransport implements Transport {
     return bytes.length;
   }
 
+  filter(): number {
+    return 0;
+  }
+
   hold(held: boolean): void {
     this.held = held;
   }

@@ -1,5 +1,5 @@
 // Owns the question whether something waits: an object for a link, a section for an address.
-import type { Look } from "../agent/look.ts";
+import type { Look } from "./look.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 
 /** Whether part of what the file asks for cannot be had now, and may be had later. */
