@@ -104,13 +104,13 @@ function isSayable({ kind, spec }: Desired): boolean {
 }
 
 function isSayableRoute(spec: RouteSpec): boolean {
-  const { family, type, hops, metrics = {} } = spec;
+  const { type, hops, metrics = {} } = spec;
   const [hop] = hops;
   if (!Object.keys(spec).every((field) => ROUTE_FIELDS.has(field)) || type !== "unicast" || hops.length !== 1) {
     return false;
   }
-  // A route without a gateway is said by its scope, which IPv6 has not.
-  if (hop?.via === undefined && (family === 6 || hop?.onlink)) return false;
+  // A route without a gateway is said by its scope (networkd lets it pass for IPv6, which has none).
+  if (hop?.via === undefined && hop?.onlink) return false;
   return Object.keys(metrics).every((name) => Object.hasOwn(METRICS, name));
 }
 
