@@ -1,7 +1,7 @@
 // Owns the whole answer to "why does my packet go there?": the way, who is at its end, what would be if a link were lost,
 // the way back, and what was not looked at.
 import { familyOf } from "../model/ip.ts";
-import type { PictureChain, PictureNeighbour } from "../model/picture.ts";
+import type { HostPicture, PictureNeighbour } from "../model/picture.ts";
 import { answerers, asksAs } from "./arp.ts";
 import type { Answerer } from "./arp.ts";
 import { withoutLink } from "./if-down.ts";
@@ -49,8 +49,11 @@ export interface Explanation {
   ifLost: WhatIf[];
   reply?: Reply;
   /** Full sentences. */
-  notLookedAt: string[];
+  remarks: string[];
 }
+
+/** What an explanation is made from: the routing, and what is known of nftables. */
+export type Explained = Routing & Partial<Pick<HostPicture, "chains" | "unseen">>;
 
 /** What to explain besides the way itself. */
 export interface Wishes {
@@ -61,11 +64,7 @@ export interface Wishes {
 const MOST_LINKS = 4;
 
 /** Explains a packet's way. */
-export function explain(
-  routing: Routing & { chains?: PictureChain[] },
-  packet: Packet,
-  wishes: Wishes = {},
-): Explanation {
+export function explain(routing: Explained, packet: Packet, wishes: Wishes = {}): Explanation {
   const way = wayOf(routing, packet);
   const links = linksOf(way.verdict);
   const reply = wishes.reply ? replyTo(routing, way) : undefined;
@@ -80,7 +79,7 @@ export function explain(
       })),
     ),
     ...(reply ? { reply } : {}),
-    notLookedAt: notLookedAt(routing, way),
+    remarks: remarks(routing, way),
   };
 }
 
@@ -143,7 +142,7 @@ function replyTo(routing: Routing, way: Way): Reply | undefined {
 }
 
 /** What else may have a say about the packet. */
-function notLookedAt(routing: Routing & { chains?: PictureChain[] }, way: Way): string[] {
+function remarks(routing: Explained, way: Way): string[] {
   const { flow, verdict, walk } = way;
   const hooks = flow.local
     ? ["output", "postrouting"]
@@ -169,6 +168,7 @@ function notLookedAt(routing: Routing & { chains?: PictureChain[] }, way: Way): 
       ),
     ...sharedObject(routing, way),
     ...notOwn(routing, way),
+    ...(routing.unseen ?? []).map(({ what, why }) => `Could not look at ${what}: ${why}`),
     ...chains.map(
       ({ family: kind, table, name, hook }) =>
         `${CHAIN[hook] ?? "May change it"}: chain ${name} of table ${kind} ${table} (${hook}).`,

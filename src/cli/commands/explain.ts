@@ -38,7 +38,7 @@ export async function explain(context: Context, options: ExplainOptions): Promis
   const markings = value.packet.iif === undefined ? marksOf(objects, value.sender) : [];
   const mark = markings.length > 0 ? { mark: applyMarks(value.packet.mark ?? 0, markings) } : {};
   const found = explainPacket(picture, { ...value.packet, ...mark }, { reply: options.reply === true });
-  const explanation = { ...found, notLookedAt: [...unmarked(value.sender, markings), ...found.notLookedAt] };
+  const explanation = { ...found, remarks: [...unmarked(value.sender, markings), ...found.remarks] };
   const measure = options.short ? "short" : options.full ? "full" : "screen";
   if (context.options.json) context.sayJson({ ...explanationJson(explanation), diagnostics });
   context.report(diagnostics);

@@ -7,7 +7,7 @@ import type { Step } from "../../explain/walk.ts";
 import { sayRoute, sayRule } from "../../explain/words.ts";
 
 /** The explanation as plain data; docs/CLI.md says what it holds. */
-export function explanationJson({ way, farEnds, ifLost, reply, notLookedAt }: Explanation): object {
+export function explanationJson({ way, farEnds, ifLost, reply, remarks }: Explanation): object {
   return {
     answer: sayLast(way),
     ...wayJson(way),
@@ -19,7 +19,7 @@ export function explanationJson({ way, farEnds, ifLost, reply, notLookedAt }: Ex
       verdict: verdictJson(lastWay(other)),
     })),
     ...(reply ? { reply: { answer: sayWay(reply.way), ...wayJson(reply.way), answerers: reply.answerers } } : {}),
-    notLookedAt,
+    remarks,
   };
 }
 

@@ -37,12 +37,8 @@ function renderAll(explanation: Explanation, routing: Routing, measure: Measure,
     lines.push(...renderFacts(explanation, routing, counted, paint));
     lines.push(...renderLost(explanation.ifLost, way));
     lines.push(...renderReply(explanation, routing, measure, paint));
-    if (explanation.notLookedAt.length > 0) {
-      lines.push(
-        "",
-        paint("yellow", "Not looked at:"),
-        ...explanation.notLookedAt.map((line) => harmless(`  ${line}`)),
-      );
+    if (explanation.remarks.length > 0) {
+      lines.push("", paint("yellow", "Mind:"), ...explanation.remarks.map((line) => harmless(`  ${line}`)));
     }
   }
   return `${lines.join("\n")}\n`;
