@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { TestNamespace } from "../../test/namespace.ts";
 import { namespaceCookie } from "../host/native.ts";
+import { ROLES } from "../roles/index.ts";
 
 const root = join(import.meta.dirname, "../..");
 let place = "";
@@ -327,7 +328,7 @@ describe("for programs", () => {
 
   test("the schema accepts what check accepts", () => {
     const schema = JSON.parse(heddle("schema").out) as { properties: object };
-    expect(Object.keys(schema.properties)).toEqual(["version", "ranges", "links", "multihome", "static"]);
+    expect(Object.keys(schema.properties)).toEqual(["version", "ranges", ...ROLES.map(({ name }) => name)]);
   });
 });
 
