@@ -34,8 +34,11 @@ test("an image gets units and their links, and loses all of it again", () => {
   expect(install("--cpus", "0,1", "--memory", "64M", "--dry-run")).toMatchObject({ code: 0 });
 
   // Another choice takes the place of the first one.
-  expect(install("--one-shot").code).toBe(0);
+  expect(install("--one-shot", "--bridge").code).toBe(0);
   expect(listing()).not.toContain("heddle-agent");
+  expect(read(`${UNITS}/heddle-bridge.service`)).toContain("\nExecStart=/opt/heddle bridge run\n");
+  expect(install("--one-shot").code).toBe(0);
+  expect(listing()).not.toContain("heddle-bridge");
   expect(uninstall("--dry-run").code).toBe(2);
   expect(uninstall().code).toBe(0);
   expect(listing()).toBe("");
@@ -87,7 +90,7 @@ test.each([
 
 test("the real systemd takes the units, and would not take broken ones", () => {
   const { stage } = world;
-  expect(world.heddle("install", "--cpus", "0-1", "--memory", "64M").code).toBe(0);
+  expect(world.heddle("install", "--bridge", "--cpus", "0-1", "--memory", "64M").code).toBe(0);
   const verify = () =>
     stage.run(
       "systemd-analyze",
@@ -95,6 +98,7 @@ test("the real systemd takes the units, and would not take broken ones", () => {
       "--recursive-errors=yes",
       `${UNITS}/heddle-agent.service`,
       `${UNITS}/heddle-boot.service`,
+      `${UNITS}/heddle-bridge.service`,
       `${UNITS}/heddle-routing.target`,
     );
   expect(verify()).toEqual({ code: 0, out: "", err: "" });

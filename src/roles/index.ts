@@ -1,4 +1,5 @@
 // Owns the only list of roles.
+import { bridge } from "./bridge/index.ts";
 import { egress } from "./egress/index.ts";
 import { links } from "./links/index.ts";
 import { multihome } from "./multihome/index.ts";
@@ -6,4 +7,4 @@ import type { Role } from "./role.ts";
 import { staticRole } from "./static/index.ts";
 
 /** Every role, in the order in which the manual tells of them. */
-export const ROLES: readonly Role[] = [links, multihome, egress, staticRole];
+export const ROLES: readonly Role[] = [links, multihome, egress, bridge, staticRole];

@@ -32,6 +32,7 @@ import { isCpuList, isMemorySize } from "../unit-values.ts";
 /** The options of both commands. */
 export interface InstallOptions {
   oneShot?: true;
+  bridge?: true;
   root: string;
   cpus?: string;
   memory?: string;
@@ -55,6 +56,7 @@ export async function install(context: Context, options: InstallOptions): Promis
   const choices: InstallChoices = {
     program,
     oneShot: options.oneShot === true,
+    bridge: options.bridge === true,
     olderKernel: root === "/" && isOlderKernel(release()),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus.replaceAll(",", " ") }),
     ...(options.memory === undefined ? {} : { memory: options.memory }),

@@ -84,7 +84,7 @@ class World {
   servers(group: number): number[] {
     return this.bridges.flatMap((bridge, i) => {
       const runs = (this.#stalledUntil[i] ?? 0) <= this.nowMs;
-      return runs && bridge.mayServe(this.nowMs) && bridge.owns(group) ? [i] : [];
+      return runs && bridge.mayServe(this.nowMs) && bridge.serves(group, this.nowMs, bridge.generation) ? [i] : [];
     });
   }
 
@@ -131,7 +131,7 @@ describe("a bridge", () => {
     const world = new World(1, () => 0);
     world.run(ELECTION_MS.listen - STEP_MS);
     expect(world.most).toBe(0);
-    world.run(10 * STEP_MS);
+    world.run(ELECTION_MS.pause + 10 * STEP_MS);
     for (let group = 0; group < GROUPS; group++) expect(world.servers(group)).toEqual([0]);
   });
 
@@ -154,11 +154,38 @@ describe("a bridge", () => {
       if (a.tick(nowMs)) b.hear(a.hello(nowMs), nowMs);
       if (b.tick(nowMs)) a.hear(b.hello(nowMs), nowMs);
     }
-    const own = (): number => HASHES.filter((_, i) => b.mayServe(4000) && b.owns(i)).length;
-    expect(own()).toBeLessThan(GROUPS);
+    const emptied = b.generation;
+    const own = (nowMs: number, generation: number): number =>
+      HASHES.filter((_, i) => b.mayServe(nowMs) && b.serves(i, nowMs, generation)).length;
+    const before = own(4000, emptied);
+    expect(before).toBeGreaterThan(0);
+    expect(before).toBeLessThan(GROUPS);
     b.hear(a.resign(4000), 4000);
-    expect(own()).toBe(GROUPS);
     expect(a.mayServe(4000)).toBe(false);
+    const pausedMs = 4000 + ELECTION_MS.pause;
+    // What it had goes on; what it gets waits, and what has waited in a socket is not passed on.
+    expect([own(4000, b.generation), own(pausedMs, emptied), own(pausedMs, b.generation)]).toEqual([
+      before,
+      before,
+      GROUPS,
+    ]);
+  });
+
+  test("that comes stops nobody before it knows of the others", () => {
+    const a = new Election(1n, 1, 2, HASHES);
+    a.setReady(true, 0);
+    for (let nowMs = 0; nowMs < 3000; nowMs += 50) if (a.tick(nowMs)) a.hello(nowMs);
+    const hello = { id: 2n, active: false, name: 1, groups: 2, peers: [] };
+    const all = (nowMs: number): boolean =>
+      a.mayServe(nowMs) && HASHES.every((_, i) => a.serves(i, nowMs, a.generation));
+    for (let nowMs = 3000; nowMs < 3000 + ELECTION_MS.lease; nowMs += 50) {
+      a.hear(hello, nowMs);
+      if (a.tick(nowMs)) a.hello(nowMs);
+      expect(all(nowMs)).toBe(true);
+    }
+    // One that never hears us may take anything.
+    a.hear(hello, 3000 + ELECTION_MS.lease);
+    expect(all(3000 + ELECTION_MS.lease)).toBe(false);
   });
 
   test("of another name is nobody's rival", () => {
@@ -174,7 +201,8 @@ describe("a bridge", () => {
       for (let id = 2n; id < 40n; id++) bridge.hear({ id, active: false, name: 1, groups: 2, peers: [1n] }, nowMs);
       if (bridge.tick(nowMs)) bridge.hello(nowMs);
     }
-    expect([bridge.state, bridge.mayServe(3000), bridge.peers.length]).toEqual(["crowded", false, MOST_PEERS + 1]);
+    expect([bridge.state, HASHES.some((_, i) => bridge.has(i))]).toEqual(["crowded", false]);
+    expect(bridge.peers).toHaveLength(MOST_PEERS + 1);
   });
 });
 

@@ -1,11 +1,13 @@
 // Owns which of several bridges between the same fabrics passes a group's packets on: one at most at any time.
 //
 // Every group goes to the active bridge whose id and the group's hash make the highest number, so that a bridge that
-// comes or goes moves its own groups only. A bridge passes nothing on
-//   - before it has listened long enough to know the others,
-//   - while a peer, active or not, has not said that it takes it for active (that peer may have, or take, the same group),
-//   - when its own last hello is so old that peers may take it for gone; a process that was held up finds out by this.
-// Whoever is silent is taken for gone later than it has stopped by itself. See docs/adr/0056 for what is assumed.
+// comes or goes moves its own groups only. A bridge begins with a group
+//   - when it has listened long enough to know the others,
+//   - when every peer, active or not, has said that it takes it for active (that peer may have, or take, the group),
+//   - a moment later, without what waited in its sockets: whoever had the group has passed that on.
+// It ends with it at once when it is another's, when an active peer does not know it any more, and when its own last
+// hello is so old that peers may take it for gone; a process that was held up finds out by this. Whoever is silent is
+// taken for gone later than it has stopped by itself. See docs/adr/0056 for what is assumed.
 import { MOST_PEERS } from "./hello.ts";
 import type { Hello } from "./hello.ts";
 
@@ -19,6 +21,8 @@ export const ELECTION_MS = {
   dead: 1500,
   /** How long a bridge listens before it becomes active. */
   listen: 2000,
+  /** How long a bridge waits before it passes on packets of a group that it gets: copies of one message are not heard by all at once. */
+  pause: 50,
 } as const;
 
 /** `waiting`: a fabric is not there; `listening`; `active`; `crowded`: there are too many bridges. */
@@ -27,6 +31,7 @@ export type ElectionState = "waiting" | "listening" | "active" | "crowded";
 interface Peer {
   hello: Hello;
   heardMs: number;
+  firstMs: number;
 }
 
 /** One bridge's view of all. Times are of a clock that only goes forward. */
@@ -40,10 +45,15 @@ export class Election {
   #active = false;
   #saidMs = -Infinity;
   #noticedMs = -Infinity;
-  /** The active peers, and whether all peers take this bridge for active. */
+  /** The active peers. */
   #rivals: bigint[] = [];
-  #known = false;
+  /** By group: whose it is by the numbers, whether it is had, since when, and by which change of hands. */
   #owned: boolean[] = [];
+  readonly #had: boolean[];
+  readonly #sinceMs: number[];
+  readonly #changes: number[];
+  /** Counts up whenever groups are got: see `serves`. */
+  generation = 0;
   readonly #hashes: readonly number[];
 
   /** `hashes`: one for each group, by its index; equal on all bridges. */
@@ -52,6 +62,9 @@ export class Election {
     this.#name = name;
     this.#groups = groups;
     this.#hashes = hashes;
+    this.#had = hashes.map(() => false);
+    this.#sinceMs = hashes.map(() => 0);
+    this.#changes = hashes.map(() => 0);
     this.#allot();
   }
 
@@ -67,7 +80,7 @@ export class Election {
     this.#notice(nowMs);
     if (hello.id === this.id || hello.name !== this.#name) return false;
     if (!this.#peers.has(hello.id) && this.#peers.size > MOST_PEERS) return false;
-    this.#peers.set(hello.id, { hello, heardMs: nowMs });
+    this.#peers.set(hello.id, { hello, heardMs: nowMs, firstMs: this.#peers.get(hello.id)?.firstMs ?? nowMs });
     return this.#view(nowMs);
   }
 
@@ -77,6 +90,7 @@ export class Election {
     const changed = this.#view(nowMs);
     if (this.#ready && !this.#active && nowMs - this.#listeningSinceMs >= ELECTION_MS.listen) {
       this.#active = true;
+      this.#shareOut(nowMs);
       return true;
     }
     return changed || nowMs - this.#saidMs >= ELECTION_MS.hello;
@@ -96,12 +110,21 @@ export class Election {
 
   /** Whether any group's packets may be passed on now. */
   mayServe(nowMs: number): boolean {
-    return this.#active && this.#known && nowMs - this.#saidMs < ELECTION_MS.lease;
+    return this.#active && nowMs - this.#saidMs < ELECTION_MS.lease;
   }
 
-  /** Whether the group would be this bridge's, if it may serve. */
-  owns(index: number): boolean {
-    return this.#owned[index] as boolean;
+  /**
+   * Whether packets of the group may be passed on now, if `mayServe`. `emptied`: the generation when the socket that they
+   * come from was empty last; what has waited in it since before the group was got is another bridge's.
+   */
+  serves(index: number, nowMs: number, emptied: number): boolean {
+    if (!(this.#had[index] as boolean)) return false;
+    return (this.#changes[index] as number) <= emptied && nowMs - (this.#sinceMs[index] as number) >= ELECTION_MS.pause;
+  }
+
+  /** Whether the bridge has the group. */
+  has(index: number): boolean {
+    return this.#had[index] as boolean;
   }
 
   get state(): ElectionState {
@@ -127,21 +150,42 @@ export class Election {
   #begin(nowMs: number): void {
     this.#active = false;
     this.#listeningSinceMs = nowMs;
+    this.#shareOut(nowMs);
   }
 
   /** Looks at the peers anew. True when the set of active ones is another, which they wait to hear. */
   #view(nowMs: number): boolean {
     for (const [id, { heardMs }] of this.#peers) if (nowMs - heardMs >= ELECTION_MS.dead) this.#peers.delete(id);
-    const crowded = this.#peers.size > MOST_PEERS;
-    const peers = [...this.#peers.values()];
-    const active = peers.filter(({ hello }) => hello.active);
-    this.#known = !crowded && peers.every(({ hello }) => hello.peers.includes(this.id));
+    const active = [...this.#peers.values()].filter(({ hello }) => hello.active);
     const rivals = active.slice(0, MOST_PEERS).map(({ hello }) => hello.id);
     rivals.sort(compare);
-    if (rivals.length === this.#rivals.length && rivals.every((id, i) => id === this.#rivals[i])) return false;
+    const same = rivals.length === this.#rivals.length && rivals.every((id, i) => id === this.#rivals[i]);
     this.#rivals = rivals;
-    this.#allot();
-    return true;
+    if (!same) this.#allot();
+    this.#shareOut(nowMs);
+    return !same;
+  }
+
+  /** Takes and gives up groups. */
+  #shareOut(nowMs: number): void {
+    const peers = [...this.#peers.values()];
+    const fits = this.#active && peers.length <= MOST_PEERS;
+    const knows = ({ hello }: Peer): boolean => hello.peers.includes(this.id);
+    const mayTake = fits && peers.every(knows);
+    // Who has just come knows nobody yet, and takes nothing before it does.
+    const mayKeep =
+      fits && peers.every((peer) => knows(peer) || (!peer.hello.active && nowMs - peer.firstMs < ELECTION_MS.lease));
+    let got = false;
+    for (const [i, owned] of this.#owned.entries()) {
+      const had = this.#had[i] as boolean;
+      const has = owned && (had ? mayKeep : mayTake);
+      this.#had[i] = has;
+      if (!has || had) continue;
+      this.#sinceMs[i] = nowMs;
+      this.#changes[i] = this.generation + 1;
+      got = true;
+    }
+    if (got) this.generation++;
   }
 
   #allot(): void {

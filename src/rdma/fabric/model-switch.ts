@@ -103,6 +103,8 @@ export class ModelSwitch implements AsyncDisposable {
   }
 
   #receive(from: SwitchPort): void {
+    // Before a socket is connected to its peer, little waits in it, and the peer's packets are not taken.
+    if (!from.connected) from.connected = from.socket.connect(from.path);
     const { bytes, lengths } = this.#arena;
     const count = from.socket.receive(this.#arena);
     for (let slot = 0; slot < count; slot++) {

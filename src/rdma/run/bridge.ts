@@ -1,7 +1,7 @@
 // Owns a running bridge: two ports, the packets between them, and its turn among other bridges.
 import { randomBytes } from "node:crypto";
 import { HostError } from "../../host/error.ts";
-import { FrameArena, FrameQueue } from "../../host/frames.ts";
+import { BATCH_FRAMES, FrameArena, FrameQueue } from "../../host/frames.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
 import type { NamespaceFd } from "../../host/native.ts";
 import { PASSED } from "../bridge/drops.ts";
@@ -47,7 +47,7 @@ export class Bridge implements AsyncDisposable {
   /** Frames that are longer than any packet of RDMA. */
   readonly counts = { ethernet: { truncated: 0 }, infiniband: { truncated: 0 } };
   link: EthernetLink | undefined;
-  readonly #linkName: string;
+  readonly linkName: string;
   readonly #namespace: NamespaceFd;
   readonly #subnet: Subnet;
   readonly #tell: SubnetNews;
@@ -59,6 +59,10 @@ export class Bridge implements AsyncDisposable {
   #ethernet: EthernetPort | undefined;
   #overrunBefore = 0;
   #serving = false;
+  /** Of the batch that is dealt with: when, and since when its socket was read to the end. */
+  #nowMs = 0;
+  #emptied = 0;
+  readonly #emptiedOn = { ethernet: 0, infiniband: 0 };
   #linkMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
@@ -72,7 +76,7 @@ export class Bridge implements AsyncDisposable {
 
   constructor({ name, link, namespace = OWN_NAMESPACE, infiniband, pKey, groups, tell }: BridgeOptions) {
     this.name = name;
-    this.#linkName = link;
+    this.linkName = link;
     this.#namespace = namespace;
     this.infiniband = infiniband;
     this.groups = groups.map(({ group }) => group);
@@ -82,7 +86,9 @@ export class Bridge implements AsyncDisposable {
     const hashes = this.groups.map((group) => hashText(group.mgid.join()));
     const id = randomBytes(8).readBigUInt64BE();
     this.election = new Election(id, hashText(name), hashText(texts.toSorted().join("\n")), hashes);
-    const turn = { serves: (group: BridgedGroup) => this.#serving && this.election.owns(group.index) };
+    const turn = {
+      serves: ({ index }: BridgedGroup) => this.#serving && this.election.serves(index, this.#nowMs, this.#emptied),
+    };
     const self = { mac: new Uint8Array(6), mtu: 0 };
     this.forwarder = new Forwarder(this.groups, self, { lid: 0, gid: infiniband.gid, qpn: infiniband.qpn }, turn);
     infiniband.onReadable = () => this.#fromInfiniband();
@@ -120,6 +126,9 @@ export class Bridge implements AsyncDisposable {
     const nowMs = performance.now();
     this.election.setReady((this.link?.up ?? false) && this.#subnet.ready, nowMs);
     if (this.election.tick(nowMs)) this.#say(this.election.hello(nowMs));
+    // A quiet socket is found empty before its first packet comes.
+    if (this.#emptiedOn.ethernet !== this.election.generation) this.#fromEthernet();
+    if (this.#emptiedOn.infiniband !== this.election.generation) this.#fromInfiniband();
     if (this.election.state !== this.#state) {
       this.#state = this.election.state;
       this.#tell("state", { state: this.#state });
@@ -144,9 +153,9 @@ export class Bridge implements AsyncDisposable {
   }
 
   async #lookAtLink(): Promise<void> {
-    const link = await findEthernetLink(this.#linkName, this.#namespace);
+    const link = await findEthernetLink(this.linkName, this.#namespace);
     if (link?.index !== this.#ethernet?.index) this.#closeEthernet();
-    if (link?.up !== this.link?.up) this.#tell("link", { link: this.#linkName, state: link?.up ? "up" : "down" });
+    if (link?.up !== this.link?.up) this.#tell("link", { link: this.linkName, state: link?.up ? "up" : "down" });
     this.link = link;
     if (link === undefined) return;
     this.forwarder.ethernet = link;
@@ -175,8 +184,9 @@ export class Bridge implements AsyncDisposable {
 
   #fromEthernet(): void {
     const arena = this.#arena;
+    const { generation } = this.election;
     const count = this.#ethernet?.receive(arena) ?? 0;
-    this.#serving = this.election.mayServe(performance.now());
+    this.#begin("ethernet");
     for (let slot = 0; slot < count; slot++) {
       const at = arena.at(slot);
       const length = arena.lengths[slot] as number;
@@ -185,12 +195,14 @@ export class Bridge implements AsyncDisposable {
       else if (this.forwarder.fromEthernet(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
     this.#send(this.infiniband, "toInfiniband");
+    if (count < BATCH_FRAMES) this.#emptiedOn.ethernet = generation;
   }
 
   #fromInfiniband(): void {
     const arena = this.#arena;
+    const { generation } = this.election;
     const count = this.infiniband.receive(arena);
-    this.#serving = this.election.mayServe(performance.now());
+    this.#begin("infiniband");
     for (let slot = 0; slot < count; slot++) {
       const at = arena.at(slot);
       const length = arena.lengths[slot] as number;
@@ -198,6 +210,14 @@ export class Bridge implements AsyncDisposable {
       else if (length > 0 && this.forwarder.fromInfiniband(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
     this.#send(this.#ethernet, "toEthernet");
+    if (count < BATCH_FRAMES) this.#emptiedOn.infiniband = generation;
+  }
+
+  /** Looks at the clock and the election for a batch. */
+  #begin(side: "ethernet" | "infiniband"): void {
+    this.#nowMs = performance.now();
+    this.#serving = this.election.mayServe(this.#nowMs);
+    this.#emptied = this.#emptiedOn[side];
   }
 
   #enqueue(): void {

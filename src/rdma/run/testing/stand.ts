@@ -14,6 +14,7 @@ import type { ModelPlace } from "../../port/model-port.ts";
 import { Fabric } from "../../sa/testing/fabric.ts";
 import { Bridge } from "../bridge.ts";
 import type { SubnetGroup } from "../subnet.ts";
+import { BridgeProcess } from "./bridge-process.ts";
 import { InfinibandHost, RoceHost } from "./hosts.ts";
 
 /** Runs one `ip` command, split on blanks. */
@@ -119,6 +120,14 @@ export class Stand implements AsyncDisposable {
     const host = await InfinibandHost.at(this.place(node));
     this.#open.push(host);
     return host;
+  }
+
+  /** A process that bridges between a link, which is made, and a node; `multicast` is what the file says of its groups. */
+  bridgeProcess(link: string, node: string, multicast: string): BridgeProcess {
+    this.addLink(link);
+    const bridge = new BridgeProcess(this.place(node), link, multicast);
+    this.#open.push(bridge);
+    return bridge;
   }
 
   /** A bridge between a link, which is made, and a node. */
