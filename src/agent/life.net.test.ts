@@ -77,6 +77,7 @@ describe("start and end", () => {
   test("it tells systemd when it is ready, how it is, that it lives, and that it ends", async () => {
     const place = join(host.place, "notify");
     const listener = spawn("socat", ["-u", `UNIX-RECV:${place}`, "STDOUT"], { stdio: ["ignore", "pipe", "inherit"] });
+    await using _ended = { [Symbol.asyncDispose]: async () => void listener.kill() };
     let heard = "";
     listener.stdout.setEncoding("utf8").on("data", (text: string) => (heard += `${text}\n`));
     await until(async () => existsSync(place));
@@ -92,8 +93,6 @@ describe("start and end", () => {
     expect(heard).toMatch(/READY=1[^]*STATUS=keeps .*heddle\.yaml; 0 repairs/);
     await host.end();
     await until(async () => heard.includes("STOPPING=1"));
-    listener.kill();
-    await once(listener, "exit");
   });
 });
 
