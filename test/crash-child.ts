@@ -52,6 +52,7 @@ const host: Host = {
   links: (signal) => real.links(signal),
   owners: (names) => real.owners(names),
   canMarkSockets: () => real.canMarkSockets(),
+  canSpread: () => real.canSpread(),
   countSockets: (program) => real.countSockets(program),
   tableNames: () => real.tableNames(),
   drivers,

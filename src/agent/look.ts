@@ -61,9 +61,11 @@ export async function lookAndPlan(
     host.tableNames(),
   ]);
   const { owners, remember, socketMarks, said } = await askOwners(config, host, memory, trace);
+  const spreading = config.sections.some(({ role }) => ROLES.find(({ name }) => name === role)?.spreads);
+  const tcPrograms = spreading ? await host.canSpread() : false;
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
-  const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks });
+  const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks, tcPrograms });
 
   const bound = bindIntent(config, facts, memory.numbers, ROLES);
   if (!bound.value) return { diagnostics: [...said, ...bound.diagnostics] };
@@ -82,13 +84,15 @@ export async function lookAndPlan(
     sysctls: [...paths],
     nftTables: concerns("nftTable"),
     cgroupPrograms: concerns("cgroupProgram"),
+    tcPrograms: concerns("tcProgram"),
   };
-  const [values, tables, programs] = await Promise.all([
+  const [values, tables, programs, spreads] = await Promise.all([
     timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
     timed(trace, "nft tables listed", () => host.drivers.nftTable.list(links, scope), count),
     timed(trace, "programs listed", () => host.drivers.cgroupProgram.list(links, scope), count),
+    timed(trace, "programs at links listed", () => host.drivers.tcProgram.list(links, scope), count),
   ]);
-  for (const object of [...values, ...tables, ...programs]) observed.push(object);
+  for (const object of [...values, ...tables, ...programs, ...spreads]) observed.push(object);
   const snapshot: Snapshot = { links, observed };
   const plan = makePlan(composed.value, snapshot, ledger);
   trace("planned", { steps: plan.steps.length, blocked: plan.blocked.length, settled: plan.settled.length });

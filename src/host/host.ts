@@ -18,6 +18,8 @@ export interface Scope {
   nftTables?: boolean;
   /** The same for programs of control groups. */
   cgroupPrograms?: boolean;
+  /** The same for programs at links. */
+  tcPrograms?: boolean;
 }
 
 /** What became of a step: no error means done. */
@@ -52,6 +54,8 @@ export interface Host {
   countSockets(program: CgroupProgramSpec): Promise<Record<number, SocketCounts>>;
   /** Whether BPF programs can mark sockets here. Rejects with HostError where nobody but root can tell. */
   canMarkSockets(): Promise<boolean>;
+  /** Whether BPF programs can run at links here. Rejects with HostError where nobody but root can tell. */
+  canSpread(): Promise<boolean>;
   drivers: { readonly [K in Kind]: KindDriver<K> };
   close(): void;
 }

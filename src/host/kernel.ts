@@ -8,6 +8,7 @@ import { neighbourDriver } from "./kinds/neighbour-driver.ts";
 import { routeDriver, ruleDriver } from "./kinds/netlink-drivers.ts";
 import { nexthopDriver } from "./kinds/nexthop-driver.ts";
 import { sysctlDriver } from "./kinds/sysctl-driver.ts";
+import { canSpread, tcProgramDriver } from "./kinds/tc-program-driver.ts";
 import { driverNames, OWN_NAMESPACE } from "./native.ts";
 import type { NamespaceFd } from "./native.ts";
 import type { AddressMessage } from "./netlink/address.ts";
@@ -28,6 +29,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
     owners: ownersLookUp(),
     countSockets: (program) => countSockets(namespace, program),
     canMarkSockets: async () => canMarkSockets(),
+    canSpread: async () => canSpread(),
     drivers: {
       sysctl: sysctlDriver(namespace),
       address: addressDriver(socket, namespace),
@@ -37,6 +39,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
       rule: ruleDriver(socket),
       nftTable,
       cgroupProgram: cgroupProgramDriver(namespace),
+      tcProgram: tcProgramDriver(namespace),
     },
     close: () => {
       socket.close();

@@ -32,6 +32,8 @@ export interface Features {
   ipv6: boolean;
   /** BPF programs can mark sockets by who makes them. */
   socketMarks: boolean;
+  /** BPF programs can run at links. */
+  tcPrograms: boolean;
 }
 
 export interface Facts {

@@ -95,6 +95,11 @@ export class BpfMap implements Disposable {
     return this.#descriptor.fd;
   }
 
+  /** The kernel's number of it: struct bpf_map_info has it behind the type. Throws HostError. */
+  id(): number {
+    return describe(this.fd, 8, `BPF map ${this.name}`).getUint32(4, true);
+  }
+
   /** Bytes of an entry's value as they pass between the kernel and us. */
   get #valueBytes(): number {
     const { type, valueSize } = this.shape;
