@@ -145,9 +145,9 @@ test("what is written is read back, and a change keeps buckets where they are", 
   });
   await stand.write([three], { ingress: ["ib0", "ib1"], egress: ["ib2"] });
   const wanted = { program: "spread" as const, ingress: ["ib0", "ib1"], egress: ["ib2"], spreads: [three] };
-  const { normalize } = rulesOf("tcProgram");
+  const rules = rulesOf("tcProgram");
   const read = await stand.read();
-  expect(read && normalize(read)).toEqual(normalize(wanted));
+  expect(read && rules.normalize(read)).toEqual(rules.normalize(wanted));
   const { key, placement } = stand.stored();
   const shares = [1, 2].map((member) => placement.filter((one) => one === member).length);
   expect(shares).toEqual([683, 341]);

@@ -1,0 +1,56 @@
+// Proves the role `spread` with real packets: they leave by all links, each flow by one, whatever sends them and however
+// they come to their link. Everything is judged by frames at the switch.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Lab } from "../src/lab/lab.ts";
+import { applySpread, countByLink, Flows, heddle, linksOfFlows, NODES, upSpreadLab } from "./spread-lab.ts";
+
+const flows = new Flows();
+afterAll(() => flows[Symbol.dispose]());
+
+describe.each([2, 3, 8])("%i links", (count) => {
+  const names = Array.from({ length: count }, (_, i) => `ib${i + 1}`);
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await upSpreadLab(`spread-${count}`, count);
+  }, 60_000);
+  afterAll(() => lab.down());
+
+  /** Flows to both destinations, by the links that they left by. */
+  async function sendAll(from: string, family: 4 | 6, many = 128): Promise<Record<string, number>> {
+    await using capture = await lab.capture(names.map((link) => ({ host: "router", link })));
+    for (const node of Object.values(NODES)) await flows.send(lab, from, node[family], { flows: many });
+    return countByLink(linksOfFlows(await capture.take()));
+  }
+
+  test.each([4, 6] as const)("IPv%i: without heddle, one link carries all", async (family) => {
+    const counts = await sendAll("sender", family);
+    expect(Object.keys(counts)).toHaveLength(1);
+  });
+
+  describe.each(["mark", "redirect"])("by %s", (mechanism) => {
+    test.each([4, 6] as const)("IPv%i: forwarded flows use every link, each flow one", async (family) => {
+      await applySpread(lab, `links: [${names.join(", ")}]`, "by: hash", `mechanism: ${mechanism}`);
+      const counts = await sendAll("sender", family);
+      expect(Object.keys(counts).sort()).toEqual(names);
+      expect(Math.max(...Object.values(counts))).toBeLessThan((2.5 * 256) / count);
+    });
+
+    test("links with weights get flows by them", async () => {
+      const weights = names.map((name, i) => `${name}: ${i === 0 ? 3 : 1}`).join(", ");
+      await applySpread(lab, `links: { ${weights} }`, "by: hash", `mechanism: ${mechanism}`);
+      const counts = await sendAll("sender", 4, 512);
+      const share = (counts["ib1"] ?? 0) / 1024;
+      const wanted = 3 / (count + 2);
+      expect(Math.abs(share - wanted)).toBeLessThan(0.08);
+    });
+
+    test("nothing is left to do, and nothing is left behind", async () => {
+      await applySpread(lab, `links: [${names.join(", ")}]`, `mechanism: ${mechanism}`);
+      await heddle(lab, ["plan"]);
+      await heddle(lab, ["remove"]);
+      const { stdout } = await lab.exec("router", ["find", "/sys/fs/bpf", "-mindepth", "1", "-name", "heddle"]);
+      expect(stdout).toBe("");
+      expect(Object.keys(await sendAll("sender", 4))).toHaveLength(1);
+    });
+  });
+});
