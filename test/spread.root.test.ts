@@ -7,6 +7,8 @@ import { applySpread, countByLink, Flows, heddle, linksOfFlows, NODES, upSpreadL
 const flows = new Flows();
 afterAll(() => flows[Symbol.dispose]());
 
+const total = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, one) => sum + one, 0);
+
 describe.each([2, 3, 8])("%i links", (count) => {
   const names = Array.from({ length: count }, (_, i) => `ib${i + 1}`);
   let lab: Lab;
@@ -32,7 +34,18 @@ describe.each([2, 3, 8])("%i links", (count) => {
       await applySpread(lab, `links: [${names.join(", ")}]`, "by: hash", `mechanism: ${mechanism}`);
       const counts = await sendAll("sender", family);
       expect(Object.keys(counts).sort()).toEqual(names);
+      expect(total(counts)).toBe(256);
       expect(Math.max(...Object.values(counts))).toBeLessThan((2.5 * 256) / count);
+    });
+
+    test.each([4, 6] as const)("IPv%i: what the router itself sends does too, unless told otherwise", async (family) => {
+      const links = `links: [${names.join(", ")}]`;
+      await applySpread(lab, links, "by: hash", `mechanism: ${mechanism}`);
+      const counts = await sendAll("router", family);
+      expect(Object.keys(counts).sort()).toEqual(names);
+      expect(total(counts)).toBe(256);
+      await applySpread(lab, links, "local: false", `mechanism: ${mechanism}`);
+      expect(Object.keys(await sendAll("router", family))).toHaveLength(1);
     });
 
     test("links with weights get flows by them", async () => {
@@ -52,5 +65,17 @@ describe.each([2, 3, 8])("%i links", (count) => {
       expect(stdout).toBe("");
       expect(Object.keys(await sendAll("sender", 4))).toHaveLength(1);
     });
+  });
+
+  test.each([4, 6] as const)("IPv%i: by nexthop, without BPF, flows use every link too", async (family) => {
+    await applySpread(lab, `links: [${names.join(", ")}]`, "mechanism: nexthop");
+    const { stdout } = await lab.exec("router", ["find", "/sys/fs/bpf", "-mindepth", "1", "-name", "heddle"]);
+    expect(stdout).toBe("");
+    for (const from of ["sender", "router"]) {
+      const counts = await sendAll(from, family);
+      expect(Object.keys(counts).sort()).toEqual(names);
+      expect(total(counts)).toBe(256);
+    }
+    await heddle(lab, ["plan"]);
   });
 });

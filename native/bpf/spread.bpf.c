@@ -232,6 +232,7 @@ INLINE int decide(struct __sk_buff *packet, __u32 ways, struct decision *decisio
   __u32 number = *found;
   const struct spread *spread = map_lookup(&spreads, &number);
   if (!spread || !(spread->flags & ways)) return -1;
+  if (packet->ingress_ifindex == 0 && ways & REDIRECT && !(spread->flags & LOCAL)) return -1;
   if (spread->of) {
     __u32 link = ways & REDIRECT ? packet->ifindex : ordinary_link(packet, flow);
     if (link != spread->of) return -1;

@@ -25,7 +25,7 @@ enum {
   MARK = 1 << 0,      /* a mark chooses a routing table */
   REDIRECT = 1 << 1,  /* the packet leaves by another link than the one that it was about to leave by */
   FAST = 1 << 2,      /* the packet leaves at once, past the IP stack */
-  SOCKETS = 1 << 3,   /* sockets of this host have marks as well */
+  LOCAL = 1 << 3,     /* what this host itself sends is meant as well */
 };
 
 /* A prefix of this value is left alone: it is an address of this host, or lies in the hole of a larger one. */

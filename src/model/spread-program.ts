@@ -27,8 +27,8 @@ export interface SpreadSpec {
   to: string[];
   /** The one link whose packets are meant: what this host would send by it were there no spreading. */
   of?: string;
-  /** Sockets of this host are meant as well, where the packets as such are not seen before their route. */
-  sockets?: true;
+  /** What this host itself sends is meant as well. */
+  local?: true;
   /** Bits of the mark that are this section's: `shift` zeros, then as many ones as numbers of members take. */
   mask: number;
   shift: number;

@@ -5,7 +5,7 @@ import type { SpreadMechanism, SpreadMember, SpreadSpec } from "../../model/spre
 import type { MapEntry } from "./map.ts";
 
 /** What a spread does with its packets, as bits of `flags`; the last is for whoever places its buckets. */
-export const FLAG = { mark: 1, redirect: 2, fast: 4, sockets: 8, byLoad: 16 } as const;
+export const FLAG = { mark: 1, redirect: 2, fast: 4, local: 8, byLoad: 16 } as const;
 const MECHANISMS: readonly [SpreadMechanism, number][] = [
   ["mark", FLAG.mark],
   ["redirect", FLAG.redirect],
@@ -49,7 +49,7 @@ export function encodeSpread(spec: SpreadSpec, state: SpreadState, ofIndex: numb
   const bytes = new Uint8Array(SIZE.spread);
   const view = new DataView(bytes.buffer);
   const mechanism = MECHANISMS.find(([name]) => name === spec.mechanism)?.[1] ?? 0;
-  const flags = mechanism | (spec.sockets ? FLAG.sockets : 0) | (spec.by === "load" ? FLAG.byLoad : 0);
+  const flags = mechanism | (spec.local ? FLAG.local : 0) | (spec.by === "load" ? FLAG.byLoad : 0);
   const order = orderOf(spec.members.filter(({ number }) => state.up.includes(number)));
   bytes.set(state.key, AT.key);
   view.setBigUint64(AT.gap, BigInt(spec.gapMs) * 1_000_000n, true);
@@ -129,7 +129,7 @@ export function decodeSpread(
       mechanism: MECHANISMS.find(([, flag]) => flags & flag)?.[0] ?? "mark",
       by: flags & FLAG.byLoad ? "load" : "hash",
       ...(ofIndex === 0 ? {} : { of: nameOfLink(ofIndex) ?? `#${ofIndex}` }),
-      ...(flags & FLAG.sockets ? { sockets: true } : {}),
+      ...(flags & FLAG.local ? { local: true } : {}),
       mask: view.getUint32(AT.mask, true),
       shift: view.getUint32(AT.shift, true),
       gapMs: Number(view.getBigUint64(AT.gap, true) / 1_000_000n),

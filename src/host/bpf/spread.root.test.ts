@@ -14,7 +14,7 @@ const NEXT = -1;
 
 let stand: SpreadStand;
 beforeEach(async () => {
-  stand = new SpreadStand();
+  stand = await SpreadStand.make();
 });
 afterEach(() => stand[Symbol.dispose]());
 
@@ -137,7 +137,7 @@ describe("a packet for the links", () => {
 test("what is written is read back, and a change keeps buckets where they are", async () => {
   const three = spreadOf({
     by: "load",
-    sockets: true,
+    local: true,
     members: [
       { number: 1, link: "ib1", weight: 2, via: ["10.0.2.254", "fd00:2::fe"] },
       { number: 2, link: "ib2", weight: 1 },

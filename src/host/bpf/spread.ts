@@ -30,6 +30,7 @@ import {
   SIZE,
 } from "./spread-maps.ts";
 import type { StoredSpread } from "./spread-maps.ts";
+import { placeSocketPrograms, removeSocketPrograms, socketProgramsState } from "./spread-sockets.ts";
 import { dropAll, dropAttachment, pinnedAttachments, pinnedProgram, pinProgram, placeAtLink } from "./spread-pins.ts";
 import type { Attachment } from "./spread-pins.ts";
 
@@ -55,6 +56,8 @@ export interface SpreaderPlace {
   namespace: NamespaceFd;
   /** Where a bpffs is mounted. */
   bpffs?: string;
+  /** Directory of the control group whose sockets are seen; absent means the root of version 2. */
+  cgroup?: string;
 }
 
 /** The maps of the programs in place. */
@@ -63,7 +66,7 @@ export interface SpreadMaps extends Disposable {
 }
 
 /** The spreading of a namespace. Nothing is touched until it is asked to. */
-export function spreadPackets({ namespace, bpffs: stated }: SpreaderPlace): Spreader {
+export function spreadPackets({ namespace, bpffs: stated, cgroup }: SpreaderPlace): Spreader {
   const below = join(TOP, namespaceCookie(namespace), NAME);
   const foundFolder = (): string | undefined => {
     const bpffs = stated ?? findBpffs(below);
@@ -88,13 +91,25 @@ export function spreadPackets({ namespace, bpffs: stated }: SpreaderPlace): Spre
       const folder = join(bpffs, below);
       await makeStateFolder(folder);
       using kept = open();
-      writeProgram(folder, spec, links, kept?.maps ?? new Map(), namespace);
+      using loaded = writeProgram(folder, spec, links, kept?.maps ?? new Map(), namespace);
+      if (spec.spreads.some(hasSocketPrograms)) {
+        await placeSocketPrograms(folder, loaded.maps.values(), namespace, cgroup);
+      } else {
+        removeSocketPrograms(folder);
+      }
     },
     remove() {
       const folder = foundFolder();
-      if (folder !== undefined) dropAll(folder, folder.slice(0, folder.length - below.length + TOP.length));
+      if (folder === undefined) return;
+      removeSocketPrograms(folder);
+      dropAll(folder, folder.slice(0, folder.length - below.length + TOP.length));
     },
   };
+}
+
+/** Packets that this host sends are marked by their sockets: no hook of links sees them before their route. */
+function hasSocketPrograms({ mechanism, local }: Pick<SpreadSpec, "mechanism" | "local">): boolean {
+  return mechanism === "mark" && local === true;
 }
 
 /** All spreads that the maps hold, by their number. */
@@ -131,6 +146,8 @@ function readProgram(
     constantBytes !== undefined &&
     constantBytes.length >= place.offset + 8 &&
     new DataView(constantBytes.buffer).getBigUint64(place.offset, true) === buildOf(object);
+  const sockets = [...spreads.values()].some(({ spec }) => hasSocketPrograms(spec)) ? "whole" : "absent";
+  const rightSockets = socketProgramsState(folder, maps.get("spreads")?.id()) === sockets;
   const rightLinks = [...spreads.values()].every(({ spec, indices }) =>
     spec.members.every(({ number, link }) => nameOf(indices.get(number) ?? 0) === link),
   );
@@ -139,7 +156,7 @@ function readProgram(
     ingress: namesAt("tcx/ingress"),
     egress: namesAt("tcx/egress"),
     spreads: [...spreads].map(([number, { spec }]) => ({ ...spec, to: prefixes.get(number) ?? [] })),
-    ...(sameBuild && rightLinks && haveSameProgram(maps, attachments) ? {} : { broken: true }),
+    ...(sameBuild && rightLinks && rightSockets && haveSameProgram(maps, attachments) ? {} : { broken: true }),
   };
 }
 
@@ -178,7 +195,7 @@ function writeProgram(
   links: readonly LinkFact[],
   kept: ReadonlyMap<string, BpfMap>,
   namespace: NamespaceFd,
-): void {
+): LoadedObject {
   checkBounds(spec);
   const object = readObject(NAME);
   const buildBytes = new Uint8Array(8);
@@ -186,7 +203,25 @@ function writeProgram(
   const allMarks = numberKey(spec.spreads.reduce((bits, { mask }) => (bits | mask) >>> 0, 0));
   const options = { constants: { all_marks: allMarks, build: buildBytes }, reuse: [...kept.values()] };
   const numbers = numberSpreads(spec.spreads, kept);
-  using loaded = openPrograms(object, options, (maps) => writeMaps(maps, spec.spreads, numbers, links));
+  const loaded = openPrograms(object, options, (maps) => writeMaps(maps, spec.spreads, numbers, links));
+  try {
+    placePrograms(folder, spec, links, loaded, namespace);
+    dropOthers(loaded, spec.spreads, numbers);
+    return loaded;
+  } catch (error) {
+    loaded[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Puts the programs at the links, and takes them from those where they are not to be any more. */
+function placePrograms(
+  folder: string,
+  spec: TcProgramSpec,
+  links: readonly LinkFact[],
+  loaded: LoadedObject,
+  namespace: NamespaceFd,
+): void {
   const indexOf = (name: string): number[] => links.filter((link) => link.name === name).map(({ index }) => index);
   const wanted: Attachment[] = [
     ...spec.ingress.flatMap(indexOf).map((index): Attachment => ({ hook: "tcx/ingress", index })),
@@ -198,7 +233,6 @@ function writeProgram(
   for (const { path, hook, index } of pinnedAttachments(folder)) {
     if (!wanted.some((place) => place.hook === hook && place.index === index)) dropAttachment(path);
   }
-  dropOthers(loaded, spec.spreads, numbers);
 }
 
 function programOf(loaded: LoadedObject, hook: Attachment["hook"]) {

@@ -38,7 +38,7 @@ function normalizeSpread(spread: SpreadSpec): SpreadSpec {
     by: spread.by,
     to: sortedOnce(spread.to),
     ...(spread.of === undefined ? {} : { of: spread.of }),
-    ...(spread.sockets ? { sockets: true } : {}),
+    ...(spread.local ? { local: true } : {}),
     mask: spread.mask,
     shift: spread.shift,
     gapMs: spread.gapMs,
@@ -59,12 +59,12 @@ function sortedOnce(texts: readonly string[]): string[] {
 
 /** "spread opa: 10.0.2.0/24 over ib1, ib2 (2) by load, mark at ingress of ib0". */
 function describeProgram({ program, ingress, egress, spreads }: TcProgramSpec): string {
-  const said = spreads.map(({ name, mechanism, by, to, of, members, sockets }) => {
+  const said = spreads.map(({ name, mechanism, by, to, of, members, local }) => {
     const what = of === undefined ? to.map(shortPrefix).join(", ") : `what ${of} would carry`;
     const over = members.map(({ link, weight }) => (weight === 1 ? link : `${link} (${weight})`)).join(", ");
     const where = mechanism === "mark" ? "ingress" : "egress";
     const links = (mechanism === "mark" ? ingress : egress).join(", ");
-    return `${name}: ${what} over ${over || "nothing"} by ${by}, ${mechanism} at ${where} of ${links}${sockets ? ", and at sockets" : ""}`;
+    return `${name}: ${what} over ${over || "nothing"} by ${by}, ${mechanism} at ${where} of ${links}${local ? ", and of this host itself" : ""}`;
   });
   return `${program} ${said.join("; ")}`;
 }

@@ -97,7 +97,7 @@ function specOf(
     by,
     to: of === undefined ? [...to] : ["0.0.0.0/0", "::/0"],
     ...(of === undefined ? {} : { of }),
-    ...(local && mechanism === "mark" ? { sockets: true } : {}),
+    ...(local ? { local: true } : {}),
     ...marks,
     gapMs: gap,
     members: members.map(({ number, link, weight, via }) => ({ number, link: link.name, weight, via })),

@@ -55,7 +55,10 @@ export function desireGroup(
     const share = singles.map(({ spec, weight }) => ({ id: spec.id, weight }));
     const idle = gap === undefined ? IDLE_SECONDS : Math.max(0.01, Math.round(gap / 10) / 100);
     const resilient = { buckets: SPREAD_BOUNDS.buckets, idle, unbalanced: 0 };
+    // By default the kernel hashes addresses alone, and all flows of two hosts would go by one link (Documentation/networking/ip-sysctl.rst).
+    const policy = { path: `net/ipv${family}/fib_multipath_hash_policy`, value: "1" };
     return [
+      { kind: "sysctl", spec: policy, from },
       ...singles.map((one): Wanted => ({ kind: "nexthop", spec: one.spec, from: one.from })),
       { kind: "nexthop", spec: { id, members: share, resilient, protocol: HEDDLE_PROTOCOL }, from },
       ...prefixes.flatMap((prefix) => [

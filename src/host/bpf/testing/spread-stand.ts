@@ -1,6 +1,6 @@
 // Owns what tests of the spreading programs stand on: a namespace with links, a bpffs of its own, and the programs in it.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestNamespace } from "../../../../test/namespace.ts";
@@ -9,6 +9,7 @@ import type { SpreadSpec, TcProgramSpec } from "../../../model/spread-program.ts
 import type { Host } from "../../host.ts";
 import { openHost } from "../../kernel.ts";
 import type { Descriptor } from "../call.ts";
+import { needCgroupRoot } from "../mounts.ts";
 import { openProgram } from "../program.ts";
 import { readSpreads, spreadPackets } from "../spread.ts";
 import type { Spreader } from "../spread.ts";
@@ -41,14 +42,21 @@ export class SpreadStand implements Disposable {
   readonly bpffs = join(this.folder, "bpffs");
   readonly host: Host = openHost(this.namespace.fd);
   readonly spreader: Spreader;
+  readonly cgroup: string;
 
-  constructor() {
+  private constructor(root: string) {
+    this.cgroup = join(root, `heddle-test-${process.pid}-${this.folder.slice(-6)}`);
+    mkdirSync(this.cgroup);
     mkdirSync(this.bpffs);
     execFileSync("mount", ["-t", "bpf", "-o", "mode=700", "bpf", this.bpffs]);
-    this.spreader = spreadPackets({ namespace: this.namespace.fd, bpffs: this.bpffs });
+    this.spreader = spreadPackets({ namespace: this.namespace.fd, bpffs: this.bpffs, cgroup: this.cgroup });
     this.namespace.addLink("ib0", ["10.0.1.1/24", "fd00:1::1/64"]);
     this.namespace.addLink("ib1", ["10.0.2.1/24", "fd00:2::1/64"]);
     this.namespace.addLink("ib2", ["10.0.2.2/24", "fd00:2::2/64"]);
+  }
+
+  static async make(): Promise<SpreadStand> {
+    return new SpreadStand(await needCgroupRoot());
   }
 
   links(): Promise<LinkFact[]> {
@@ -97,5 +105,6 @@ export class SpreadStand implements Disposable {
     this.namespace[Symbol.dispose]();
     execFileSync("umount", [this.bpffs]);
     rmSync(this.folder, { recursive: true });
+    rmdirSync(this.cgroup);
   }
 }
