@@ -1,7 +1,7 @@
 /*
  * Owns traffic for tests of spreading: many flows of numbered UDP datagrams, and a receiver that says what became of the
  * numbers. `flows send ADDRESS PORT FLOWS ROUNDS SIZE PAUSE_US [BURST BURST_PAUSE_US]` sends one datagram of each flow a
- * round; `flows receive PORT` counts until SIGTERM, then what is on its way, and prints a line for each flow:
+ * round, or as many as FLOWS says where it is a list ("1,3,20"); `flows receive PORT` counts until SIGTERM, then what is on its way, and prints a line for each flow:
  * PORT received reordered last.
  */
 #include <arpa/inet.h>
@@ -55,20 +55,38 @@ static int open_flow(const char *address, long port) {
   return one;
 }
 
+/* How many datagrams each flow sends a round; "64" means 64 flows of one. */
+static long read_flows(char *words, long counts[]) {
+  long flows = 0;
+  if (strchr(words, ',') == NULL) {
+    flows = number(words, 1, MOST_FLOWS);
+    for (long i = 0; i < flows; i++) counts[i] = 1;
+    return flows;
+  }
+  for (char *word = strtok(words, ","); word != NULL && flows < MOST_FLOWS; word = strtok(NULL, ","))
+    counts[flows++] = number(word, 1, 1000000);
+  return flows;
+}
+
 static int send_flows(int count, char **words) {
-  long port = number(words[1], 1, 65535), flows = number(words[2], 1, MOST_FLOWS), rounds = number(words[3], 1, 100000000);
+  static int sockets[MOST_FLOWS];
+  static long counts[MOST_FLOWS];
+  static uint32_t sent[MOST_FLOWS];
+  static uint8_t bytes[MOST_BYTES];
+  long port = number(words[1], 1, 65535), flows = read_flows(words[2], counts), rounds = number(words[3], 1, 100000000);
   long size = number(words[4], 4, MOST_BYTES), pause = number(words[5], 0, 10000000);
   long burst = count > 6 ? number(words[6], 1, 100000000) : 0;
   long burst_pause = count > 7 ? number(words[7], 0, 10000000) : 0;
-  static int sockets[MOST_FLOWS];
-  static uint8_t bytes[MOST_BYTES];
   for (long i = 0; i < flows; i++) sockets[i] = open_flow(words[0], port);
-  for (uint32_t round = 0; round < (uint32_t)rounds; round++) {
-    memcpy(bytes, &round, sizeof round);
-    for (long i = 0; i < flows; i++)
-      while (send(sockets[i], bytes, (size_t)size, 0) < 0 && (errno == ENOBUFS || errno == EAGAIN)) rest(100);
+  for (long round = 0; round < rounds; round++) {
+    for (long i = 0; i < flows; i++) {
+      for (long n = 0; n < counts[i]; n++, sent[i]++) {
+        memcpy(bytes, &sent[i], sizeof sent[i]);
+        while (send(sockets[i], bytes, (size_t)size, 0) < 0 && (errno == ENOBUFS || errno == EAGAIN)) rest(100);
+      }
+    }
     rest(pause);
-    if (burst && (round + 1) % (uint32_t)burst == 0) rest(burst_pause);
+    if (burst && (round + 1) % burst == 0) rest(burst_pause);
   }
   return 0;
 }

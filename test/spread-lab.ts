@@ -88,7 +88,12 @@ export class Flows implements Disposable {
     lab: Lab,
     host: string,
     to: string,
-    { flows = 64, rounds = 4, size = 100, pauseUs = 1000 }: { flows?: number; rounds?: number; size?: number; pauseUs?: number } = {},
+    {
+      flows = 64,
+      rounds = 4,
+      size = 100,
+      pauseUs = 1000,
+    }: { flows?: number; rounds?: number; size?: number; pauseUs?: number } = {},
   ): Promise<void> {
     const numbers = [PORT, flows, rounds, size, pauseUs].map(String);
     const { code, stderr } = await lab.exec(host, [this.path, "send", to, ...numbers]);

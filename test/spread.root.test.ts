@@ -38,15 +38,18 @@ describe.each([2, 3, 8])("%i links", (count) => {
       expect(Math.max(...Object.values(counts))).toBeLessThan((2.5 * 256) / count);
     });
 
-    test.each([4, 6] as const)("IPv%i: what the router itself sends does too, unless told otherwise", async (family) => {
-      const links = `links: [${names.join(", ")}]`;
-      await applySpread(lab, links, "by: hash", `mechanism: ${mechanism}`);
-      const counts = await sendAll("router", family);
-      expect(Object.keys(counts).sort()).toEqual(names);
-      expect(total(counts)).toBe(256);
-      await applySpread(lab, links, "local: false", `mechanism: ${mechanism}`);
-      expect(Object.keys(await sendAll("router", family))).toHaveLength(1);
-    });
+    test.each([4, 6] as const)(
+      "IPv%i: what the router itself sends does too, unless told otherwise",
+      async (family) => {
+        const links = `links: [${names.join(", ")}]`;
+        await applySpread(lab, links, "by: hash", `mechanism: ${mechanism}`);
+        const counts = await sendAll("router", family);
+        expect(Object.keys(counts).sort()).toEqual(names);
+        expect(total(counts)).toBe(256);
+        await applySpread(lab, links, "local: false", `mechanism: ${mechanism}`);
+        expect(Object.keys(await sendAll("router", family))).toHaveLength(1);
+      },
+    );
 
     test("links with weights get flows by them", async () => {
       const weights = names.map((name, i) => `${name}: ${i === 0 ? 3 : 1}`).join(", ");

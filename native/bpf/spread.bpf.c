@@ -29,6 +29,19 @@ struct heddle_map fragmenting SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u3
 /* How long datagrams go with the fragments of their flow after one was seen. */
 static const __u64 REMEMBER_FRAGMENTS = 30000000000ull;
 
+struct noted_flow {
+  __u8 number, version, protocol, zero;
+  __u32 ports; /* as they stand in the packet */
+  __u8 source[16], destination[16];
+};
+
+struct noted {
+  __u64 bytes; /* of the packets that were noted */
+};
+
+struct heddle_map noted_flows SECTION("maps") = {BPF_MAP_TYPE_LRU_HASH, sizeof(struct noted_flow), sizeof(struct noted),
+                                                 2048, 0};
+
 static long (*const load_from)(const void *packet, __u32 offset, void *to, __u32 size, __u32 start) =
     (void *)BPF_FUNC_skb_load_bytes_relative;
 static long (*const pull)(void *packet, __u32 size) = (void *)BPF_FUNC_skb_pull_data;
@@ -207,6 +220,27 @@ INLINE __u32 ordinary_link(struct __sk_buff *packet, const struct flow *flow) {
   return question.ifindex;
 }
 
+/*
+ * Notes one packet of 64, which one is chance, so that the largest flows can be told. The table forgets who has not been
+ * noted for longest.
+ */
+INLINE void note(__u32 number, const struct flow *flow, __u32 bytes, __u64 now) {
+  if ((now * MULTIPLIER) >> 58) return;
+  struct noted_flow key = {.number = number,
+                           .version = flow->version,
+                           .protocol = flow->protocol,
+                           .ports = flow->has_ports ? flow->ports : 0};
+  __builtin_memcpy(key.source, flow->source, 16);
+  __builtin_memcpy(key.destination, flow->destination, 16);
+  struct noted *noted = map_lookup(&noted_flows, &key);
+  if (noted) {
+    __sync_fetch_and_add(&noted->bytes, bytes);
+    return;
+  }
+  struct noted first = {.bytes = bytes};
+  map_update(&noted_flows, &key, &first, BPF_ANY);
+}
+
 /* A packet, and where it goes. */
 struct decision {
   __u32 number; /* of the spread */
@@ -242,8 +276,11 @@ INLINE int decide(struct __sk_buff *packet, __u32 ways, struct decision *decisio
   __u64 hash = hash_flow(spread, flow);
   decision->number = number;
   decision->spread = spread;
+  __u64 now = now_ns();
   /* What is cut into pieces later counts as that many packets. */
-  decision->member = choose(number, spread, hash, packet->len, packet->gso_segs > 1 ? packet->gso_segs : 1);
+  __u32 packets = packet->gso_segs > 1 ? packet->gso_segs : 1;
+  decision->member = choose(number, spread, hash, packet->len, packets, now);
+  note(number, flow, packet->len, now);
   return decision->member ? 0 : -1;
 }
 

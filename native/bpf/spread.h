@@ -67,6 +67,12 @@ struct bucket {
   __u64 moves;
 };
 
+/* What should not happen often, by spread. */
+struct totals {
+  __u64 stood_in; /* packets that went by another member than theirs, which was down */
+  __u64 nobody;   /* packets that went the ordinary way because no member was up */
+};
+
 struct prefix4 {
   __u32 length;
   __u8 address[4];
@@ -89,6 +95,8 @@ struct heddle_map placements SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32
 struct heddle_map buckets SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct bucket),
                                              MOST_SPREADS * BUCKETS, 0};
 
+struct heddle_map totals SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct totals), MOST_SPREADS, 0};
+
 static __u64 (*const now_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 
 #define MULTIPLIER 0x9e3779b97f4a7c15ull
@@ -109,6 +117,14 @@ INLINE __u32 stand_in(const struct spread *spread, __u64 hash) {
   return spread->order[at & 63];
 }
 
+/* The same, counted. */
+INLINE __u32 replace(__u32 number, const struct spread *spread, __u64 hash, __u32 packets) {
+  __u32 member = stand_in(spread, hash);
+  struct totals *count = map_lookup(&totals, &number);
+  if (count) __sync_fetch_and_add(member ? &count->stood_in : &count->nobody, packets);
+  return member;
+}
+
 /* Member 0, nobody, is never up. */
 INLINE int is_up(const struct spread *spread, __u32 member) { return spread->up >> (member & 31) & 1; }
 
@@ -116,7 +132,7 @@ INLINE int is_up(const struct spread *spread, __u32 member) { return spread->up 
  * The member that a packet goes by, 0 for none. A bucket takes a new member over at the first packet after a gap, so
  * that none of its packets can be under way on the old one; or at once when the old one is down.
  */
-INLINE __u32 choose(__u32 number, const struct spread *spread, __u64 hash, __u32 bytes, __u32 packets) {
+INLINE __u32 choose(__u32 number, const struct spread *spread, __u64 hash, __u32 bytes, __u32 packets, __u64 now) {
   __u32 at = bucket_of(hash);
   __u32 index = number * BUCKETS + at;
   const struct placement *placement = map_lookup(&placements, &number);
@@ -124,14 +140,13 @@ INLINE __u32 choose(__u32 number, const struct spread *spread, __u64 hash, __u32
   if (!placement || !bucket) return 0;
   __u32 wanted = placement->member[at & (BUCKETS - 1)];
   __u64 state = *(volatile __u64 *)&bucket->state;
-  __u64 now = now_ns();
   __u32 member = state & 0xff;
   if (member != wanted && is_up(spread, wanted) &&
       (!is_up(spread, member) || ((now << 8) - (state & ~0xffull)) >> 8 > spread->gap)) {
     if (member) __sync_fetch_and_add(&bucket->moves, 1);
     member = wanted;
   }
-  if (!is_up(spread, member)) member = stand_in(spread, hash);
+  if (!is_up(spread, member)) member = replace(number, spread, hash, packets);
   *(volatile __u64 *)&bucket->state = now << 8 | member;
   __sync_fetch_and_add(&bucket->bytes, bytes);
   __sync_fetch_and_add(&bucket->packets, packets);

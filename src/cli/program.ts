@@ -12,6 +12,7 @@ import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
 import { registerRdmaCommand } from "./register-rdma.ts";
+import { registerSpreadCommand } from "./register-spread.ts";
 
 type Run = (context: Context) => ExitCode | Promise<ExitCode>;
 
@@ -139,6 +140,11 @@ export async function runCommandLine(words: readonly string[], version: string):
     });
 
   registerRdmaCommand(
+    program,
+    () => new Context(program.opts<GlobalOptions>()),
+    (code) => (exit = code),
+  );
+  registerSpreadCommand(
     program,
     () => new Context(program.opts<GlobalOptions>()),
     (code) => (exit = code),

@@ -47,9 +47,10 @@ export function tcProgramDriver(namespace: NamespaceFd): KindDriver<"tcProgram">
  * ordinary user asks, who cannot tell what root could do.
  */
 export function canSpread(): boolean {
-  const small = { prefixes4: 1, prefixes6: 1, spreads: 1, members: 1, placements: 1, buckets: 1, fragmenting: 1 };
   try {
-    using _loaded = openPrograms(readObject("spread"), { entries: small });
+    const object = readObject("spread");
+    const entries = Object.fromEntries([...object.maps.keys()].map((name) => [name, 1]));
+    using _loaded = openPrograms(object, { entries });
     return true;
   } catch (error) {
     if (!(error instanceof HostError)) throw error;

@@ -1,0 +1,59 @@
+// Proves how the controller places buckets: evenly where flows pause, never those that do not, and without restlessness.
+import { describe, expect, test } from "vitest";
+import { Random } from "../../test/random.ts";
+import { evenOut } from "./balance.ts";
+import { leastUnevenness, simulate, unevenness } from "./simulation.ts";
+import type { SimulatedFlow } from "./simulation.ts";
+
+/** Sizes with a heavy tail, as flows have them. */
+function pareto(random: Random, shape: number, count: number): number[] {
+  return Array.from({ length: count }, () => 1e6 * (1 - random.next()) ** (-1 / shape));
+}
+
+const LINKS = (count: number): { number: number; weight: number }[] =>
+  Array.from({ length: count }, (_, i) => ({ number: i + 1, weight: 1 }));
+
+function run(by: "load" | "hash", sizes: readonly number[], links: number, random: Random, pauseEveryMs = 300) {
+  const flows = sizes.map((rate): SimulatedFlow => ({ bucket: random.below(1024), rate, pauseEveryMs }));
+  const members = LINKS(links);
+  const chance = (): number => random.next();
+  const end = simulate({ flows, members, by, windowMs: 100, windows: 120, counted: 20, chance });
+  return { ...end, unevenness: unevenness(end.carried, members), flows };
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+
+describe.each([
+  { flows: 16, links: 2 },
+  { flows: 64, links: 2 },
+  { flows: 512, links: 2 },
+  { flows: 16, links: 8 },
+  { flows: 64, links: 8 },
+  { flows: 512, links: 8 },
+])("$flows flows that pause, on $links links", ({ flows, links }) => {
+  test("come within 5 % of the best that whole flows allow, where a hash does not", () => {
+    const load: number[] = [];
+    const hash: number[] = [];
+    for (let seed = 1; seed <= 20; seed++) {
+      const sizes = pareto(new Random(seed), 1.2, flows);
+      const least = leastUnevenness(sizes, links);
+      load.push(run("load", sizes, links, new Random(100 + seed)).unevenness / least);
+      hash.push(run("hash", sizes, links, new Random(100 + seed)).unevenness / least);
+    }
+    console.log(flows, links, median(load), Math.max(...load), median(hash), Math.max(...hash));
+    expect(median(load)).toBeLessThanOrEqual(1.05);
+    expect(median(hash)).toBeGreaterThan(median(load));
+  });
+});
+
+test("no bucket moves whose flows never pause", () => {
+  const sizes = pareto(new Random(7), 1.2, 64);
+  const { moves } = run("load", sizes, 2, new Random(8), Infinity);
+  expect(moves).toBe(0);
+});
+
+test("what is even stays where it is", () => {
+  const bins = LINKS(2).map((bin) => ({ ...bin, fixed: 0 }));
+  const items = Array.from({ length: 40 }, (_, i) => ({ bucket: i, rate: 100 + (i % 3), member: (i % 2) + 1 }));
+  expect(evenOut(bins, items, 0.01, 64)).toEqual([]);
+});
