@@ -1,7 +1,7 @@
 /*
  * Owns traffic for tests of spreading: many flows of numbered UDP datagrams, and a receiver that says what became of the
  * numbers. `flows send ADDRESS PORT FLOWS ROUNDS SIZE PAUSE_US [BURST BURST_PAUSE_US]` sends one datagram of each flow a
- * round, or as many as FLOWS says where it is a list ("1,3,20"); `flows receive PORT` counts until SIGTERM, then what is on its way, and prints a line for each flow:
+ * round (from the ports FLOWS_FROM and on, where the environment has that), or as many as FLOWS says where it is a list ("1,3,20"); `flows receive PORT` counts until SIGTERM, then what is on its way, and prints a line for each flow:
  * PORT received reordered last.
  */
 #include <arpa/inet.h>
@@ -39,7 +39,8 @@ static void rest(long us) {
   if (us > 0) nanosleep(&time, NULL);
 }
 
-static int open_flow(const char *address, long port) {
+/* A socket for the flow; its source port is the one given, or the kernel's choice for 0. */
+static int open_flow(const char *address, long port, long source) {
   struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
   int is_six = strchr(address, ':') != NULL;
@@ -51,6 +52,8 @@ static int open_flow(const char *address, long port) {
   if (one < 0) die("socket");
   int room = 4 << 20;
   setsockopt(one, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  struct sockaddr_in6 own = {.sin6_family = is_six ? AF_INET6 : AF_INET, .sin6_port = htons((uint16_t)source)};
+  if (source && bind(one, (void *)&own, is_six ? sizeof six : sizeof four) < 0) die("bind");
   if (connect(one, is_six ? (void *)&six : (void *)&four, is_six ? sizeof six : sizeof four) < 0) die("connect");
   return one;
 }
@@ -75,9 +78,11 @@ static int send_flows(int count, char **words) {
   static uint8_t bytes[MOST_BYTES];
   long port = number(words[1], 1, 65535), flows = read_flows(words[2], counts), rounds = number(words[3], 1, 100000000);
   long size = number(words[4], 4, MOST_BYTES), pause = number(words[5], 0, 10000000);
+  const char *stated = getenv("FLOWS_FROM");
+  long from = stated ? number(stated, 1, PORTS - MOST_FLOWS) : 0;
   long burst = count > 6 ? number(words[6], 1, 100000000) : 0;
   long burst_pause = count > 7 ? number(words[7], 0, 10000000) : 0;
-  for (long i = 0; i < flows; i++) sockets[i] = open_flow(words[0], port);
+  for (long i = 0; i < flows; i++) sockets[i] = open_flow(words[0], port, from ? from + i : 0);
   for (long round = 0; round < rounds; round++) {
     for (long i = 0; i < flows; i++) {
       for (long n = 0; n < counts[i]; n++, sent[i]++) {

@@ -4,9 +4,16 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { readSpreading } from "../src/host/bpf/spread-watch.ts";
+import type { SpreadNow } from "../src/host/bpf/spread-watch.ts";
+import { spreadPackets } from "../src/host/bpf/spread.ts";
+import type { Spreader } from "../src/host/bpf/spread.ts";
+import { openNamespace } from "../src/host/native.ts";
 import type { CapturedFrame } from "../src/lab/capture.ts";
 import { upLab } from "../src/lab/lab.ts";
 import type { Lab } from "../src/lab/lab.ts";
+import type { Served } from "../src/lab/served.ts";
 import { readTopology } from "../src/lab/topology.ts";
 
 const HEDDLE = join(import.meta.dirname, "../bin/heddle");
@@ -73,6 +80,79 @@ export async function applySpread(lab: Lab, ...lines: readonly string[]): Promis
   await heddle(lab, ["apply"]);
 }
 
+/** How datagrams are sent. */
+export interface Sending {
+  /** How many flows, or how many datagrams a round each of them sends. */
+  flows?: number | readonly number[];
+  rounds?: number;
+  /** Bytes of a datagram. */
+  size?: number;
+  /** Microseconds after each round. */
+  pauseUs?: number;
+  /** A longer pause after so many rounds. */
+  burst?: { rounds: number; pauseUs: number };
+  /** The first source port; the kernel's choice where absent. */
+  from?: number;
+}
+
+/** What became of a flow's datagrams. */
+export interface Received {
+  received: number;
+  /** How many came behind one that was sent later. */
+  reordered: number;
+}
+
+/** A receiver that runs. */
+export class Receiver implements AsyncDisposable {
+  readonly #served: Served;
+
+  constructor(served: Served) {
+    this.#served = served;
+  }
+
+  /** Ends the counting, and gives what came, by source port. */
+  async counted(): Promise<Map<number, Received>> {
+    this.#served.kill("SIGTERM");
+    await until(() => this.#served.ended, "the receiver to end");
+    const lines = this.#served.stdout.trim().split("\n").slice(1);
+    return new Map(
+      lines.map((line) => {
+        const [port = 0, received = 0, reordered = 0] = line.split(" ").map(Number);
+        return [port, { received, reordered }];
+      }),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#served.stop();
+  }
+}
+
+/** Waits until something is so. Throws after 30 s. */
+export async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (const end = performance.now() + 30_000; performance.now() < end; await sleep(20)) if (await isSo()) return;
+  throw new Error(`waited 30 s for ${what}`);
+}
+
+/** The programs on the router, for tests that look into their maps. The descriptor is closed with the process. */
+export function spreaderOf(lab: Lab): Spreader {
+  return spreadPackets({ namespace: openNamespace(lab.netns("router")), bpffs: join(lab.folder, "pins", "router") });
+}
+
+/** The one section as it is at work on the router. */
+export function readNow(spreader: Spreader): SpreadNow {
+  using maps = spreader.open();
+  const [now] = maps ? readSpreading(maps, []) : [];
+  if (!now) throw new Error("nothing is spread");
+  return now;
+}
+
+/** Starts the controller on the router; `state` is where it looks for signals. */
+export function runController(lab: Lab, state?: string): Promise<Served> {
+  const place = state === undefined ? [] : ["--state", state];
+  return lab.spawn("router", [HEDDLE, ...place, "spread", "run"], { says: /Spreading/ });
+}
+
 /** The program that sends and counts, built for as long as it is not disposed of. */
 export class Flows implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "heddle-flows-"));
@@ -83,21 +163,24 @@ export class Flows implements Disposable {
     execFileSync("cc", ["-O2", "-Wall", "-Wextra", "-Werror", "-o", this.path, source]);
   }
 
-  /** Sends from a host: `rounds` datagrams of each of `flows` flows, with a pause after each round. */
-  async send(
-    lab: Lab,
-    host: string,
-    to: string,
-    {
-      flows = 64,
-      rounds = 4,
-      size = 100,
-      pauseUs = 1000,
-    }: { flows?: number; rounds?: number; size?: number; pauseUs?: number } = {},
-  ): Promise<void> {
-    const numbers = [PORT, flows, rounds, size, pauseUs].map(String);
-    const { code, stderr } = await lab.exec(host, [this.path, "send", to, ...numbers]);
+  /** Words that send as `how` says. */
+  words(to: string, how: Sending = {}): string[] {
+    const { flows = 64, rounds = 4, size = 100, pauseUs = 1000, burst } = how;
+    const many = typeof flows === "number" ? String(flows) : flows.join(",");
+    const bursts = burst ? [burst.rounds, burst.pauseUs] : [];
+    return [this.path, "send", to, String(PORT), many, ...[rounds, size, pauseUs, ...bursts].map(String)];
+  }
+
+  /** Sends from a host, to the end. */
+  async send(lab: Lab, host: string, to: string, how: Sending = {}): Promise<void> {
+    const env = how.from === undefined ? {} : { FLOWS_FROM: String(how.from) };
+    const { code, stderr } = await lab.exec(host, this.words(to, how), { env });
     if (code !== 0) throw new Error(stderr);
+  }
+
+  /** Counts what a host receives, until `counted` is asked. */
+  async receive(lab: Lab, host: string): Promise<Receiver> {
+    return new Receiver(await lab.spawn(host, [this.path, "receive", String(PORT)], { says: /ready/ }));
   }
 
   [Symbol.dispose](): void {
