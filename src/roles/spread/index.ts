@@ -12,7 +12,7 @@ import type { SpreadMechanism, SpreadSpec } from "../../model/spread-program.ts"
 import { OWN_TABLE } from "../role.ts";
 import type { Role, Section, View } from "../role.ts";
 import { desireLinkSwitches, desireTables } from "./mark.ts";
-import { chooseMembers, destinationsOf } from "./members.ts";
+import { chooseMembers, findWays } from "./members.ts";
 import type { Member } from "./members.ts";
 import { claimGroup, desireGroup } from "./nexthop.ts";
 import { spreadSchema } from "./schema.ts";
@@ -49,9 +49,9 @@ export const spread: Role<Spread> = {
   desire(section, view): Outcome<Wanted[]> {
     const diagnostics: Diagnostic[] = [];
     if (section.value.of !== undefined && section.value.to !== undefined) diagnostics.push(toAndOf(section));
-    const members = chooseMembers(section, view.links, diagnostics);
-    const mechanism = chooseMechanism(section, members, view, diagnostics);
-    const to = destinationsOf(section, members, view, mechanism, diagnostics);
+    const present = chooseMembers(section, view.links, diagnostics);
+    const mechanism = chooseMechanism(section, present, view, diagnostics);
+    const { to, members } = findWays(section, present, view, mechanism, diagnostics);
     if (hasErrors(diagnostics) || members.length === 0) return { diagnostics };
     const priority = view.priorities[RULES] as number;
     const wanted = desireLinkSwitches(section, members, to);
@@ -69,7 +69,7 @@ export const spread: Role<Spread> = {
       spec: {
         program: "spread",
         ingress: mechanism === "mark" ? ingressOf(section, members, view.links, diagnostics) : [],
-        egress: mechanism === "redirect" ? members.map(({ link }) => link.name) : [],
+        egress: mechanism === "redirect" ? [...members.map(({ link }) => link.name), ...ofLink(section, view)] : [],
         spreads: [specOf(section, members, to, mechanism, { mask, shift })],
       },
       from: section.at("links"),
@@ -97,11 +97,19 @@ function specOf(
     by,
     to: of === undefined ? [...to] : ["0.0.0.0/0", "::/0"],
     ...(of === undefined ? {} : { of }),
-    ...(local ? { local: true } : {}),
+    // Which link a socket's packets would take is not known before they are sent.
+    ...(local && (of === undefined || mechanism === "redirect") ? { local: true } : {}),
     ...marks,
     gapMs: gap,
     members: members.map(({ number, link, weight, via }) => ({ number, link: link.name, weight, via })),
   };
+}
+
+/** The link whose packets are meant, which need not take part. */
+function ofLink(section: Section<Spread>, view: View): string[] {
+  const { of } = section.value;
+  const found = view.links.find((link) => link.name === of || (of !== undefined && link.altNames?.includes(of)));
+  return found ? [found.name] : [];
 }
 
 /** The links that packets come in by: those stated, or all that do not take part. */

@@ -43,37 +43,41 @@ export function chooseMembers(
   });
 }
 
+/** The destinations, and the members that reach all of them. */
+export interface Ways {
+  to: string[];
+  members: Member[];
+}
+
 /**
- * The destinations: those stated, or the subnets of the members. A stated one that a member can reach neither directly
- * nor by a next hop is an error: packets would be lost there.
+ * The destinations: those stated, or the subnets of the links. A member that reaches one of them neither directly nor by
+ * a next hop is left out, with a warning: a packet that went by it would be lost.
  */
-export function destinationsOf(
+export function findWays(
   section: Section<Spread>,
-  members: readonly Member[],
+  present: readonly Member[],
   view: View,
   mechanism: string,
   diagnostics: Diagnostic[],
-): string[] {
+): Ways {
   const { to, of } = section.value;
   const families: Family[] = view.features.ipv6 ? [4, 6] : [4];
   const usable = (prefix: string): boolean => families.includes(familyOf(prefix));
-  const subnets = [...new Set(members.flatMap(({ link }) => subnetsOf(link)))].filter(usable);
+  const subnets = [...new Set(present.flatMap(({ link }) => subnetsOf(link)))].filter(usable);
   if (of !== undefined && mechanism === "nexthop") diagnostics.push(ofNeedsPrograms(section));
-  if (of !== undefined) return subnets;
-  if (to === undefined) {
-    if (subnets.length === 0 && members.length > 0) diagnostics.push(nothingToSpread(section));
-    for (const { link, via } of members) {
-      const unreached = subnets.find((subnet) => !reaches(link, via, subnet));
-      if (unreached !== undefined) diagnostics.push(cannotReach(section, link, unreached));
-    }
-    return subnets;
-  }
-  for (const prefix of to.filter(usable)) {
-    for (const { link, via } of members) {
-      if (!reaches(link, via, prefix)) diagnostics.push(cannotReach(section, link, prefix));
-    }
-  }
-  return to.filter(usable);
+  if (to === undefined && subnets.length === 0 && present.length > 0) diagnostics.push(nothingToSpread(section));
+  const destinations = to?.filter(usable) ?? subnets;
+  const members = present.filter(({ link, via, number }) => {
+    const unreached =
+      of === undefined
+        ? destinations.find((prefix) => !reaches(link, via, prefix))
+        : via.length === 0 && subnetsOf(link).length === 0
+          ? `what ${of} carries`
+          : undefined;
+    if (unreached !== undefined) diagnostics.push(cannotReach(section, link, number, unreached));
+    return unreached === undefined;
+  });
+  return { to: destinations, members };
 }
 
 /** Subnets of a link's usable addresses. */
@@ -90,15 +94,15 @@ function reaches(link: LinkFact, via: readonly string[], prefix: string): boolea
   return viaOf(via, familyOf(prefix)) !== undefined || subnetsOf(link).some((subnet) => prefixContains(subnet, prefix));
 }
 
-function cannotReach(section: Section<Spread>, link: LinkFact, prefix: string): Diagnostic {
+function cannotReach(section: Section<Spread>, link: LinkFact, number: number, prefix: string): Diagnostic {
   const subnets = subnetsOf(link).join(", ");
   return {
     code: "waiting-next-hop",
     severity: "warning",
     summary: `${link.name} does not reach ${prefix}`,
-    detail: `${subnets ? `Its subnets are ${subnets}` : "It has no address"}, and no next hop is stated for it. Its share of these packets goes the ordinary way.`,
+    detail: `${subnets ? `Its subnets are ${subnets}` : "It has no address"}, and no next hop is stated for it. It is left out until it does.`,
     remedy: `State one: \`links: { ${link.name}: { via: ADDRESS } }\`, or give the link an address in the prefix.`,
-    range: section.at("links"),
+    range: section.at("links", number - 1),
   };
 }
 
