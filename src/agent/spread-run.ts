@@ -42,15 +42,18 @@ export async function runSpreading(
   let failure: unknown;
   const stopped = new AbortController();
   const until = AbortSignal.any([signal, stopped.signal]);
+  const takeTurn = async (before: Promise<void>, step: () => Promise<SpreadStep[]>): Promise<void> => {
+    await before;
+    if (until.aborted) return;
+    try {
+      told(await step());
+    } catch (error) {
+      failure ??= error;
+      stopped.abort();
+    }
+  };
   const take = (step: () => Promise<SpreadStep[]>): void => {
-    turn = turn
-      .then(async () => {
-        if (!until.aborted) told(await step());
-      })
-      .catch((error: unknown) => {
-        failure ??= error;
-        stopped.abort();
-      });
+    turn = takeTurn(turn, step);
   };
   const clock = setInterval(() => take(() => loop.step()), windowMs);
   try {

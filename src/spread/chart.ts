@@ -58,7 +58,7 @@ export function sayRate(bytesPerSecond: number): string {
 /** The next of 1, 2, 4, 5 or 8 times a power of ten: quarters of it are short numbers. */
 function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
-  return (([1, 2, 4, 5, 8, 10].find((step) => step * power >= value) ?? 10) as number) * power;
+  return ([1, 2, 4, 5, 8, 10].find((step) => step * power >= value) ?? 10) * power;
 }
 
 function escape(text: string): string {

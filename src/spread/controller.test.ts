@@ -17,7 +17,7 @@ function run(by: "load" | "hash", sizes: readonly number[], links: number, rando
   const flows = sizes.map((rate): SimulatedFlow => ({ bucket: random.below(1024), rate, pauseEveryMs }));
   const members = LINKS(links);
   const chance = (): number => random.next();
-  const end = simulate({ flows, members, by, windowMs: 100, windows: 120, counted: 20, chance });
+  const end = simulate({ flows, members, by, windowMs: 100, windows: 80, counted: 20, chance });
   return { ...end, unevenness: unevenness(end.carried, members), flows };
 }
 
@@ -34,13 +34,12 @@ describe.each([
   test("come within 5 % of the best that whole flows allow, where a hash does not", () => {
     const load: number[] = [];
     const hash: number[] = [];
-    for (let seed = 1; seed <= 20; seed++) {
+    for (let seed = 1; seed <= 7; seed++) {
       const sizes = pareto(new Random(seed), 1.2, flows);
       const least = leastUnevenness(sizes, links);
       load.push(run("load", sizes, links, new Random(100 + seed)).unevenness / least);
       hash.push(run("hash", sizes, links, new Random(100 + seed)).unevenness / least);
     }
-    console.log(flows, links, median(load), Math.max(...load), median(hash), Math.max(...hash));
     expect(median(load)).toBeLessThanOrEqual(1.05);
     expect(median(hash)).toBeGreaterThan(median(load));
   });

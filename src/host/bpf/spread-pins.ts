@@ -64,6 +64,12 @@ export function pinnedAttachments(folder: string): PinnedAttachment[] {
   });
 }
 
+/** Indices of links where filters are ours (spread-clsact.ts), as far as pins tell. */
+export function markedIndices(folder: string): number[] {
+  const found = entriesOf(folder).flatMap((name) => /^(?:clsact|filter)-(\d+)$/.exec(name)?.[1] ?? []);
+  return [...new Set(found.map(Number))];
+}
+
 /** Makes the program run at the link: at once where another one of ours does. */
 export function placeAtLink(folder: string, place: Attachment, program: Descriptor, namespace: NamespaceFd): void {
   const path = join(folder, `${place.hook.slice(place.hook.indexOf("/") + 1)}-${place.index}`);
@@ -90,7 +96,8 @@ export function dropAll(folder: string, top: string): void {
   removeFolders(folder, top);
 }
 
-function dropPin(path: string): void {
+/** Takes a pin away, if it is there. */
+export function dropPin(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {

@@ -5,7 +5,9 @@ import { bucketOf, hashFlow } from "../../model/spread-hash.ts";
 import type { Flow } from "../../model/spread-hash.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
 import { holds } from "../netlink/testing/seeds.ts";
-import { runOnFrame } from "./load.ts";
+import type { Descriptor } from "./call.ts";
+import { attachToInterface, lookAtInterfaceLink } from "./link.ts";
+import { openPrograms, readObject, runOnFrame } from "./load.ts";
 import { errorAbout, frameOf, packetOf } from "./testing/packets.ts";
 import type { Oddities } from "./testing/packets.ts";
 import { SpreadStand, spreadOf } from "./testing/spread-stand.ts";
@@ -16,7 +18,7 @@ let stand: SpreadStand;
 beforeEach(async () => {
   stand = await SpreadStand.make();
 });
-afterEach(() => stand[Symbol.dispose]());
+afterEach(() => stand[Symbol.asyncDispose]());
 
 /** The mark that a packet gets at ingress. */
 function markOf(packet: Uint8Array, before = 0): number {
@@ -172,4 +174,61 @@ test("a link that was made anew shows as broken until it is written again", asyn
   stand.namespace.ip("link del ib0");
   stand.namespace.addLink("ib0", ["10.0.1.1/24"]);
   expect((await stand.read())?.ingress).toEqual([]);
+});
+
+describe.each(["tcx", "clsact"] as const)("programs at links by %s", (attach) => {
+  const CLSACT = "clsact";
+  let other: SpreadStand;
+  beforeEach(async () => {
+    other = await SpreadStand.make(attach);
+  });
+  afterEach(() => other[Symbol.asyncDispose]());
+
+  const filters = (link: string): string =>
+    ["ingress", "egress"].map((hook) => other.namespace.run("tc", "filter", "show", "dev", link, hook)).join("");
+  const qdiscs = (): string => other.namespace.run("tc", "qdisc", "show");
+
+  test("are put there, moved and taken away without a trace", async () => {
+    const before = qdiscs();
+    await other.write([spreadOf()], { ingress: ["ib0"], egress: ["ib1", "ib2"] });
+    expect(await other.read()).toMatchObject({ ingress: ["ib0"], egress: ["ib1", "ib2"] });
+    expect((await other.read())?.broken).toBeUndefined();
+    expect(filters("ib0").includes("heddle-spread")).toBe(attach === CLSACT);
+    await other.write([spreadOf()], { ingress: ["ib0", "ib1"], egress: ["ib2"] });
+    expect(await other.read()).toMatchObject({ ingress: ["ib0", "ib1"], egress: ["ib2"] });
+    await other.spreader.remove();
+    expect(await other.read()).toBeUndefined();
+    expect(qdiscs()).toBe(before);
+  });
+
+  test("leave filters and qdiscs of others alone", async () => {
+    other.namespace.run("tc", "qdisc", "add", "dev", "ib0", CLSACT);
+    const theirs = "filter add dev ib0 ingress prio 5 protocol ip u32 match u32 0 0 flowid 1:1".split(" ");
+    other.namespace.run("tc", ...theirs);
+    const [before, qdiscsBefore] = [filters("ib0"), qdiscs()];
+    const ib0 = (await other.links()).find(({ name }) => name === "ib0")?.index ?? 0;
+    using theirObject = openPrograms(readObject("spread"));
+    using theirLink = attachToInterface(
+      theirObject.programs.get("tcx/ingress") as Descriptor,
+      "tcx/ingress",
+      ib0,
+      other.namespace.fd,
+    );
+    await other.write([spreadOf()]);
+    await other.write([spreadOf({ gapMs: 30 })]);
+    expect(filters("ib0").includes("prio 5") || filters("ib0").includes("pref 5")).toBe(true);
+    await other.spreader.remove();
+    expect([filters("ib0"), qdiscs()]).toEqual([before, qdiscsBefore]);
+    expect(lookAtInterfaceLink(theirLink)?.index).toBe(ib0);
+  });
+
+  test("that somebody took away are missed, and put there again", async () => {
+    await other.write([spreadOf()]);
+    if (attach === CLSACT) other.namespace.run("tc", "qdisc", "del", "dev", "ib0", CLSACT);
+    else other.namespace.ip("link del ib0");
+    if (attach === "tcx") other.namespace.addLink("ib0", ["10.0.1.1/24"]);
+    expect((await other.read())?.ingress).toEqual([]);
+    await other.write([spreadOf()]);
+    expect((await other.read())?.ingress).toEqual(["ib0"]);
+  });
 });

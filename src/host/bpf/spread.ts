@@ -31,8 +31,10 @@ import {
 } from "./spread-maps.ts";
 import type { StoredSpread } from "./spread-maps.ts";
 import { placeSocketPrograms, removeSocketPrograms, socketProgramsState } from "./spread-sockets.ts";
-import { dropAll, dropAttachment, pinnedAttachments, pinnedProgram, pinProgram, placeAtLink } from "./spread-pins.ts";
-import type { Attachment } from "./spread-pins.ts";
+import { dropAll, pinnedProgram, pinProgram } from "./spread-pins.ts";
+import type { Attachment, PinnedAttachment } from "./spread-pins.ts";
+import { openPlaces } from "./spread-places.ts";
+import type { Places } from "./spread-places.ts";
 
 const TOP = "heddle";
 const NAME = "spread";
@@ -42,11 +44,11 @@ const NO_LINK = 0xffffffff;
 /** Spreading in one network namespace. One writer at a time; reading is possible at any moment. */
 export interface Spreader {
   /** What the kernel has, from the maps and links themselves; undefined where there is nothing. Throws HostError. */
-  read(links: readonly LinkFact[]): TcProgramSpec | undefined;
+  read(links: readonly LinkFact[]): Promise<TcProgramSpec | undefined>;
   /** Makes it so. Every packet is judged by the old state or the new one. Throws HostError. */
   write(spec: TcProgramSpec, links: readonly LinkFact[]): Promise<void>;
   /** Takes everything away. */
-  remove(): void;
+  remove(): Promise<void>;
   /** Opens the maps of what runs, for whoever looks on or places buckets; the caller disposes of them. */
   open(): SpreadMaps | undefined;
 }
@@ -58,6 +60,8 @@ export interface SpreaderPlace {
   bpffs?: string;
   /** Directory of the control group whose sockets are seen; absent means the root of version 2. */
   cgroup?: string;
+  /** How programs are put at links; absent means as the kernel can: "tcx" since 6.6, "clsact" before. */
+  attach?: "tcx" | "clsact";
 }
 
 /** The maps of the programs in place. */
@@ -66,7 +70,7 @@ export interface SpreadMaps extends Disposable {
 }
 
 /** The spreading of a namespace. Nothing is touched until it is asked to. */
-export function spreadPackets({ namespace, bpffs: stated, cgroup }: SpreaderPlace): Spreader {
+export function spreadPackets({ namespace, bpffs: stated, cgroup, attach }: SpreaderPlace): Spreader {
   const below = join(TOP, namespaceCookie(namespace), NAME);
   const foundFolder = (): string | undefined => {
     const bpffs = stated ?? findBpffs(below);
@@ -82,26 +86,33 @@ export function spreadPackets({ namespace, bpffs: stated, cgroup }: SpreaderPlac
   };
   return {
     open,
-    read(links) {
+    async read(links) {
       using opened = open();
-      return opened && readProgram(opened.maps, foundFolder() as string, links);
+      if (!opened) return undefined;
+      const folder = foundFolder() as string;
+      using places = openPlaces(folder, namespace, attach);
+      const attachments = await places.list(links.map(({ index }) => index));
+      return readProgram(opened.maps, folder, links, attachments);
     },
     async write(spec, links) {
       const bpffs = stated ?? (await needBpffs(below));
       const folder = join(bpffs, below);
       await makeStateFolder(folder);
       using kept = open();
-      using loaded = writeProgram(folder, spec, links, kept?.maps ?? new Map(), namespace);
+      using places = openPlaces(folder, namespace, attach);
+      using loaded = await writeProgram(folder, spec, links, kept?.maps ?? new Map(), places);
       if (spec.spreads.some(hasSocketPrograms)) {
         await placeSocketPrograms(folder, loaded.maps.values(), namespace, cgroup);
       } else {
         removeSocketPrograms(folder);
       }
     },
-    remove() {
+    async remove() {
       const folder = foundFolder();
       if (folder === undefined) return;
       removeSocketPrograms(folder);
+      using places = openPlaces(folder, namespace, attach);
+      await places.dropAll();
       dropAll(folder, folder.slice(0, folder.length - below.length + TOP.length));
     },
   };
@@ -131,11 +142,11 @@ function readProgram(
   maps: ReadonlyMap<string, BpfMap>,
   folder: string,
   links: readonly LinkFact[],
-): TcProgramSpec | undefined {
+  attachments: readonly PinnedAttachment[],
+): TcProgramSpec {
   const nameOf = (index: number): string | undefined => links.find((link) => link.index === index)?.name;
   const spreads = readSpreads(maps, nameOf);
   const prefixes = readPrefixes(maps);
-  const attachments = pinnedAttachments(folder).filter(({ index }) => index !== 0);
   const namesAt = (hook: Attachment["hook"]): string[] =>
     attachments.filter((one) => one.hook === hook).flatMap(({ index }) => nameOf(index) ?? []);
   const object = readObject(NAME);
@@ -189,13 +200,13 @@ function readPrefixes(maps: ReadonlyMap<string, BpfMap>): Map<number, string[]> 
   return found;
 }
 
-function writeProgram(
+async function writeProgram(
   folder: string,
   spec: TcProgramSpec,
   links: readonly LinkFact[],
   kept: ReadonlyMap<string, BpfMap>,
-  namespace: NamespaceFd,
-): LoadedObject {
+  places: Places,
+): Promise<LoadedObject> {
   checkBounds(spec);
   const object = readObject(NAME);
   const buildBytes = new Uint8Array(8);
@@ -205,7 +216,7 @@ function writeProgram(
   const numbers = numberSpreads(spec.spreads, kept);
   const loaded = openPrograms(object, options, (maps) => writeMaps(maps, spec.spreads, numbers, links));
   try {
-    placePrograms(folder, spec, links, loaded, namespace);
+    await placePrograms(folder, spec, links, loaded, places);
     dropOthers(loaded, spec.spreads, numbers);
     return loaded;
   } catch (error) {
@@ -215,13 +226,13 @@ function writeProgram(
 }
 
 /** Puts the programs at the links, and takes them from those where they are not to be any more. */
-function placePrograms(
+async function placePrograms(
   folder: string,
   spec: TcProgramSpec,
   links: readonly LinkFact[],
   loaded: LoadedObject,
-  namespace: NamespaceFd,
-): void {
+  places: Places,
+): Promise<void> {
   const indexOf = (name: string): number[] => links.filter((link) => link.name === name).map(({ index }) => index);
   const wanted: Attachment[] = [
     ...spec.ingress.flatMap(indexOf).map((index): Attachment => ({ hook: "tcx/ingress", index })),
@@ -229,9 +240,12 @@ function placePrograms(
   ];
   // It is the one that uses every map, and so keeps them all.
   pinProgram(folder, programOf(loaded, "tcx/egress"));
-  for (const place of wanted) placeAtLink(folder, place, programOf(loaded, place.hook), namespace);
-  for (const { path, hook, index } of pinnedAttachments(folder)) {
-    if (!wanted.some((place) => place.hook === hook && place.index === index)) dropAttachment(path);
+  for (const place of wanted) await places.place(place, programOf(loaded, place.hook));
+  for (const found of await places.list(
+    links.map(({ index }) => index),
+    "with dead ones",
+  )) {
+    if (!wanted.some(({ hook, index }) => hook === found.hook && index === found.index)) await places.drop(found);
   }
 }
 

@@ -14,7 +14,7 @@ export function tcProgramDriver(namespace: NamespaceFd): KindDriver<"tcProgram">
   return {
     async list(links, scope) {
       try {
-        const spec = spreader.read(links);
+        const spec = await spreader.read(links);
         return spec ? [observe("tcProgram", rulesOf("tcProgram").normalize(spec))] : [];
       } catch (error) {
         // Whoever may not look at programs and is not concerned by any has none.
@@ -30,7 +30,7 @@ export function tcProgramDriver(namespace: NamespaceFd): KindDriver<"tcProgram">
         try {
           const { after } = specsOf("tcProgram", step);
           if (after) await spreader.write(after, links);
-          else spreader.remove();
+          else await spreader.remove();
           results.push({ step });
         } catch (error) {
           if (!(error instanceof HostError)) throw error;

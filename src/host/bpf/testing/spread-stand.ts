@@ -36,7 +36,7 @@ export function spreadOf(instead: Partial<SpreadSpec> = {}): SpreadSpec {
 }
 
 /** A namespace with ib0, ib1 and ib2, until it is disposed of. */
-export class SpreadStand implements Disposable {
+export class SpreadStand implements AsyncDisposable {
   readonly namespace = new TestNamespace();
   readonly folder = mkdtempSync(join(tmpdir(), "heddle-spread-"));
   readonly bpffs = join(this.folder, "bpffs");
@@ -44,19 +44,19 @@ export class SpreadStand implements Disposable {
   readonly spreader: Spreader;
   readonly cgroup: string;
 
-  private constructor(root: string) {
+  private constructor(root: string, attach: "tcx" | "clsact") {
     this.cgroup = join(root, `heddle-test-${process.pid}-${this.folder.slice(-6)}`);
     mkdirSync(this.cgroup);
     mkdirSync(this.bpffs);
     execFileSync("mount", ["-t", "bpf", "-o", "mode=700", "bpf", this.bpffs]);
-    this.spreader = spreadPackets({ namespace: this.namespace.fd, bpffs: this.bpffs, cgroup: this.cgroup });
+    this.spreader = spreadPackets({ namespace: this.namespace.fd, bpffs: this.bpffs, cgroup: this.cgroup, attach });
     this.namespace.addLink("ib0", ["10.0.1.1/24", "fd00:1::1/64"]);
     this.namespace.addLink("ib1", ["10.0.2.1/24", "fd00:2::1/64"]);
     this.namespace.addLink("ib2", ["10.0.2.2/24", "fd00:2::2/64"]);
   }
 
-  static async make(): Promise<SpreadStand> {
-    return new SpreadStand(await needCgroupRoot());
+  static async make(attach: "tcx" | "clsact" = "tcx"): Promise<SpreadStand> {
+    return new SpreadStand(await needCgroupRoot(), attach);
   }
 
   links(): Promise<LinkFact[]> {
@@ -99,8 +99,8 @@ export class SpreadStand implements Disposable {
     return { ...stored, number, placement };
   }
 
-  [Symbol.dispose](): void {
-    this.spreader.remove();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.spreader.remove();
     this.host.close();
     this.namespace[Symbol.dispose]();
     execFileSync("umount", [this.bpffs]);
