@@ -53,6 +53,7 @@ const host: Host = {
   owners: (names) => real.owners(names),
   canMarkSockets: () => real.canMarkSockets(),
   canSpread: () => real.canSpread(),
+  packetFilters: () => real.packetFilters(),
   countSockets: (program) => real.countSockets(program),
   tableNames: () => real.tableNames(),
   drivers,

@@ -29,7 +29,7 @@ describe.each([2, 3, 8])("%i links", (count) => {
     expect(Object.keys(counts)).toHaveLength(1);
   });
 
-  describe.each(["mark", "redirect"])("by %s", (mechanism) => {
+  describe.each(["mark", "redirect", "fast"])("by %s", (mechanism) => {
     test.each([4, 6] as const)("IPv%i: forwarded flows use every link, each flow one", async (family) => {
       await applySpread(lab, `links: [${names.join(", ")}]`, "by: hash", `mechanism: ${mechanism}`);
       const counts = await sendAll("sender", family);

@@ -12,6 +12,7 @@ enum {
   IPV4 = 0x0008, /* as it stands in the packet's metadata on a little-endian machine */
   IPV6 = 0xdd86,
   FROM_NETWORK = 1, /* BPF_HDR_START_NET */
+  ETHERNET = 14, /* bytes of its header */
   MOST_EXTENSIONS = 8,
   MORE_OR_OFFSET = 0xff3f, /* of the fragment word, as it stands in the packet: more fragments, or not the first */
 };
@@ -58,6 +59,7 @@ struct flow {
   __u32 ports; /* both, or what tells flows apart as ports do */
   __u32 has_ports;
   __u32 fragment;
+  __u64 next_hop[2]; /* the packet's own destination, which an error's flow is not */
   __u32 at; /* where what the protocol says begins, bytes from the network header */
 };
 
@@ -271,6 +273,8 @@ INLINE int decide(struct __sk_buff *packet, __u32 ways, struct decision *decisio
     __u32 link = ways & REDIRECT ? packet->ifindex : ordinary_link(packet, flow);
     if (link != spread->of) return -1;
   }
+  flow->next_hop[0] = flow->destination[0];
+  flow->next_hop[1] = flow->destination[1];
   if (is_error(packet, flow)) read_quoted(packet, flow);
   else read_ports(packet, flow);
   __u64 hash = hash_flow(spread, flow);
@@ -284,9 +288,62 @@ INLINE int decide(struct __sk_buff *packet, __u32 ways, struct decision *decisio
   return decision->member ? 0 : -1;
 }
 
+INLINE struct member *member_of(const struct decision *decision) {
+  __u32 index = decision->number * MOST_MEMBERS + decision->member;
+  struct member *member = map_lookup(&members, &index);
+  return member && member->ifindex ? member : 0;
+}
+
 INLINE void set_mark(struct __sk_buff *packet, const struct decision *decision) {
   const struct spread *spread = decision->spread;
   packet->mark = (packet->mark & ~spread->mask) | ((decision->member << (spread->shift & 31)) & spread->mask);
+}
+
+/* To the member's next hop, or to the destination itself, which is on its link then. */
+INLINE int leave_by(struct __sk_buff *packet, const struct member *member, const struct decision *decision) {
+  const struct flow *flow = &decision->flow;
+  struct bpf_redir_neigh via = {0};
+  /* What one link would carry may be anywhere: a next hop is stated, or has to be looked up. */
+  if (decision->spread->of && !(member->vias & (packet->protocol == IPV4 ? 1 : 2)))
+    return redirect_neigh(member->ifindex, 0, 0, 0);
+  /* A next hop that is given spares the look-up of a route. */
+  if (packet->protocol == IPV4) {
+    via.nh_family = 2;
+    __u32 hop = flow->next_hop[0];
+    if (member->vias & 1) __builtin_memcpy(&hop, member->via4, 4);
+    via.ipv4_nh = hop;
+  } else {
+    via.nh_family = 10;
+    if (member->vias & 2) __builtin_memcpy(via.ipv6_nh, member->via6, 16);
+    else __builtin_memcpy(via.ipv6_nh, flow->next_hop, 16);
+  }
+  return redirect_neigh(member->ifindex, &via, sizeof via, 0);
+}
+
+/* What the IP stack would do to a packet that it passes on: one hop less. 0 when that, or more, is the stack's to do. */
+INLINE int pass_on(struct __sk_buff *packet, const struct member *member) {
+  __u8 *at = (__u8 *)(long)packet->data, *end = (__u8 *)(long)packet->data_end;
+  /* A packet that would have to be cut or refused: what counts is the largest piece. */
+  __u32 size = packet->gso_size ? packet->gso_size + 128 : packet->len - ETHERNET;
+  if (size > member->mtu) return 0;
+  if (packet->protocol == IPV4) {
+    if (at + ETHERNET + 20 > end || at[12] != 0x08 || at[13] != 0) return 0;
+    __u8 *ip = at + ETHERNET;
+    if (ip[0] != 0x45 || ip[8] <= 1) return 0;
+    ip[8]--;
+    /* RFC 1141: the sum grows by what the word has lost. */
+    __u32 sum = (__u32)(ip[10] << 8 | ip[11]) + 0x100;
+    sum += sum >> 16;
+    ip[10] = sum >> 8;
+    ip[11] = sum;
+    return 1;
+  }
+  if (at + ETHERNET + 40 > end || at[12] != 0x86 || at[13] != 0xdd) return 0;
+  __u8 *ip = at + ETHERNET;
+  /* Options for every router on the way are looked at by the stack. */
+  if (ip[6] == HOP_BY_HOP || ip[7] <= 1) return 0;
+  ip[7]--;
+  return 1;
 }
 
 SECTION("tcx/ingress") int spread_ingress(struct __sk_buff *packet) {
@@ -295,31 +352,23 @@ SECTION("tcx/ingress") int spread_ingress(struct __sk_buff *packet) {
   if (packet->pkt_type != TO_HOST || packet->vlan_present || packet->mark & all_marks) return NEXT;
   if (decide(packet, MARK, &decision)) return NEXT;
   set_mark(packet, &decision);
-  return NEXT;
+  if (!(decision.spread->flags & FAST)) return NEXT;
+  /* What is not passed on here goes its way through the stack, by the same mark to the same link. */
+  struct member *member = member_of(&decision);
+  if (!member || !pass_on(packet, member)) return NEXT;
+  return leave_by(packet, member, &decision);
 }
 
 SECTION("tcx/egress") int spread_egress(struct __sk_buff *packet) {
   struct decision decision = {0};
-  struct bpf_redir_neigh via = {0};
   /* Decided before: at ingress, at its socket, or a moment ago at another link. */
   if (packet->mark & all_marks) return NEXT;
   if (decide(packet, REDIRECT, &decision)) return NEXT;
-  __u32 index = decision.number * MOST_MEMBERS + decision.member;
-  struct member *member = map_lookup(&members, &index);
-  if (!member || !member->ifindex) return NEXT;
+  struct member *member = member_of(&decision);
+  if (!member) return NEXT;
   set_mark(packet, &decision);
   if (member->ifindex == packet->ifindex) return NEXT;
-  if (packet->protocol == IPV4 && member->vias & 1) {
-    via.nh_family = 2;
-    __builtin_memcpy(&via.ipv4_nh, member->via4, 4);
-    return redirect_neigh(member->ifindex, &via, sizeof via, 0);
-  }
-  if (packet->protocol == IPV6 && member->vias & 2) {
-    via.nh_family = 10;
-    __builtin_memcpy(via.ipv6_nh, member->via6, 16);
-    return redirect_neigh(member->ifindex, &via, sizeof via, 0);
-  }
-  return redirect_neigh(member->ifindex, 0, 0, 0);
+  return leave_by(packet, member, &decision);
 }
 
 LICENSE;

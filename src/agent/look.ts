@@ -61,11 +61,23 @@ export async function lookAndPlan(
     host.tableNames(),
   ]);
   const { owners, remember, socketMarks, said } = await askOwners(config, host, memory, trace);
-  const spreading = config.sections.some(({ role }) => ROLES.find(({ name }) => name === role)?.spreads);
-  const tcPrograms = spreading ? await host.canSpread() : false;
+  const asks = (what: "tcPrograms" | "packetFilters"): boolean =>
+    config.sections.some((section) =>
+      ROLES.find(({ name }) => name === section.role)
+        ?.features?.(section)
+        .includes(what),
+    );
+  const tcPrograms = asks("tcPrograms") ? await host.canSpread() : false;
+  const packetFilters = asks("packetFilters") ? await host.packetFilters() : undefined;
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
-  const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks, tcPrograms });
+  const facts = factsOf({ links, observed }, ledger, {
+    tableNames,
+    owners,
+    socketMarks,
+    tcPrograms,
+    ...(packetFilters ? { packetFilters } : {}),
+  });
 
   const bound = bindIntent(config, facts, memory.numbers, ROLES);
   if (!bound.value) return { diagnostics: [...said, ...bound.diagnostics] };

@@ -56,6 +56,8 @@ export interface Host {
   canMarkSockets(): Promise<boolean>;
   /** Whether BPF programs can run at links here. Rejects with HostError where nobody but root can tell. */
   canSpread(): Promise<boolean>;
+  /** Who looks at packets on their way through: "inet filter forward"; undefined where that cannot be told. */
+  packetFilters(): Promise<string[] | undefined>;
   drivers: { readonly [K in Kind]: KindDriver<K> };
   close(): void;
 }

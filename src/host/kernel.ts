@@ -16,6 +16,7 @@ import { openRouteSocket } from "./netlink/client.ts";
 import type { RouteSocket } from "./netlink/client.ts";
 import { nftTableDriver } from "./nftables/driver.ts";
 import { ownersLookUp } from "./owners.ts";
+import { listPacketFilters } from "./packet-filters.ts";
 import { countSockets } from "./sockets/marked-sockets.ts";
 import { readTableNames } from "./table-names.ts";
 
@@ -30,6 +31,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE): Host {
     countSockets: (program) => countSockets(namespace, program),
     canMarkSockets: async () => canMarkSockets(),
     canSpread: async () => canSpread(),
+    packetFilters: () => listPacketFilters(namespace),
     drivers: {
       sysctl: sysctlDriver(namespace),
       address: addressDriver(socket, namespace),

@@ -34,6 +34,8 @@ export interface Features {
   socketMarks: boolean;
   /** BPF programs can run at links. */
   tcPrograms: boolean;
+  /** Who looks at packets on their way through: chains of packet filters. Absent where nobody asked, or can tell. */
+  packetFilters?: string[];
 }
 
 export interface Facts {

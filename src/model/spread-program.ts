@@ -1,7 +1,7 @@
 // Owns the nouns of the kind "tcProgram": BPF programs at links that give every packet to one of several links.
 
 /** How a packet comes to leave by its member. */
-export type SpreadMechanism = "mark" | "redirect";
+export type SpreadMechanism = "mark" | "redirect" | "fast";
 
 /** What decides which member a bucket has: the loads that are measured, or the weights alone. */
 export type SpreadBasis = "load" | "hash";
@@ -27,6 +27,8 @@ export interface SpreadSpec {
   to: string[];
   /** The one link whose packets are meant: what this host would send by it were there no spreading. */
   of?: string;
+  /** For "fast": addresses in `to` that are this host's own, or everybody's, and have to go through the IP stack. */
+  except?: string[];
   /** What this host itself sends is meant as well. */
   local?: true;
   /** Bits of the mark that are this section's: `shift` zeros, then as many ones as numbers of members take. */

@@ -7,6 +7,8 @@ import type { MapEntry } from "./map.ts";
 /** What a spread does with its packets, as bits of `flags`; the last is for whoever places its buckets. */
 export const FLAG = { mark: 1, redirect: 2, fast: 4, local: 8, byLoad: 16 } as const;
 const MECHANISMS: readonly [SpreadMechanism, number][] = [
+  // The short cut has the way of marks to fall back to.
+  ["fast", FLAG.fast | FLAG.mark],
   ["mark", FLAG.mark],
   ["redirect", FLAG.redirect],
 ];
@@ -31,7 +33,7 @@ export interface SpreadState {
 
 /** A spread and its state as they stand in the maps. */
 export interface StoredSpread extends SpreadState {
-  spec: Omit<SpreadSpec, "to">;
+  spec: Omit<SpreadSpec, "to" | "except">;
   /** Indices of the members' links, by number. */
   indices: Map<number, number>;
   ofIndex: number;
@@ -126,7 +128,7 @@ export function decodeSpread(
     ofIndex,
     spec: {
       name,
-      mechanism: MECHANISMS.find(([, flag]) => flags & flag)?.[0] ?? "mark",
+      mechanism: MECHANISMS.find(([, all]) => (flags & all) === all)?.[0] ?? "mark",
       by: flags & FLAG.byLoad ? "load" : "hash",
       ...(ofIndex === 0 ? {} : { of: nameOfLink(ofIndex) ?? `#${ofIndex}` }),
       ...(flags & FLAG.local ? { local: true } : {}),
@@ -157,6 +159,9 @@ function textAt(bytes: Uint8Array, at: number, size: number): string {
   const end = part.indexOf(0);
   return utf8.decoder.decode(part.subarray(0, end < 0 ? size : end));
 }
+
+/** What stands for a spread where packets are to be left alone. */
+export const NO_SPREAD = 0xffffffff;
 
 /** The entries of a spread's prefixes, by the map that they belong in. */
 export function encodePrefixes(

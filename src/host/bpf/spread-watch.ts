@@ -24,7 +24,7 @@ export interface BucketCounts {
 /** One spread as it is at work. */
 export interface SpreadNow {
   number: number;
-  spec: Omit<SpreadSpec, "to">;
+  spec: Omit<SpreadSpec, "to" | "except">;
   key: Uint8Array;
   /** Numbers of the members that carry packets. */
   up: readonly number[];

@@ -6,6 +6,7 @@ import { randomFillSync } from "node:crypto";
 import { constants } from "node:os";
 import { join } from "node:path";
 import type { LinkFact } from "../../model/facts.ts";
+import { prefixContains } from "../../model/ip.ts";
 import { placeByWeight } from "../../model/spread-placement.ts";
 import { SPREAD_BOUNDS } from "../../model/spread-program.ts";
 import type { SpreadSpec, TcProgramSpec } from "../../model/spread-program.ts";
@@ -26,6 +27,7 @@ import {
   encodePrefixes,
   encodeSpread,
   memberSlot,
+  NO_SPREAD,
   numberKey,
   SIZE,
 } from "./spread-maps.ts";
@@ -120,7 +122,7 @@ export function spreadPackets({ namespace, bpffs: stated, cgroup, attach }: Spre
 
 /** Packets that this host sends are marked by their sockets: no hook of links sees them before their route. */
 function hasSocketPrograms({ mechanism, local }: Pick<SpreadSpec, "mechanism" | "local">): boolean {
-  return mechanism === "mark" && local === true;
+  return mechanism !== "redirect" && local === true;
 }
 
 /** All spreads that the maps hold, by their number. */
@@ -166,7 +168,11 @@ function readProgram(
     program: "spread",
     ingress: namesAt("tcx/ingress"),
     egress: namesAt("tcx/egress"),
-    spreads: [...spreads].map(([number, { spec }]) => ({ ...spec, to: prefixes.get(number) ?? [] })),
+    spreads: [...spreads].map(([number, { spec }]) => {
+      const to = prefixes.get(number) ?? [];
+      const holes = (prefixes.get(NO_SPREAD) ?? []).filter((hole) => to.some((prefix) => prefixContains(prefix, hole)));
+      return { ...spec, to, ...(spec.mechanism === "fast" && holes.length > 0 ? { except: holes } : {}) };
+    }),
     ...(sameBuild && rightLinks && rightSockets && haveSameProgram(maps, attachments) ? {} : { broken: true }),
   };
 }
@@ -256,7 +262,7 @@ function programOf(loaded: LoadedObject, hook: Attachment["hook"]) {
 }
 
 function checkBounds({ spreads }: TcProgramSpec): void {
-  const prefixes = spreads.reduce((sum, { to }) => sum + to.length, 0);
+  const prefixes = spreads.reduce((sum, { to, except = [] }) => sum + to.length + except.length, 0);
   const bounds: [count: number, most: number, what: string][] = [
     [spreads.length, SPREAD_BOUNDS.spreads, "sections of spread"],
     [prefixes, SPREAD_BOUNDS.prefixes, "prefixes to spread"],
@@ -312,7 +318,12 @@ function writeMaps(
     const key = known?.key ?? randomFillSync(new Uint8Array(16));
     const ofIndex = spec.of === undefined ? 0 : (linkOf(spec.of)?.index ?? NO_LINK);
     loaded.map("spreads").update(numberKey(number), encodeSpread(spec, { key, up }, ofIndex));
-    for (const [map, entries] of Object.entries(encodePrefixes(number, spec.to))) loaded.map(map).updateAll(entries);
+    const holes = encodePrefixes(NO_SPREAD, spec.except ?? []);
+    const wanted = encodePrefixes(number, spec.to);
+    // The holes first: no packet for them may be led astray meanwhile.
+    for (const entries of [holes, wanted]) {
+      for (const [map, all] of Object.entries(entries)) loaded.map(map).updateAll(all);
+    }
   }
 }
 
@@ -325,7 +336,7 @@ function sameShares(one: SpreadSpec["members"], other: SpreadSpec["members"]): b
 
 /** Takes away prefixes and spreads that nobody wants any more, the prefixes first. */
 function dropOthers(loaded: LoadedObject, spreads: readonly SpreadSpec[], numbers: ReadonlyMap<string, number>): void {
-  const wanted = new Set(spreads.flatMap(({ to }) => to));
+  const wanted = new Set(spreads.flatMap(({ to, except = [] }) => [...to, ...except]));
   for (const name of ["prefixes4", "prefixes6"]) {
     for (const { key } of loaded.map(name).readAll()) if (!wanted.has(decodePrefix(key))) loaded.map(name).delete(key);
   }

@@ -123,6 +123,10 @@ export class FakeHost implements Host {
     return true;
   }
 
+  async packetFilters(): Promise<string[]> {
+    return [];
+  }
+
   close(): void {}
 
   /** Adds a link that is up, with its switches, addresses and connected routes. */

@@ -38,6 +38,7 @@ function normalizeSpread(spread: SpreadSpec): SpreadSpec {
     by: spread.by,
     to: sortedOnce(spread.to),
     ...(spread.of === undefined ? {} : { of: spread.of }),
+    ...(spread.except && spread.except.length > 0 ? { except: sortedOnce(spread.except) } : {}),
     ...(spread.local ? { local: true } : {}),
     mask: spread.mask,
     shift: spread.shift,
@@ -62,8 +63,8 @@ function describeProgram({ program, ingress, egress, spreads }: TcProgramSpec): 
   const said = spreads.map(({ name, mechanism, by, to, of, members, local }) => {
     const what = of === undefined ? to.map(shortPrefix).join(", ") : `what ${of} would carry`;
     const over = members.map(({ link, weight }) => (weight === 1 ? link : `${link} (${weight})`)).join(", ");
-    const where = mechanism === "mark" ? "ingress" : "egress";
-    const links = (mechanism === "mark" ? ingress : egress).join(", ");
+    const where = mechanism === "redirect" ? "egress" : "ingress";
+    const links = (mechanism === "redirect" ? egress : ingress).join(", ");
     return `${name}: ${what} over ${over || "nothing"} by ${by}, ${mechanism} at ${where} of ${links}${local ? ", and of this host itself" : ""}`;
   });
   return `${program} ${said.join("; ")}`;

@@ -11,6 +11,7 @@ import type { Wanted } from "../../model/objects.ts";
 import type { SpreadMechanism, SpreadSpec } from "../../model/spread-program.ts";
 import { OWN_TABLE } from "../role.ts";
 import type { Role, Section, View } from "../role.ts";
+import { holesIn, refuseShortCut } from "./fast.ts";
 import { desireLinkSwitches, desireTables } from "./mark.ts";
 import { chooseMembers, findWays } from "./members.ts";
 import type { Member } from "./members.ts";
@@ -27,7 +28,7 @@ export const spread: Role<Spread> = {
   name: "spread",
   about: "Several links share the traffic to the same destinations.",
   schema: spreadSchema,
-  spreads: true,
+  features: ({ value }) => ["tcPrograms", ...(value.mechanism === "fast" ? (["packetFilters"] as const) : [])],
 
   claims(section): Claim[] {
     const { links, to, of } = section.value;
@@ -61,16 +62,18 @@ export const spread: Role<Spread> = {
     }
     const shift = view.marks[MARKS] as number;
     const mask = (((1 << bitsFor(section.value.links.length)) - 1) << shift) >>> 0;
-    if (mechanism === "mark") {
+    const ingress = mechanism === "redirect" ? [] : ingressOf(section, members, view.links, diagnostics);
+    if (mechanism === "fast") refuseShortCut(section, ingress, view, diagnostics);
+    if (mechanism !== "redirect") {
       wanted.push(...desireTables(section, members, to, { priority, mask, shift, tables: view.tables }));
     }
     wanted.push({
       kind: "tcProgram",
       spec: {
         program: "spread",
-        ingress: mechanism === "mark" ? ingressOf(section, members, view.links, diagnostics) : [],
+        ingress,
         egress: mechanism === "redirect" ? [...members.map(({ link }) => link.name), ...ofLink(section, view)] : [],
-        spreads: [specOf(section, members, to, mechanism, { mask, shift })],
+        spreads: [specOf(section, members, to, mechanism, { mask, shift }, view)],
       },
       from: section.at("links"),
     });
@@ -89,6 +92,7 @@ function specOf(
   to: readonly string[],
   mechanism: SpreadMechanism,
   marks: { mask: number; shift: number },
+  view: View,
 ): SpreadSpec {
   const { of, by = "load", local = true, gap = DEFAULT_GAP_MS } = section.value;
   return {
@@ -97,6 +101,7 @@ function specOf(
     by,
     to: of === undefined ? [...to] : ["0.0.0.0/0", "::/0"],
     ...(of === undefined ? {} : { of }),
+    ...(mechanism === "fast" ? { except: holesIn(to, view.links) } : {}),
     // Which link a socket's packets would take is not known before they are sent.
     ...(local && (of === undefined || mechanism === "redirect") ? { local: true } : {}),
     ...marks,
@@ -157,7 +162,7 @@ function chooseMechanism(
       "Leave `mechanism` out, or write `mechanism: nexthop`.",
     );
   }
-  if (mechanism === "redirect" && other) {
+  if ((mechanism === "redirect" || mechanism === "fast") && other) {
     refuse(
       `${other.link.name} is no Ethernet-like link, so packets cannot be redirected to it`,
       `Its link layer is ${other.link.type}, and bpf_redirect_neigh writes an Ethernet header of 14 bytes.`,

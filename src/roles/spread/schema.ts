@@ -71,8 +71,8 @@ export const spreadSchema = z.strictObject({
     z.enum(["load", "hash"]),
   ),
   mechanism: optional(
-    'How packets come to their link; what the links are decides unless stated. "mark": a mark chooses a routing table, for every link layer. "redirect": behind the route, for links like Ethernet. "nexthop": a resilient group of the kernel\'s, without BPF.',
-    z.enum(["mark", "redirect", "nexthop"]),
+    'How packets come to their link; what the links are decides unless stated. "mark": a mark chooses a routing table, for every link layer. "redirect": behind the route, for links like Ethernet. "fast": before the route and past the IP stack, for routers without packet filters. "nexthop": a resilient group of the kernel\'s, without BPF.',
+    z.enum(["mark", "redirect", "fast", "nexthop"]),
   ),
   local: optional("false: what this host itself sends is left alone. It is spread too unless stated.", z.boolean()),
   gap: optional(
