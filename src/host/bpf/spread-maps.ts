@@ -36,6 +36,8 @@ export interface StoredSpread extends SpreadState {
   spec: Omit<SpreadSpec, "to" | "except">;
   /** Indices of the members' links, by number. */
   indices: Map<number, number>;
+  /** Their largest packets, by number. */
+  mtus: Map<number, number>;
   ofIndex: number;
 }
 
@@ -114,17 +116,20 @@ export function decodeSpread(
   const ofIndex = view.getUint32(AT.of, true);
   const members: SpreadMember[] = [];
   const indices = new Map<number, number>();
+  const mtus = new Map<number, number>();
   for (let member = 1; member < SLOTS; member++) {
     const found = memberAt(memberSlot(number, member));
     const decoded = found && decodeMember(member, found);
     if (!decoded) continue;
     members.push(decoded.member);
     indices.set(member, decoded.index);
+    mtus.set(member, decoded.mtu);
   }
   return {
     key: bytes.slice(AT.key, AT.gap),
     up: Array.from({ length: SLOTS }, (_, i) => i).filter((i) => up & (1 << i)),
     indices,
+    mtus,
     ofIndex,
     spec: {
       name,
@@ -140,7 +145,10 @@ export function decodeSpread(
   };
 }
 
-function decodeMember(number: number, bytes: Uint8Array): { member: SpreadMember; index: number } | undefined {
+function decodeMember(
+  number: number,
+  bytes: Uint8Array,
+): { member: SpreadMember; index: number; mtu: number } | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const link = textAt(bytes, MEMBER_AT.link, 16);
   if (link === "") return undefined;
@@ -151,7 +159,7 @@ function decodeMember(number: number, bytes: Uint8Array): { member: SpreadMember
   ];
   const weight = view.getUint32(MEMBER_AT.weight, true);
   const member = { number, link, weight, ...(via.length > 0 ? { via: via.sort() } : {}) };
-  return { member, index: view.getUint32(MEMBER_AT.index, true) };
+  return { member, index: view.getUint32(MEMBER_AT.index, true), mtu: view.getUint32(MEMBER_AT.mtu, true) };
 }
 
 function textAt(bytes: Uint8Array, at: number, size: number): string {

@@ -161,8 +161,11 @@ function readProgram(
     new DataView(constantBytes.buffer).getBigUint64(place.offset, true) === buildOf(object);
   const sockets = [...spreads.values()].some(({ spec }) => hasSocketPrograms(spec)) ? "whole" : "absent";
   const rightSockets = socketProgramsState(folder, maps.get("spreads")?.id()) === sockets;
-  const rightLinks = [...spreads.values()].every(({ spec, indices }) =>
-    spec.members.every(({ number, link }) => nameOf(indices.get(number) ?? 0) === link),
+  const rightLinks = [...spreads.values()].every(({ spec, indices, mtus }) =>
+    spec.members.every(({ number, link: name }) => {
+      const link = links.find(({ index }) => index === indices.get(number));
+      return link?.name === name && link.mtu === mtus.get(number);
+    }),
   );
   return {
     program: "spread",
