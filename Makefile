@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo check test bench format clean
+.PHONY: help setup build demo check test bench bench-spread format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -51,6 +51,17 @@ build/bench-run: bench/run.c
 
 bench: build build/bench-run ## measure, a few minutes; `make bench QUICK=1` for a glance
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
+
+build/bench-packets: bench/packets.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+build/bench/written-up.o build/bench/written-up-prints.o &: bench/written-up.bpf.c native/bpf/heddle.h native/bpf/build.sh
+	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up
+	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up-prints -DPRINTS
+
+bench-spread: build build/bench-packets build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
+	@tools/in-root-namespace.sh node bench/spread.ts $(if $(QUICK),--quick)
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .
