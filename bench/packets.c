@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { FRAME = 60, BATCH = 64, MOST_FLOWS = 65536, DESTINATIONS = 16 };
+enum { FRAME = 60, BATCH = 64, MOST_FLOWS = 65536, DESTINATIONS = 200 };
 
 static uint8_t frames[MOST_FLOWS][FRAME];
 

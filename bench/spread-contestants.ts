@@ -28,6 +28,12 @@ export const SPREAD_CONTESTANTS: readonly SpreadContestant[] = [
   { name: "sender and drop only", links: 0, prepare: (stand) => stand.ip("route replace blackhole 10.0.2.0/24") },
   { name: "single route", links: 1, prepare: () => {} },
   {
+    // What any policy routing costs: once there is a rule, the kernel asks all of them for every packet, twice.
+    name: "single route behind one rule",
+    links: 1,
+    prepare: (stand) => stand.ip("rule add priority 100 fwmark 77 lookup 77"),
+  },
+  {
     name: "ECMP, policy 1",
     links: 2,
     prepare: (stand) => stand.ip("route replace 10.0.2.0/24 nexthop dev ib1 nexthop dev ib2"),

@@ -9,7 +9,7 @@ const FLOWS = 4096;
 const ROUTER_MAC = "02:00:00:00:01:01";
 /** Both far ends have it: a peer that keeps the frame's header would otherwise lose what it sends by the other link. */
 const FAR_MAC = "02:00:00:00:02:02";
-const DESTINATIONS = Array.from({ length: 16 }, (_, i) => `10.0.2.${11 + i}`);
+const DESTINATIONS = Array.from({ length: 200 }, (_, i) => `10.0.2.${11 + i}`);
 
 /** What sending took. */
 export interface Sent {
@@ -46,10 +46,11 @@ export class SpreadBenchStand implements Disposable {
     for (const link of ["ib0", "ib1", "ib2"]) ip(this.router, `link set ${link} up`);
     for (const link of ["ib1", "ib2"]) ip(this.#far, `link set ${link} up`);
     ip(this.#far, "route add blackhole default");
-    for (const link of ["ib1", "ib2"]) {
-      for (const one of DESTINATIONS)
-        ip(this.router, `neighbour replace ${one} lladdr ${FAR_MAC} dev ${link} nud permanent`);
-    }
+    const neighbours = ["ib1", "ib2"].flatMap((link) =>
+      DESTINATIONS.map((one) => `neighbour replace ${one} lladdr ${FAR_MAC} dev ${link} nud permanent\n`),
+    );
+    writeFileSync(join(this.#folder, "neighbours"), neighbours.join(""));
+    run("ip", "-n", this.router, "-batch", join(this.#folder, "neighbours"));
     ip(this.router, "neighbour replace 10.0.1.10 lladdr 02:00:00:00:00:01 dev ib0 nud permanent");
     this.sysctl("net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.fib_multipath_hash_policy=1");
     for (const link of ["ib0", "ib1", "ib2"]) this.sysctl(`net.ipv4.conf.${link}.rp_filter=0`);

@@ -13,6 +13,7 @@ enum {
   IPV6 = 0xdd86,
   FROM_NETWORK = 1, /* BPF_HDR_START_NET */
   ETHERNET = 14, /* bytes of its header */
+  FEW = 8,
   MOST_EXTENSIONS = 8,
   MORE_OR_OFFSET = 0xff3f, /* of the fragment word, as it stands in the packet: more fragments, or not the first */
 };
@@ -23,6 +24,12 @@ enum {
 };
 
 const volatile __u32 all_marks SECTION(".rodata") = 0; /* bits of the mark that are some spread's */
+const volatile __u32 all_ethernet SECTION(".rodata") = 0; /* 1: every link that a program is at has an Ethernet header */
+/* Where there are few IPv4 prefixes, they stand here as well, the longest first: comparing is quicker than looking up. */
+const volatile struct {
+  __u32 network, mask, number;
+} few_prefixes[FEW] SECTION(".rodata") = {{0, 0, 0}};
+const volatile __u32 few SECTION(".rodata") = 0;       /* how many of them count */
 const volatile __u64 build SECTION(".rodata") = 0;     /* of which object this program is; not used here */
 
 /* When a fragment was last seen of those whose addresses and protocol fall into the slot, ns. */
@@ -70,6 +77,22 @@ INLINE int load(struct __sk_buff *packet, __u32 offset, void *to, __u32 size) {
   if (length > 256) length = 256;
   if (pull(packet, length) < 0) return -1;
   return load_from(packet, offset, to, size, FROM_NETWORK) == 0 ? 0 : -1;
+}
+
+/* Most packets are plain: TCP or UDP in IPv4, whole, without options. Behind an Ethernet header they are read in place. */
+INLINE int read_plain4(struct __sk_buff *packet, struct flow *flow) {
+  const __u8 *at = (__u8 *)(long)packet->data, *end = (__u8 *)(long)packet->data_end;
+  if (!all_ethernet || at + ETHERNET + 28 > end) return -1;
+  const __u8 *ip = at + ETHERNET;
+  if (*(__u16 *)(at + 12) != IPV4 || ip[0] != 0x45 || (ip[9] != TCP && ip[9] != UDP)) return -1;
+  if (*(__u16 *)(ip + 6) & MORE_OR_OFFSET) return -1;
+  flow->version = 4;
+  flow->protocol = ip[9];
+  flow->source[0] = *(__u32 *)(ip + 12);
+  flow->destination[0] = *(__u32 *)(ip + 16);
+  flow->ports = *(__u32 *)(ip + 20);
+  flow->has_ports = 1;
+  return 0;
 }
 
 INLINE int read4(struct __sk_buff *packet, __u32 at, struct flow *flow) {
@@ -173,6 +196,13 @@ INLINE __u32 *find_prefix4(__u32 address) {
   return map_lookup(&prefixes4, &prefix);
 }
 
+INLINE __u32 find_few4(__u32 address) {
+#pragma unroll
+  for (int i = 0; i < FEW; i++)
+    if ((__u32)i < few && (address & few_prefixes[i].mask) == few_prefixes[i].network) return few_prefixes[i].number;
+  return NO_SPREAD;
+}
+
 INLINE __u32 *find_prefix6(const __u64 address[2]) {
   struct prefix6 prefix = {.length = 128};
   __builtin_memcpy(prefix.address, address, 16);
@@ -254,18 +284,19 @@ struct decision {
 /* 0 when the packet is to be spread. `ways` are the flags of which a spread has to have one. */
 INLINE int decide(struct __sk_buff *packet, __u32 ways, struct decision *decision) {
   struct flow *flow = &decision->flow;
-  __u32 *found;
+  __u32 *found = 0, number = NO_SPREAD;
   if (packet->protocol == IPV4) {
-    if (read4(packet, 0, flow)) return -1;
-    found = find_prefix4(flow->destination[0]);
+    if (read_plain4(packet, flow) && read4(packet, 0, flow)) return -1;
+    if (few) number = find_few4(flow->destination[0]);
+    else found = find_prefix4(flow->destination[0]);
   } else if (packet->protocol == IPV6) {
     if (read6(packet, 0, flow)) return -1;
     found = find_prefix6(flow->destination);
   } else {
     return -1;
   }
-  if (!found || *found >= MOST_SPREADS) return -1;
-  __u32 number = *found;
+  if (found) number = *found;
+  if (number >= MOST_SPREADS) return -1;
   const struct spread *spread = map_lookup(&spreads, &number);
   if (!spread || !(spread->flags & ways)) return -1;
   if (packet->ingress_ifindex == 0 && ways & REDIRECT && !(spread->flags & LOCAL)) return -1;
@@ -275,8 +306,10 @@ INLINE int decide(struct __sk_buff *packet, __u32 ways, struct decision *decisio
   }
   flow->next_hop[0] = flow->destination[0];
   flow->next_hop[1] = flow->destination[1];
-  if (is_error(packet, flow)) read_quoted(packet, flow);
-  else read_ports(packet, flow);
+  if (!flow->has_ports) {
+    if (is_error(packet, flow)) read_quoted(packet, flow);
+    else read_ports(packet, flow);
+  }
   __u64 hash = hash_flow(spread, flow);
   decision->number = number;
   decision->spread = spread;

@@ -1,5 +1,6 @@
 // Owns the bytes of the maps of the programs that spread packets (native/bpf/spread.h): wishes to entries and back.
 import { formatAddress, parseAddress, parsePrefix } from "../../model/ip.ts";
+import type { PrefixParts } from "../../model/ip.ts";
 import { SPREAD_BOUNDS } from "../../model/spread-program.ts";
 import type { SpreadMechanism, SpreadMember, SpreadSpec } from "../../model/spread-program.ts";
 import type { MapEntry } from "./map.ts";
@@ -198,4 +199,31 @@ function prefixKey(prefix: string): { key: Uint8Array; family: 4 | 6 } {
 export function decodePrefix(key: Uint8Array): string {
   const length = new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(0, true);
   return `${formatAddress(key.slice(4))}/${length}`;
+}
+
+/** How many prefixes the constants hold, and bytes of each. */
+const FEW = { most: 8, bytes: 12 } as const;
+
+/**
+ * The constants that hold the IPv4 prefixes where these are few, the longest first; none of them otherwise. Each comes
+ * with the number of its spread.
+ */
+export function encodeFewPrefixes(prefixes: readonly (readonly [prefix: string, spread: number])[]): {
+  few: Uint8Array;
+  few_prefixes: Uint8Array;
+} {
+  const four = prefixes
+    .map(([prefix, spread]) => ({ parts: parsePrefix(prefix) as PrefixParts, spread }))
+    .filter(({ parts }) => parts.family === 4)
+    .sort((a, b) => b.parts.length - a.parts.length);
+  const bytes = new Uint8Array(FEW.most * FEW.bytes);
+  if (four.length > FEW.most) return { few: numberKey(0), few_prefixes: bytes };
+  const view = new DataView(bytes.buffer);
+  for (const [i, { parts, spread }] of four.entries()) {
+    bytes.set(parseAddress(parts.address) as Uint8Array, i * FEW.bytes);
+    // As it stands in the packet: the most significant byte first.
+    view.setUint32(i * FEW.bytes + 4, parts.length === 0 ? 0 : (0xffffffff << (32 - parts.length)) >>> 0, false);
+    view.setUint32(i * FEW.bytes + 8, spread, true);
+  }
+  return { few: numberKey(four.length), few_prefixes: bytes };
 }

@@ -23,6 +23,7 @@ import { openProgramMaps } from "./program.ts";
 import {
   decodePrefix,
   decodeSpread,
+  encodeFewPrefixes,
   encodeMember,
   encodePrefixes,
   encodeSpread,
@@ -221,8 +222,20 @@ async function writeProgram(
   const buildBytes = new Uint8Array(8);
   new DataView(buildBytes.buffer).setBigUint64(0, buildOf(object), true);
   const allMarks = numberKey(spec.spreads.reduce((bits, { mask }) => (bits | mask) >>> 0, 0));
-  const options = { constants: { all_marks: allMarks, build: buildBytes }, reuse: [...kept.values()] };
   const numbers = numberSpreads(spec.spreads, kept);
+  const atLinks = links.filter(({ name }) => spec.ingress.includes(name) || spec.egress.includes(name));
+  const constants = {
+    all_marks: allMarks,
+    all_ethernet: numberKey(atLinks.every(({ type }) => type === "ether") ? 1 : 0),
+    ...encodeFewPrefixes(
+      spec.spreads.flatMap(({ name, to, except = [] }) => [
+        ...to.map((prefix) => [prefix, numbers.get(name) as number] as const),
+        ...except.map((prefix) => [prefix, NO_SPREAD] as const),
+      ]),
+    ),
+    build: buildBytes,
+  };
+  const options = { constants, reuse: [...kept.values()] };
   const loaded = openPrograms(object, options, (maps) => writeMaps(maps, spec.spreads, numbers, links));
   try {
     await placePrograms(folder, spec, links, loaded, places);
