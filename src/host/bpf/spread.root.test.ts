@@ -61,8 +61,15 @@ const oddities: fc.Arbitrary<Oddities> = fc.record({
 });
 
 describe("a packet for the links", () => {
-  test("gets the mark that the model gives it, whatever stands in its headers", async () => {
-    await stand.write([spreadOf()]);
+  // Few prefixes are compared and many looked up; behind an Ethernet header most packets are read in place.
+  const many = Array.from({ length: 20 }, (_, i) => `172.16.${i}.0/24`);
+  test.each([
+    { name: "few prefixes, Ethernet", to: [] as string[], ingress: ["ib0"] },
+    { name: "many prefixes, Ethernet", to: many, ingress: ["ib0"] },
+    { name: "few prefixes, any link layer", to: [], ingress: ["ib0", "tun0"] },
+  ])("gets the mark that the model gives it, whatever stands in its headers: $name", async ({ to, ingress }) => {
+    stand.namespace.ip("tuntap add dev tun0 mode tun");
+    await stand.write([spreadOf({ to: [...spreadOf().to, ...to] })], { ingress });
     const { key, placement } = stand.stored();
     using program = stand.program("tcx/ingress");
     const property = fc.property(flows, oddities, fc.integer({ min: 0, max: 0xffffff }), (flow, odd, others) => {
