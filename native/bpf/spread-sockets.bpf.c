@@ -26,7 +26,7 @@ INLINE __u32 draw(__u32 number, const struct spread *spread) {
   __u32 random = random_number();
   const struct placement *placement = map_lookup(&placements, &number);
   if (!placement) return 0;
-  __u32 member = placement->member[random & (BUCKETS - 1)];
+  __u32 member = placement->member[random & (BUCKETS - 1)] & ~AT_ONCE;
   return is_up(spread, member) ? member : stand_in(spread, random >> 10);
 }
 

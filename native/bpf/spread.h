@@ -42,6 +42,8 @@ struct spread {
   __u32 of;    /* index of the one link whose packets are meant; 0: all that go to the prefixes */
   __u8 order[64]; /* who takes the packets of members that are down, by weight */
   char name[32];
+  __u32 busy; /* ms after which whoever places buckets may have one move that does not pause; 0: never. Not used here */
+  __u32 zero;
 };
 
 struct member {
@@ -54,6 +56,8 @@ struct member {
   char link[16];
   __u32 zero;
 };
+
+enum { AT_ONCE = 0x80 }; /* beside a member's number in a placement: the bucket moves though it does not pause */
 
 /* Who shall have each bucket. */
 struct placement {
@@ -138,11 +142,11 @@ INLINE __u32 choose(__u32 number, const struct spread *spread, __u64 hash, __u32
   const struct placement *placement = map_lookup(&placements, &number);
   struct bucket *bucket = map_lookup(&buckets, &index);
   if (!placement || !bucket) return 0;
-  __u32 wanted = placement->member[at & (BUCKETS - 1)];
+  __u32 placed = placement->member[at & (BUCKETS - 1)], wanted = placed & ~AT_ONCE;
   __u64 state = *(volatile __u64 *)&bucket->state;
   __u32 member = state & 0xff;
   if (member != wanted && is_up(spread, wanted) &&
-      (!is_up(spread, member) || ((now << 8) - (state & ~0xffull)) >> 8 > spread->gap)) {
+      (!is_up(spread, member) || placed & AT_ONCE || ((now << 8) - (state & ~0xffull)) >> 8 > spread->gap)) {
     if (member) __sync_fetch_and_add(&bucket->moves, 1);
     member = wanted;
   }

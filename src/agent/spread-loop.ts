@@ -92,12 +92,16 @@ export class SpreadLoop {
         return { number, weight, up: now.up.includes(number), ...(sentBytes === undefined ? {} : { sentBytes }) };
       }),
     };
+    const { busyMs } = now.spec;
     const before = this.#states.get(now.spec.name);
     if (!before) {
       this.#states.set(now.spec.name, beginControl(reading));
       return 0;
     }
-    const { state, placement } = stepControl(before, reading, this.#options);
+    const { state, placement } = stepControl(before, reading, {
+      ...this.#options,
+      ...(busyMs === undefined ? {} : { busyMs }),
+    });
     this.#states.set(now.spec.name, state);
     const asked = placement.reduce((sum, member, bucket) => sum + (member === now.placement[bucket] ? 0 : 1), 0);
     if (asked > 0) writePlacement(maps, now.number, placement);

@@ -36,6 +36,8 @@ export interface SpreadSpec {
   shift: number;
   /** Milliseconds without a packet after which a bucket may change its member. */
   gapMs: number;
+  /** Milliseconds after which a bucket that shall move and does not pause moves all the same; absent means never. */
+  busyMs?: number;
   members: SpreadMember[];
 }
 
@@ -50,6 +52,9 @@ export interface TcProgramSpec {
   /** It is not at all of its links, or is another build: it has to be put in place again. */
   broken?: true;
 }
+
+/** Beside a member's number in a placement: the bucket moves at once, though it does not pause. */
+export const AT_ONCE = 0x80;
 
 /** Bounds of the programs (native/bpf/spread.h). */
 export const SPREAD_BOUNDS = { spreads: 16, members: 15, buckets: 1024, prefixes: 4096 } as const;

@@ -1,7 +1,9 @@
 // Proves how the controller places buckets: evenly where flows pause, never those that do not, and without restlessness.
 import { describe, expect, test } from "vitest";
 import { Random } from "../../test/random.ts";
+import { AT_ONCE } from "../model/spread-program.ts";
 import { evenOut } from "./balance.ts";
+import { beginControl, stepControl, USUAL_OPTIONS } from "./controller.ts";
 import { leastUnevenness, simulate, unevenness } from "./simulation.ts";
 import type { SimulatedFlow } from "./simulation.ts";
 
@@ -55,4 +57,30 @@ test("what is even stays where it is", () => {
   const bins = LINKS(2).map((bin) => ({ ...bin, fixed: 0 }));
   const items = Array.from({ length: 40 }, (_, i) => ({ bucket: i, rate: 100 + (i % 3), member: (i % 2) + 1 }));
   expect(evenOut(bins, items, 0.01, 64)).toEqual([]);
+});
+
+test("where it is asked for, a bucket that never pauses is told to move at once, and only after the time", () => {
+  const members = LINKS(2).map((one) => ({ ...one, up: true }));
+  const read = (atMs: number, placement: Uint8Array) => ({
+    atMs,
+    members,
+    placement,
+    // Two flows that never pause on the first link, and nothing on the second.
+    buckets: Array.from({ length: 1024 }, (_, i) => ({ bytes: i < 2 ? atMs * 1000 : 0, member: i < 2 ? 1 : 0 })),
+  });
+  const placedAt = (busyMs: number | undefined): number | undefined => {
+    let placement = new Uint8Array(1024).fill(1);
+    let state = beginControl(read(0, placement));
+    for (let atMs = 100; atMs <= 20_000; atMs += 100) {
+      const options = busyMs === undefined ? USUAL_OPTIONS : { ...USUAL_OPTIONS, busyMs };
+      const step = stepControl(state, read(atMs, placement), options);
+      ({ state } = step);
+      placement = Uint8Array.from(step.placement);
+      if (placement.some((member) => member & AT_ONCE)) return atMs;
+    }
+    return undefined;
+  };
+  expect(placedAt(undefined)).toBeUndefined();
+  expect(placedAt(3000)).toBeGreaterThan(3000);
+  expect(placedAt(3000)).toBeLessThan(4000);
 });

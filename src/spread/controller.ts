@@ -4,6 +4,7 @@
 // way (native/bpf/spread.h), and goes on alone when nobody wishes any more. So nothing here can reorder a flow, and a
 // controller that starts anew takes up what stands in the maps.
 import { placeByWeight } from "../model/spread-placement.ts";
+import { AT_ONCE } from "../model/spread-program.ts";
 import { evenOut } from "./balance.ts";
 import type { Item } from "./balance.ts";
 
@@ -67,6 +68,8 @@ export interface ControllerOptions {
   mostMoves: number;
   /** How long a bucket may be asked to pause, ms. */
   patienceMs: number;
+  /** After this long a bucket that has not paused moves all the same, ms; absent means never. */
+  busyMs?: number;
   /** How long it is left alone after it has not, ms; twice as long each further time, up to 16 times. */
   restMs: number;
 }
@@ -148,12 +151,13 @@ function place(
   buckets: BucketMemory[],
   others: ReadonlyMap<number, number>,
   { atMs, members, buckets: readings, placement: before }: SpreadReading,
-  { worth, mostMoves, patienceMs, restMs }: ControllerOptions,
+  { worth, mostMoves, patienceMs, restMs, busyMs }: ControllerOptions,
 ): Uint8Array {
   const up = members.filter((member) => member.up);
   if (up.length === 0) return before;
   const isUp = new Set(up.map(({ number }) => number));
-  const placement = before.slice();
+  // What was to move at once has moved by now, or says so again.
+  const placement = before.map((member) => member & ~AT_ONCE);
   const items: Item[] = [];
   const fixed = new Map(up.map(({ number }) => [number, others.get(number) ?? 0]));
   const idle: number[] = [];
@@ -173,13 +177,15 @@ function place(
       memory.waitingSince = 0;
     } else if (memory.waitingSince === 0) {
       memory.waitingSince = atMs;
-    } else if (atMs - memory.waitingSince > patienceMs) {
+    } else if (busyMs !== undefined && atMs - memory.waitingSince > busyMs) {
+      placement[bucket] = (placement[bucket] ?? 0) | AT_ONCE;
+    } else if (busyMs === undefined && atMs - memory.waitingSince > patienceMs) {
       memory.restsUntil = atMs + restMs * 2 ** Math.min(memory.refusals, MOST_DOUBLINGS);
       memory.refusals++;
       memory.waitingSince = 0;
       placement[bucket] = has;
     }
-    const member = placement[bucket] ?? has;
+    const member = (placement[bucket] ?? has) & ~AT_ONCE;
     if (memory.waitingSince !== 0 || atMs < memory.restsUntil)
       fixed.set(member, (fixed.get(member) ?? 0) + memory.rate);
     else items.push({ bucket, rate: memory.rate, member });
@@ -202,7 +208,7 @@ function loadsOf(
 ): Map<number, number> {
   const loads = new Map(up.map(({ number }) => [number, fixed.get(number) ?? 0]));
   for (const { bucket, rate } of items) {
-    const member = placement[bucket] ?? 0;
+    const member = (placement[bucket] ?? 0) & ~AT_ONCE;
     loads.set(member, (loads.get(member) ?? 0) + rate);
   }
   return loads;

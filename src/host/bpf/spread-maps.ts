@@ -15,8 +15,20 @@ const MECHANISMS: readonly [SpreadMechanism, number][] = [
 ];
 
 /** Bytes of struct spread, struct member, struct placement and struct bucket. */
-export const SIZE = { spread: 144, member: 56, placement: SPREAD_BOUNDS.buckets, bucket: 32 } as const;
-const AT = { key: 0, gap: 16, flags: 24, mask: 28, shift: 32, up: 36, live: 40, of: 44, order: 48, name: 112 } as const;
+export const SIZE = { spread: 152, member: 56, placement: SPREAD_BOUNDS.buckets, bucket: 32 } as const;
+const AT = {
+  key: 0,
+  gap: 16,
+  flags: 24,
+  mask: 28,
+  shift: 32,
+  up: 36,
+  live: 40,
+  of: 44,
+  order: 48,
+  name: 112,
+  busy: 144,
+} as const;
 const MEMBER_AT = { index: 0, weight: 4, mtu: 8, vias: 12, via4: 16, via6: 20, link: 36 } as const;
 /** Members of one spread, number 0 included, and places in `order`. */
 const SLOTS = SPREAD_BOUNDS.members + 1;
@@ -64,6 +76,7 @@ export function encodeSpread(spec: SpreadSpec, state: SpreadState, ofIndex: numb
   view.setUint32(AT.up, state.up.reduce((bits, number) => bits | (1 << number), 0) >>> 0, true);
   view.setUint32(AT.live, order.length, true);
   view.setUint32(AT.of, ofIndex, true);
+  view.setUint32(AT.busy, spec.busyMs ?? 0, true);
   bytes.set(order, AT.order);
   bytes.set(utf8.encoder.encode(spec.name).subarray(0, 31), AT.name);
   return bytes;
@@ -115,6 +128,7 @@ export function decodeSpread(
   const flags = view.getUint32(AT.flags, true);
   const up = view.getUint32(AT.up, true);
   const ofIndex = view.getUint32(AT.of, true);
+  const busyMs = view.getUint32(AT.busy, true);
   const members: SpreadMember[] = [];
   const indices = new Map<number, number>();
   const mtus = new Map<number, number>();
@@ -141,6 +155,7 @@ export function decodeSpread(
       mask: view.getUint32(AT.mask, true),
       shift: view.getUint32(AT.shift, true),
       gapMs: Number(view.getBigUint64(AT.gap, true) / 1_000_000n),
+      ...(busyMs === 0 ? {} : { busyMs }),
       members,
     },
   };

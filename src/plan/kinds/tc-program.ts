@@ -43,6 +43,7 @@ function normalizeSpread(spread: SpreadSpec): SpreadSpec {
     mask: spread.mask,
     shift: spread.shift,
     gapMs: spread.gapMs,
+    ...(spread.busyMs === undefined ? {} : { busyMs: spread.busyMs }),
     members: spread.members
       .map(({ number, link, weight, via = [] }) => ({
         number,

@@ -94,7 +94,7 @@ function specOf(
   marks: { mask: number; shift: number },
   view: View,
 ): SpreadSpec {
-  const { of, by = "load", local = true, gap = DEFAULT_GAP_MS } = section.value;
+  const { of, by = "load", local = true, gap = DEFAULT_GAP_MS, busy } = section.value;
   return {
     name: section.name,
     mechanism,
@@ -106,6 +106,7 @@ function specOf(
     ...(local && (of === undefined || mechanism === "redirect") ? { local: true } : {}),
     ...marks,
     gapMs: gap,
+    ...(busy === undefined ? {} : { busyMs: 1000 * busy }),
     members: members.map(({ number, link, weight, via }) => ({ number, link: link.name, weight, via })),
   };
 }

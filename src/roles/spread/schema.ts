@@ -79,6 +79,10 @@ export const spreadSchema = z.strictObject({
     "Milliseconds without a packet after which a flow may move to another link: 20 unless stated.",
     wholeNumber(1, 60_000),
   ),
+  busy: optional(
+    "Seconds after which a flow that should move and never pauses moves all the same, which may reorder it once. Never unless stated.",
+    wholeNumber(1, 86_400),
+  ),
 });
 
 export type Spread = z.output<typeof spreadSchema>;
