@@ -2,7 +2,17 @@
 // they come to their link. Everything is judged by frames at the switch.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Lab } from "../src/lab/lab.ts";
-import { applySpread, countByLink, Flows, heddle, linksOfFlows, NODES, upSpreadLab } from "./spread-lab.ts";
+import {
+  applySpread,
+  countByLink,
+  Flows,
+  heddle,
+  linksOfFlows,
+  NODES,
+  PORT,
+  SENDER,
+  upSpreadLab,
+} from "./spread-lab.ts";
 
 const flows = new Flows();
 afterAll(() => flows[Symbol.dispose]());
@@ -50,6 +60,26 @@ describe.each([2, 3, 8])("%i links", (count) => {
         expect(Object.keys(await sendAll("router", family))).toHaveLength(1);
       },
     );
+
+    test.each([4, 6] as const)("IPv%i: explain tells the link that a flow takes", async (family) => {
+      await applySpread(lab, `links: [${names.join(", ")}]`, "by: hash", `mechanism: ${mechanism}`);
+      const to = NODES.node11[family];
+      await using capture = await lab.capture(names.map((link) => ({ host: "router", link })));
+      await flows.send(lab, "sender", to, { flows: 12, from: 22_000 });
+      const taken = linksOfFlows(await capture.take());
+      for (let port = 22_000; port < 22_012; port += 1 + (port % 3)) {
+        const packet = ["--iif", "ib0", "--from", SENDER[family], "--to", to, "--proto", "udp"];
+        const ports = ["--sport", String(port), "--dport", String(PORT)];
+        const said = JSON.parse(await heddle(lab, ["--json", "explain", ...packet, ...ports])) as {
+          answer: string;
+          spread: { section: string; link: string };
+        };
+        const links = taken.get(`${SENDER[family]} ${port} ${to}`);
+        expect({ port, links: [...(links ?? [])] }).toEqual({ port, links: [said.spread.link] });
+        // By a mark, the routing that is explained ends at the same link.
+        if (mechanism !== "redirect") expect(said.answer).toContain(said.spread.link);
+      }
+    });
 
     test("links with weights get flows by them", async () => {
       const weights = names.map((name, i) => `${name}: ${i === 0 ? 3 : 1}`).join(", ");

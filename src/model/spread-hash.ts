@@ -68,3 +68,22 @@ function mustParse(address: string): Uint8Array {
   if (!bytes) throw new RangeError(`not an address: ${address}`);
   return bytes;
 }
+
+/** A spread as far as it decides about packets. */
+export interface Placed {
+  /** 16 bytes. */
+  key: Uint8Array;
+  /** Who has each bucket, or takes it over with the next packet. */
+  members: Uint8Array;
+  /** Numbers of the members that can carry packets, and whom they stand in for each other by, as the program has it. */
+  up: readonly number[];
+  order: readonly number[];
+}
+
+/** The bucket of a flow, and the number of the member that it goes by; 0 when none can carry it. */
+export function decideMember({ key, members, up, order }: Placed, flow: Flow): { bucket: number; member: number } {
+  const hash = hashFlow(key, flow);
+  const bucket = bucketOf(hash);
+  const own = members[bucket] ?? 0;
+  return { bucket, member: up.includes(own) ? own : standInOf(hash, order) };
+}

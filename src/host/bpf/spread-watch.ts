@@ -2,12 +2,13 @@
 // which bucket: what a controller and those who look on need of the maps.
 import type { LinkFact } from "../../model/facts.ts";
 import { formatAddress } from "../../model/ip.ts";
-import { SPREAD_BOUNDS } from "../../model/spread-program.ts";
+import type { Placed } from "../../model/spread-hash.ts";
+import { AT_ONCE, SPREAD_BOUNDS } from "../../model/spread-program.ts";
 import type { SpreadSpec } from "../../model/spread-program.ts";
 import type { BpfMap } from "./map.ts";
 import { readSpreads } from "./spread.ts";
 import type { SpreadMaps } from "./spread.ts";
-import { encodeSpread, numberKey, SIZE } from "./spread-maps.ts";
+import { encodeSpread, numberKey, orderOf, SIZE } from "./spread-maps.ts";
 
 /** One bucket as the program has it. */
 export interface BucketCounts {
@@ -66,6 +67,22 @@ export function readSpreading({ maps }: SpreadMaps, links: readonly LinkFact[]):
     buckets: readBuckets(need(maps, "buckets"), number),
     ...readTotals(need(maps, "totals"), number),
   }));
+}
+
+/**
+ * What decides about packets now, for whoever explains their way. `nowNs` is CLOCK_MONOTONIC, nanoseconds: a bucket that
+ * has paused for long enough goes by its next member.
+ */
+export function picturePlaced(now: SpreadNow, nowNs: bigint): Placed {
+  const gap = BigInt(now.spec.gapMs) * 1_000_000n;
+  const members = Uint8Array.from(now.buckets, ({ member, lastNs }, bucket) => {
+    const placed = now.placement[bucket] ?? 0;
+    const wanted = placed & ~AT_ONCE;
+    const free = member === 0 || (placed & AT_ONCE) !== 0 || BigInt.asUintN(56, nowNs - lastNs) > gap;
+    return now.up.includes(wanted) && (free || !now.up.includes(member)) ? wanted : member;
+  });
+  const order = orderOf(now.spec.members.filter(({ number }) => now.up.includes(number)));
+  return { key: now.key, members, up: now.up, order };
 }
 
 /** The flows that were noted and are not forgotten, in no order. */
