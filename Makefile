@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent format clean
+.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent bench-spread format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -68,6 +68,17 @@ bench-egress: build build/bench-run build/egress-load ## the part of the bench t
 
 bench-agent: build ## measure the agent: repairs, a storm, idleness; five minutes
 	@tools/in-namespace.sh node bench/agent/agent.ts $(if $(QUICK),--quick)
+
+build/bench-packets: bench/packets.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+build/bench/written-up.o build/bench/written-up-prints.o &: bench/written-up.bpf.c native/bpf/heddle.h native/bpf/build.sh
+	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up
+	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up-prints -DPRINTS
+
+bench-spread: build build/bench-packets build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
+	@tools/in-root-namespace.sh node bench/spread.ts $(if $(QUICK),--quick)
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

@@ -78,7 +78,7 @@ export function factsFrom(value: unknown): Facts {
     own: { addresses: [], nexthops: [], ...own },
     tableNames,
     owners: { ...noOwners(), ...owners },
-    features: { ipv6: true, socketMarks: true, ...features },
+    features: { ipv6: true, socketMarks: true, tcPrograms: true, ...features },
   };
 }
 

@@ -14,6 +14,7 @@ import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
 import { registerRdmaCommand } from "./register-rdma.ts";
+import { registerSpreadCommand } from "./register-spread.ts";
 
 /** What the option --force means, wherever it is. */
 const FORCE = "do it even if it cuts the way to you, to the default gateway or to a network file system";
@@ -235,6 +236,11 @@ export async function runCommandLine(words: readonly string[], version: string):
     });
 
   registerRdmaCommand(
+    program,
+    () => new Context(program.opts<GlobalOptions>()),
+    (code) => (exit = code),
+  );
+  registerSpreadCommand(
     program,
     () => new Context(program.opts<GlobalOptions>()),
     (code) => (exit = code),

@@ -32,6 +32,10 @@ export interface Features {
   ipv6: boolean;
   /** BPF programs can mark sockets by who makes them. */
   socketMarks: boolean;
+  /** BPF programs can run at links. */
+  tcPrograms: boolean;
+  /** Who looks at packets on their way through: chains of packet filters. Absent where nobody asked, or can tell. */
+  packetFilters?: string[];
 }
 
 export interface Facts {

@@ -6,6 +6,7 @@
 import type { Family } from "./ip.ts";
 import type { NftTableSpec } from "./nft.ts";
 import type { CgroupProgramSpec } from "./socket-marks.ts";
+import type { TcProgramSpec } from "./spread-program.ts";
 
 /**
  * heddle's routing protocol number: the tag by which routes, rules, nexthops, neighbours and addresses are known to be
@@ -230,6 +231,7 @@ export interface Specs {
   sysctl: SysctlSpec;
   nftTable: NftTableSpec;
   cgroupProgram: CgroupProgramSpec;
+  tcProgram: TcProgramSpec;
 }
 
 export type Kind = keyof Specs;
@@ -248,6 +250,7 @@ export const KINDS = [
   "rule",
   "nftTable",
   "cgroupProgram",
+  "tcProgram",
 ] as const satisfies readonly Kind[];
 
 /** Text that names one object among all of its kind on a host. */

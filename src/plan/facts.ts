@@ -10,9 +10,9 @@ import { isOurs } from "./ownership.ts";
 export function factsOf(
   snapshot: Snapshot,
   ledger: Ledger,
-  told: Pick<Facts, "tableNames" | "owners"> & { socketMarks: boolean },
+  told: Pick<Facts, "tableNames" | "owners"> & Omit<Facts["features"], "ipv6">,
 ): Facts {
-  const { tableNames, owners, socketMarks } = told;
+  const { tableNames, owners, ...features } = told;
   const tables = new Set<number>([...Object.values(TABLE), ...Object.values(tableNames)]);
   const priorities = new Set<number>();
   const nexthops = new Set<number>();
@@ -48,7 +48,7 @@ export function factsOf(
   };
   // A kernel with IPv6 has rules for it, be it only the one of the local table.
   const ipv6 = snapshot.observed.some((object) => object.kind === "rule" && object.spec.family === 6);
-  return { links: snapshot.links, inUse, own, tableNames, owners, features: { ipv6, socketMarks } };
+  return { links: snapshot.links, inUse, own, tableNames, owners, features: { ipv6, ...features } };
 }
 
 /**

@@ -147,7 +147,10 @@ export const owner: z.ZodMiniType<Owner, string | number> = refine(
 );
 
 /** A control group by its path from the root of its hierarchy, with the controller of one of version 1 in front. */
-export const cgroup = text("the path of a control group", (input): string | Refusal => {
+export const cgroup = text("the path of a control group", readCgroup);
+
+/** The key of a control group as a person writes it. */
+export function readCgroup(input: string): string | Refusal {
   const [, controller, path = ""] = /^(?:([a-z_]+):(?=.))?\/?(.*)$/.exec(input) ?? [];
   const parts = path.split("/");
   if (parts.every((part) => part !== "" && part !== "." && part !== ".." && !part.includes("\0"))) {
@@ -157,7 +160,7 @@ export const cgroup = text("the path of a control group", (input): string | Refu
     `"${input}" is not the path of a control group`,
     'Write it from the root of its hierarchy, like "system.slice/slurmstepd.scope", or "freezer:slurm" for one of version 1.',
   );
-});
+}
 
 /** A name that the file gives to something: a role instance, a table. */
 export const name = z.string().check(
