@@ -22,6 +22,8 @@ export class Ears {
   readonly #end = new AbortController();
   readonly #events: EventWatch;
   #interest: Interest | undefined;
+  /** A look is under way, of which the interest does not know yet. */
+  #isOld = false;
   #tables: readonly number[] | undefined;
   #neighbours: AbortController | undefined;
   #nftTables: (() => void) | undefined;
@@ -43,9 +45,15 @@ export class Ears {
     this.failed = this.#listen(this.#events);
   }
 
+  /** A look begins: until its interest is known, what the last one saw is no measure. */
+  begin(): void {
+    this.#isOld = true;
+  }
+
   /** What matters from now on. */
   attend(interest: Interest): void {
     this.#interest = interest;
+    this.#isOld = false;
     const tables = interest.tables.toSorted((a, b) => a - b);
     if (!isSameData(tables, this.#tables)) {
       this.#tables = tables;
@@ -77,7 +85,7 @@ export class Ears {
     for await (const event of events) {
       // Before the first look nothing is known to be nobody's business.
       const hint = this.#interest
-        ? this.#interest.hintOf(event)
+        ? this.#interest.hintOf(event, this.#isOld)
         : ({ changed: "everything", urgency: "calm" } as const);
       if (hint) this.#hear(hint, event.type === "lost-sync" ? 0 : event.by);
     }
