@@ -1,6 +1,7 @@
 // Owns what the agent listens to: the kernel's events of a namespace, as hints, with a filter that the kernel runs so
 // that the changes of others wake nobody.
 import { OWN_NAMESPACE } from "../host/native.ts";
+import type { NamespaceFd } from "../host/native.ts";
 import { watchTables } from "../host/nftables/watch.ts";
 import { routeEventFilter } from "../host/netlink/event-filter.ts";
 import { watch } from "../host/netlink/watch.ts";
@@ -19,6 +20,7 @@ export type Hear = (hint: Hint, by: number) => void;
 export class Ears {
   readonly #hear: Hear;
   readonly #port: number;
+  readonly #namespace: NamespaceFd;
   readonly #end = new AbortController();
   readonly #events: EventWatch;
   #interest: Interest | undefined;
@@ -31,11 +33,13 @@ export class Ears {
   readonly failed: Promise<never>;
 
   /** `port` is what changes of heddle's own carry: they are no news. Throws HostError. */
-  constructor(port: number, hear: Hear) {
+  constructor(port: number, hear: Hear, namespace: NamespaceFd = OWN_NAMESPACE) {
     this.#port = port;
+    this.#namespace = namespace;
     this.#hear = hear;
     this.#events = watch(
       {
+        namespace,
         groups: ["link", "address", "route", "rule", "nexthop"],
         receiveBuffer: RECEIVE_BUFFER,
         keepAlive: true,
@@ -63,13 +67,15 @@ export class Ears {
     if (interest.neighbours && !this.#neighbours) {
       this.#neighbours = new AbortController();
       const signal = AbortSignal.any([this.#end.signal, this.#neighbours.signal]);
-      void this.#listen(watch({ groups: ["neighbour"], keepAlive: true }, signal)).catch(() => {});
+      void this.#listen(watch({ namespace: this.#namespace, groups: ["neighbour"], keepAlive: true }, signal)).catch(
+        () => {},
+      );
     } else if (!interest.neighbours) {
       this.#neighbours?.abort();
       this.#neighbours = undefined;
     }
     if (interest.nftTables) {
-      this.#nftTables ??= watchTables(OWN_NAMESPACE, () => this.#hear({ changed: "nftTable", urgency: "urgent" }, 0));
+      this.#nftTables ??= watchTables(this.#namespace, () => this.#hear({ changed: "nftTable", urgency: "urgent" }, 0));
     } else {
       this.#nftTables?.();
       this.#nftTables = undefined;
