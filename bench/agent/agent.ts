@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
+import { cpus, loadavg, release } from "node:os";
 import { timerLatenessMs } from "../measure.ts";
 import { summarize } from "../statistics.ts";
 import { repairMs, Stage, SUBJECTS } from "./stage.ts";
@@ -153,6 +153,11 @@ lines.push(`${cpus()[0]?.model.trim()}, ${cpus().length} cores, kernel ${release
 await latency();
 await storm();
 await idle();
+const load = loadavg().map((value) => value.toFixed(1));
+lines.push(
+  "",
+  `Load of the machine at the end, over 1, 5 and 15 minutes: ${load.join(", ")} on ${cpus().length} cores.`,
+);
 const table = lines.join("\n");
 process.stdout.write(`${table}\n`);
 if (!quick) {

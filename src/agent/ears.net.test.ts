@@ -66,6 +66,6 @@ test("neighbours and nftables are heard of while something of the kind is heddle
   await until(async () => heard.length === 2);
   expect(heard.splice(0)).toEqual(["nftTable", "nftTable"]);
   ears.attend(await interest());
-  namespace.run("nft", "delete table inet heddle-egress-a");
+  namespace.run("nft", "add table inet heddle-egress-a");
   expect(await hear(neighbour)).toEqual([]);
 });
