@@ -121,6 +121,7 @@ export class Agent {
   /** Does what is asked for, when what it is doing is done. */
   async request(request: ChangeRequest, asker: Asker): Promise<Reply> {
     return this.#exclusively(async () => {
+      this.#ears?.begin();
       this.#office.host.forget(["everything"]);
       this.#options.repairing(false);
       try {
@@ -201,6 +202,7 @@ export class Agent {
   async #repair(occasion: Occasion): Promise<void> {
     const { host, store, trace } = this.#office;
     const { account } = this;
+    this.#ears?.begin();
     const memory = await store.read();
     const { look, diagnostics } = await lookAndPlan(this.#course.config, host, memory, trace);
     account.diagnostics = diagnostics;
