@@ -19,10 +19,10 @@ const say = (text: string): void => void process.stderr.write(text);
 
 say("Building the stand…\n");
 const stands = new Map<string, SpreadBenchStand>();
-for (const { name, prepare } of contestants) {
+for (const contestant of contestants) {
   const stand = new SpreadBenchStand(stands.size);
-  stands.set(name, stand);
-  await prepare(stand);
+  stands.set(contestant.name, stand);
+  await contestant.prepare(stand);
 }
 // Everything once, unmeasured; and whether what was sent came, by the links that were meant.
 const shares: Record<string, string> = {};

@@ -61,7 +61,7 @@ export function spreadPacket(spreads: readonly PictureSpread[], packet: Packet):
     const said = `${section}: it falls into bucket ${bucket}, and leaves by ${link}, whichever of the links ${links} routing gives it to.`;
     return { section, packet, bucket, link, said };
   }
-  const mark = ((((packet.mark ?? 0) & ~spec.mask) | (member << spec.shift)) >>> 0) as number;
+  const mark = (((packet.mark ?? 0) & ~spec.mask) | (member << spec.shift)) >>> 0;
   const how = spec.mechanism === "fast" ? "passed on to" : "marked for";
   const said = `${section}: it falls into bucket ${bucket}, and is ${how} ${link} (mark 0x${mark.toString(16)}).`;
   return { section, packet: { ...packet, mark }, bucket, link, said };
