@@ -20,9 +20,8 @@ const say = (text: string): void => void process.stderr.write(text);
 say("Building the stand…\n");
 const stands = new Map<string, SpreadBenchStand>();
 for (const contestant of contestants) {
-  const { name } = contestant;
   const stand = new SpreadBenchStand(stands.size);
-  stands.set(name, stand);
+  stands.set(contestant.name, stand);
   await contestant.prepare(stand);
 }
 // Everything once, unmeasured; and whether what was sent came, by the links that were meant.

@@ -2,7 +2,7 @@
  * Owns traffic for tests of spreading: many flows of numbered UDP datagrams, and a receiver that says what became of the
  * numbers. `flows send ADDRESS PORT FLOWS ROUNDS SIZE PAUSE_US [BURST BURST_PAUSE_US]` sends one datagram of each flow a
  * round (from the ports FLOWS_FROM and on, where the environment has that), or as many as FLOWS says where it is a list ("1,3,20"); `flows receive PORT` counts until SIGTERM, then what is on its way, and prints a line for each flow:
- * PORT received reordered last.
+ * PORT received reordered last longest-gap-us.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -102,6 +102,7 @@ static void end(int signal) { ended = signal; }
 static int receive_flows(char **words) {
   static uint32_t received[PORTS], reordered[PORTS];
   static int64_t highest[PORTS];
+  static uint64_t seen[PORTS], gap[PORTS]; /* ns */
   struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)number(words[0], 1, 65535))};
   int one = socket(AF_INET6, SOCK_DGRAM, 0), room = 64 << 20;
   if (one < 0) die("socket");
@@ -121,6 +122,11 @@ static int receive_flows(char **words) {
       uint32_t round;
       memcpy(&round, bytes, sizeof round);
       uint16_t port = ntohs(from.sin6_port);
+      struct timespec time;
+      clock_gettime(CLOCK_MONOTONIC, &time);
+      uint64_t now = (uint64_t)time.tv_sec * 1000000000ull + (uint64_t)time.tv_nsec;
+      if (received[port] && now - seen[port] > gap[port]) gap[port] = now - seen[port];
+      seen[port] = now;
       received[port]++;
       if ((int64_t)round < highest[port]) reordered[port]++;
       else highest[port] = round;
@@ -128,7 +134,9 @@ static int receive_flows(char **words) {
     }
   }
   for (int port = 0; port < PORTS; port++)
-    if (received[port]) printf("%d %u %u %lld\n", port, received[port], reordered[port], (long long)highest[port]);
+    if (received[port])
+      printf("%d %u %u %lld %llu\n", port, received[port], reordered[port], (long long)highest[port],
+             (unsigned long long)gap[port] / 1000);
   return 0;
 }
 

@@ -34,6 +34,25 @@ test.each([4, 6] as const)("IPv%i: datagrams arrive whole, and the stack does no
   if (family === 4) expect((await forwarded()) - before).toBeLessThan(20);
 });
 
+test.each([4, 6] as const)(
+  "IPv%i: so do streams, in segments that are larger than the link's packets",
+  async (family) => {
+    const to = NODES.node11[family];
+    const literal = family === 4 ? to : `[${to}]`;
+    const listen = ["socat", "-u", `TCP${family}-LISTEN:${7001 + family},reuseaddr`, "OPEN:/dev/null"];
+    await using _server = await lab.spawn("node11", listen, { listens: 7001 + family });
+    const before = await forwarded();
+    const bytes = "20000000";
+    const stream = ["socat", "-u", `OPEN:/dev/zero,readbytes=${bytes}`, `TCP${family}:${literal}:${7001 + family}`];
+    expect((await lab.exec("sender", stream)).code).toBe(0);
+    // The answers go the other way, which is not spread.
+    const answers = 20_000_000 / 1448 / 2;
+    if (family === 4) expect((await forwarded()) - before).toBeLessThan(answers);
+    const counts = readNow(spreaderOf(lab)).buckets.reduce((sum, one) => sum + one.bytes, 0);
+    expect(counts).toBeGreaterThan(20_000_000);
+  },
+);
+
 describe("what the stack has to answer", () => {
   const ping = (...words: string[]) => lab.exec("sender", ["ping", "-c", "1", "-W", "2", ...words]);
 

@@ -100,6 +100,8 @@ export interface Received {
   received: number;
   /** How many came behind one that was sent later. */
   reordered: number;
+  /** The longest time between two of them, ms. */
+  longestGapMs: number;
 }
 
 /** A receiver that runs. */
@@ -117,8 +119,8 @@ export class Receiver implements AsyncDisposable {
     const lines = this.#served.stdout.trim().split("\n").slice(1);
     return new Map(
       lines.map((line) => {
-        const [port = 0, received = 0, reordered = 0] = line.split(" ").map(Number);
-        return [port, { received, reordered }];
+        const [port = 0, received = 0, reordered = 0, , gapUs = 0] = line.split(" ").map(Number);
+        return [port, { received, reordered, longestGapMs: gapUs / 1000 }];
       }),
     );
   }

@@ -353,16 +353,26 @@ INLINE int leave_by(struct __sk_buff *packet, const struct member *member, const
   return redirect_neigh(member->ifindex, &via, sizeof via, 0);
 }
 
+/* Length of the header behind IP's; `offset` is the byte in which TCP says its own. More than any where it is not known. */
+INLINE __u32 transport_bytes(__u32 protocol, __u32 offset) {
+  if (protocol == TCP) return (offset >> 4) * 4;
+  return protocol == UDP ? 8 : 0xffff;
+}
+
 /* What the IP stack would do to a packet that it passes on: one hop less. 0 when that, or more, is the stack's to do. */
 INLINE int pass_on(struct __sk_buff *packet, const struct member *member) {
   __u8 *at = (__u8 *)(long)packet->data, *end = (__u8 *)(long)packet->data_end;
-  /* A packet that would have to be cut or refused: what counts is the largest piece. */
-  __u32 size = packet->gso_size ? packet->gso_size + 128 : packet->len - ETHERNET;
-  if (size > member->mtu) return 0;
+  __u32 pieces = packet->gso_size;
+  if (!pieces && packet->len - ETHERNET > member->mtu) return 0;
   if (packet->protocol == IPV4) {
     if (at + ETHERNET + 20 > end || at[12] != 0x08 || at[13] != 0) return 0;
     __u8 *ip = at + ETHERNET;
     if (ip[0] != 0x45 || ip[8] <= 1) return 0;
+    /* What will be cut into pieces: each has the headers again. */
+    if (pieces) {
+      if (at + ETHERNET + 40 > end) return 0;
+      if (pieces + 20 + transport_bytes(ip[9], ip[32]) > member->mtu) return 0;
+    }
     ip[8]--;
     /* RFC 1141: the sum grows by what the word has lost. */
     __u32 sum = (__u32)(ip[10] << 8 | ip[11]) + 0x100;
@@ -375,6 +385,10 @@ INLINE int pass_on(struct __sk_buff *packet, const struct member *member) {
   __u8 *ip = at + ETHERNET;
   /* Options for every router on the way are looked at by the stack. */
   if (ip[6] == HOP_BY_HOP || ip[7] <= 1) return 0;
+  if (pieces) {
+    if (at + ETHERNET + 60 > end) return 0;
+    if (pieces + 40 + transport_bytes(ip[6], ip[52]) > member->mtu) return 0;
+  }
   ip[7]--;
   return 1;
 }
