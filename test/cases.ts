@@ -66,12 +66,13 @@ interface ShortFacts {
   tableNames?: Record<string, number>;
   owners?: Partial<Owners>;
   features?: Partial<Facts["features"]>;
+  routedByRa?: string[];
 }
 
 /** Facts from their short form: links by name, with what differs from an ordinary Ethernet link that is up. */
 export function factsFrom(value: unknown): Facts {
   const { links, tables = [], priorities = [], nexthops = [], marks = [], ...rest } = value as ShortFacts;
-  const { own = {}, tableNames = {}, owners = {}, features = {} } = rest;
+  const { own = {}, tableNames = {}, owners = {}, features = {}, routedByRa = [] } = rest;
   return {
     links: linksFrom(links),
     inUse: { tables, priorities, nexthops, marks },
@@ -79,6 +80,7 @@ export function factsFrom(value: unknown): Facts {
     tableNames,
     owners: { ...noOwners(), ...owners },
     features: { ipv6: true, socketMarks: true, ...features },
+    routedByRa,
   };
 }
 

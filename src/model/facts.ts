@@ -45,4 +45,6 @@ export interface Facts {
   /** Whom the file names, as far as the host knows them. */
   owners: Owners;
   features: Features;
+  /** Links with a default route that a router told of (RFC 4861). */
+  routedByRa: string[];
 }

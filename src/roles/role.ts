@@ -36,6 +36,8 @@ export interface View {
   /** Users, groups and control groups that the file names and the host knows. */
   owners: Owners;
   features: Features;
+  /** Links with a default route that a router told of (RFC 4861). */
+  routedByRa: readonly string[];
 }
 
 /** What a role reads besides heddle.yaml. */
