@@ -11,6 +11,7 @@ import { write } from "./output.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
+import { registerGatewayCommand } from "./register-gateway.ts";
 import { registerRdmaCommand } from "./register-rdma.ts";
 
 type Run = (context: Context) => ExitCode | Promise<ExitCode>;
@@ -139,6 +140,11 @@ export async function runCommandLine(words: readonly string[], version: string):
     });
 
   registerRdmaCommand(
+    program,
+    () => new Context(program.opts<GlobalOptions>()),
+    (code) => (exit = code),
+  );
+  registerGatewayCommand(
     program,
     () => new Context(program.opts<GlobalOptions>()),
     (code) => (exit = code),

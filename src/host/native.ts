@@ -45,6 +45,13 @@ interface Addon {
   bpf(namespace: NamespaceFd, command: number, attributes: Uint8Array, pointers: readonly BpfPointer[]): number;
   programMaps(descriptor: number): number[] | number;
   raiseLockedMemory(): number;
+  sendPacket(
+    namespace: NamespaceFd,
+    index: number,
+    protocol: number,
+    hardwareAddress: Uint8Array,
+    bytes: Uint8Array,
+  ): number;
 }
 
 /** Bytes that a bpf(2) call points to; the kernel reads them, and what it writes is in them afterwards. */
@@ -143,4 +150,18 @@ export function namespaceCookie(namespace: NamespaceFd): string {
   if (typeof answer === "string") return answer;
   if (answer !== -constants.errno.ENOPROTOOPT) checked(answer, "cookie of the network namespace");
   return `inode-${namespace === OWN_NAMESPACE ? statSync("/proc/self/ns/net").ino : namespaceId(namespace)}`;
+}
+
+/**
+ * Sends one packet by a link: `protocol` is its EtherType, `hardwareAddress` the receiver's (at most 20 bytes), `bytes`
+ * what follows the header of the link layer (at most 1500). It is not waited for. Throws HostError.
+ */
+export function sendPacket(
+  namespace: NamespaceFd,
+  index: number,
+  protocol: number,
+  hardwareAddress: Uint8Array,
+  bytes: Uint8Array,
+): void {
+  checked(addon().sendPacket(namespace, index, protocol, hardwareAddress, bytes), `packet on link ${index}`);
 }

@@ -31,6 +31,8 @@ export const gateway: Role<Gateway> = {
       // Each table refuses what it does not know, so that two of them would refuse each other's.
       { exclusive: `forwarding by ${value.inside}`, from: section.at("inside") },
       { exclusive: `forwarding by ${value.outside}`, from: section.at("outside") },
+      // Each connection of the host is told to the same peers.
+      ...(value.failover ? [{ exclusive: "the synchronisation of connections", from: section.at("failover") }] : []),
       ...translatedBy(value).map(({ first, last }) => ({
         exclusive: `translation to ${first === last ? first : `${first}-${last}`}`,
         from: section.at("nat"),
