@@ -45,13 +45,8 @@ interface Addon {
   bpf(namespace: NamespaceFd, command: number, attributes: Uint8Array, pointers: readonly BpfPointer[]): number;
   programMaps(descriptor: number): number[] | number;
   raiseLockedMemory(): number;
-  sendPacket(
-    namespace: NamespaceFd,
-    index: number,
-    protocol: number,
-    hardwareAddress: Uint8Array,
-    bytes: Uint8Array,
-  ): number;
+  openPacketSocket(namespace: NamespaceFd): number;
+  sendPacket(socket: number, index: number, protocol: number, hardwareAddress: Uint8Array, bytes: Uint8Array): number;
 }
 
 /** Bytes that a bpf(2) call points to; the kernel reads them, and what it writes is in them afterwards. */
@@ -153,15 +148,23 @@ export function namespaceCookie(namespace: NamespaceFd): string {
 }
 
 /**
+ * Opens a socket that sends packets by links and receives none; the caller closes it (fs.closeSync), which takes the
+ * kernel some 10 ms. Throws HostError.
+ */
+export function openPacketSocket(namespace: NamespaceFd): number {
+  return checked(addon().openPacketSocket(namespace), "packet socket");
+}
+
+/**
  * Sends one packet by a link: `protocol` is its EtherType, `hardwareAddress` the receiver's (at most 20 bytes), `bytes`
  * what follows the header of the link layer (at most 1500). It is not waited for. Throws HostError.
  */
 export function sendPacket(
-  namespace: NamespaceFd,
+  socket: number,
   index: number,
   protocol: number,
   hardwareAddress: Uint8Array,
   bytes: Uint8Array,
 ): void {
-  checked(addon().sendPacket(namespace, index, protocol, hardwareAddress, bytes), `packet on link ${index}`);
+  checked(addon().sendPacket(socket, index, protocol, hardwareAddress, bytes), `packet on link ${index}`);
 }

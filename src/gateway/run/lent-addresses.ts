@@ -1,7 +1,8 @@
 // Owns the moving addresses on this host's links: lent by the kernel for a few seconds, taken off, and announced.
+import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { HostError } from "../../host/error.ts";
-import { OWN_NAMESPACE, sendPacket } from "../../host/native.ts";
+import { openPacketSocket, OWN_NAMESPACE, sendPacket } from "../../host/native.ts";
 import type { RouteSocket } from "../../host/netlink/client.ts";
 import type { AddressMessage } from "../../host/netlink/address.ts";
 import type { LinkMessage } from "../../host/netlink/link.ts";
@@ -18,6 +19,7 @@ const NOT_THERE: ReadonlySet<number | undefined> = new Set([constants.errno.ENOD
 /** The moving addresses on the links of the namespace of the process. */
 export class LentAddresses {
   readonly #socket: RouteSocket;
+  readonly #packets = openPacketSocket(OWN_NAMESPACE);
   #links: LinkMessage[] = [];
 
   constructor(socket: RouteSocket) {
@@ -47,12 +49,16 @@ export class LentAddresses {
       const announcement = makeAnnouncement(found.type, own, broadcast, ip);
       if (!announcement) continue;
       try {
-        sendPacket(OWN_NAMESPACE, found.index, ARP_PROTOCOL, announcement.to, announcement.bytes);
+        sendPacket(this.#packets, found.index, ARP_PROTOCOL, announcement.to, announcement.bytes);
       } catch (error) {
         // A link that is down or congested: the announcement is repeated, and keepalived sees to links.
         if (!(error instanceof HostError)) throw error;
       }
     }
+  }
+
+  close(): void {
+    closeSync(this.#packets);
   }
 
   async #findLinks(addresses: readonly MovingAddress[]): Promise<void> {

@@ -91,6 +91,7 @@ export class GatewayRunner {
     deafen();
     await Promise.all([synchronising, electing]);
     await this.#signals.clear();
+    this.#addresses.close();
     this.#socket.close();
   }
 

@@ -60,6 +60,11 @@ export const gateway: Role<Gateway> = {
     ] as const) {
       if (link) wanted.push(wantSwitch(link.name, "forwarding", "1", section.at(key)));
     }
+    if (value.failover) {
+      // While traffic moves, each gateway sees a part of a connection only, and what it knows of windows grows old.
+      const spec = { path: "net/netfilter/nf_conntrack_tcp_be_liberal", value: "1" };
+      wanted.push({ kind: "sysctl", spec, from: section.at("failover") });
+    }
     if (value.ipv6) wanted.push(...forwardIpv6(section, view));
     if (outside && !value.failover) wanted.push(...ownedAddresses(section, outside));
     return { value: wanted, diagnostics };

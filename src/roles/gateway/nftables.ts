@@ -143,10 +143,12 @@ function guardOf(outside: string, moving: readonly AddressRange[]): NftObject[] 
       "guard",
       link("iifname", outside),
       to,
-      match("!=", { payload: { protocol: "icmp", field: "type" } }, "echo-request"),
-      match("in", { ct: { key: "state" } }, ["new", "invalid"]),
-      ...refuse(),
+      match("==", { payload: { protocol: "icmp", field: "type" } }, "echo-request"),
+      { accept: null },
     ),
+    // An answer that does not fit what this gateway knows of its connection is not translated back, and would be answered
+    // with a reset by this host.
+    rule("guard", link("iifname", outside), to, match("in", { ct: { key: "state" } }, ["new", "invalid"]), ...refuse()),
   ];
 }
 
