@@ -210,7 +210,13 @@ export class GatewayLab implements AsyncDisposable {
   }
 
   async signal(host: string, program: "keepalived" | "conntrackd" | "heddle", signal: NodeJS.Signals): Promise<void> {
-    for (const pid of await this.pidsOf(host, program)) process.kill(pid, signal);
+    for (const pid of await this.pidsOf(host, program)) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // A client of the daemon's, which has ended meanwhile.
+      }
+    }
   }
 
   /** Starts the traffic: the server in the world, a client at each worker, and a count of packets with a wrong source. */
@@ -218,7 +224,9 @@ export class GatewayLab implements AsyncDisposable {
     const rules = `table ip judge { set right { type ipv4_addr; elements = { ${[
       MOVING.outside,
       ...this.gateways.map((_, i) => `140.181.2.${51 + i}`),
-    ].join(", ")} }; }; chain seen { type filter hook prerouting priority -300; iifname "eth0" ip saddr != @right counter; }; }`;
+    ].join(
+      ", ",
+    )} }; }; chain seen { type filter hook prerouting priority -300; iifname "eth0" ip saddr != @right counter; }; }`;
     const judged = await this.lab.exec("world", ["nft", rules]);
     if (judged.code !== 0) throw new Error(judged.stderr);
     await this.lab.spawn("world", [process.execPath, TRAFFIC, "server"], { says: /serving/ });

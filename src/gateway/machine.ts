@@ -86,8 +86,11 @@ const ASK_MS = 45_000;
 /** A wake-up that is so late means that neighbours may have forgotten. */
 const LATE_MS = 250;
 
-/** What is added to the priority; the sums keep their order whatever the node's place in line (priorities are 215–250). */
-export const WEIGHT = { drained: -200, uplink: -100, unready: -50, least: -210 } as const;
+/**
+ * What is added to the priority, by the worst of what is wrong. Four nodes in line have 250 to 190, so that whatever is
+ * wrong counts for more than the place in line, and what is worse for more than what is less bad.
+ */
+export const WEIGHT = { unready: -61, uplink: -122, drained: -183 } as const;
 
 /** How it begins: nothing is known, nothing is held. */
 export function begin({ shares }: Settings, now: number): Gatekeeper {
@@ -257,9 +260,8 @@ function judgeHealth(keeper: Gatekeeper, { returnMs }: Settings, now: number): v
   for (const share of shares) share.ready = true;
 }
 
-function weightOf(keeper: Gatekeeper, share: ShareState): number {
-  const { drained, uplink } = keeper;
-  const weight =
-    (drained ? WEIGHT.drained : 0) + (uplink === false ? WEIGHT.uplink : 0) + (share.ready ? 0 : WEIGHT.unready);
-  return Math.max(WEIGHT.least, weight);
+function weightOf({ drained, uplink }: Gatekeeper, { ready }: ShareState): number {
+  if (drained) return WEIGHT.drained;
+  if (uplink === false) return WEIGHT.uplink;
+  return ready ? 0 : WEIGHT.unready;
 }

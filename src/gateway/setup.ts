@@ -46,8 +46,11 @@ const DEFAULT_RETURN_MS = 30_000;
 
 /** VRRP's highest priority but 255, which is for the owner of the address (RFC 5798 section 5.2.4). */
 const HIGHEST_PRIORITY = 250;
-/** How much less the next node in line has. */
-export const PRIORITY_STEP = 5;
+/**
+ * How much less the next node in line has. Of several that miss the active one, the next in line shall be first: a step is
+ * 20/256 of the interval that it waits less (RFC 5798 section 6.1, Skew_Time).
+ */
+export const PRIORITY_STEP = 20;
 
 /** The sections of a file in which this host is one of several gateways, by the links that it has. */
 export function listGateways(config: Config, links: readonly LinkFact[]): GatewaySetup[] {

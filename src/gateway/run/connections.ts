@@ -9,9 +9,13 @@ import { Daemon } from "./child.ts";
 
 /** How long an answer of conntrackd may take before it counts as hanging, ms. */
 const ANSWER_MS = 3000;
-/** How often counts are looked at while connections come in, and how long they have to stand still, ms. */
-const LOOK_MS = 100;
-const STILL_MS = 400;
+/** How often counts are looked at while connections come in, ms. */
+const LOOK_MS = 200;
+/**
+ * A whole update is over when so few changes came since the last look, or a tenth of what came at most: other gateways'
+ * connections change all the time, but an update comes as fast as it can be sent.
+ */
+const FEW = 200;
 /** The longest that connections are waited for, ms. */
 const LONGEST_MS = 20_000;
 
@@ -58,12 +62,15 @@ export class Connections {
   /** Asks the others for all that they have, and resolves when no more comes. */
   async askForAll(): Promise<void> {
     await this.#ask("-n");
-    let last = -1;
-    let still = 0;
-    for (let waited = 0; waited < LONGEST_MS && still < STILL_MS && !this.daemon.isOver; waited += LOOK_MS) {
+    let last = 0;
+    let most = 0;
+    let quiet = 0;
+    for (let waited = 0; waited < LONGEST_MS && quiet < 2 && !this.daemon.isOver; waited += LOOK_MS) {
       await sleep(LOOK_MS);
       const injected = (await this.counts())?.injected ?? 0;
-      still = injected === last ? still + LOOK_MS : 0;
+      const came = injected - last;
+      most = Math.max(most, came);
+      quiet = came < Math.max(FEW, most / 10) ? quiet + 1 : 0;
       last = injected;
     }
   }

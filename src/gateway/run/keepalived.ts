@@ -1,5 +1,6 @@
 // Owns the daemon that elects: keepalived, its file checked by itself, its notices heard through a named pipe.
 import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { HostError } from "../../host/error.ts";
@@ -18,6 +19,8 @@ export function checkFile(file: string): void {
 
 /** Starts it in the foreground, VRRP only. Throws HostError. */
 export function startKeepalived(file: string, pidFile: string): Daemon {
+  // One that was killed left them behind, and the number in them may be anybody's by now.
+  for (const left of [pidFile, `${pidFile}-vrrp`]) rmSync(left, { force: true });
   const words = ["--dont-fork", "--log-console", "--vrrp", "--use-file", file];
   return new Daemon([
     findProgram("keepalived", "keepalived"),

@@ -72,7 +72,7 @@ const failover = z.strictObject({
   ),
   nodes: described(
     "All gateways that stand in for each other, the preferred one first; the same list on each of them.",
-    z.array(node).check(z.minLength(2, "expected at least two gateways"), z.maxLength(8, "expected at most eight")),
+    z.array(node).check(z.minLength(2, "expected at least two gateways"), z.maxLength(4, "expected at most four")),
   ),
   interval: optional(
     "How often the active gateway says that it is there; the others take over after three that are missing. 20ms unless stated.",
