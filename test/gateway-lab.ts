@@ -16,6 +16,8 @@ const HEDDLE = join(import.meta.dirname, "../bin/heddle");
 const TRAFFIC = join(import.meta.dirname, "gateway-traffic.ts");
 
 export const MOVING = { inside: "10.20.3.227", outside: "140.181.2.40" } as const;
+/** Of the second share, where there are two. */
+export const MOVING_TOO = { inside: "10.20.3.228", outside: "140.181.2.39" } as const;
 export const WORLD = "140.181.2.1";
 
 /** What a lab is made of. */
@@ -27,8 +29,8 @@ export interface GatewayLabOptions {
   interval: string;
   /** How long a gateway that comes back waits: "0s", "never". */
   return: string;
-  /** A private cable of the gateways' own for the synchronisation. */
-  ownCable?: boolean;
+  /** Two gateways work at once: odd workers use one address, even ones the other. */
+  shares?: boolean;
 }
 
 /** "g1", "g2", … */
@@ -37,7 +39,12 @@ export function gatewayName(number: number): string {
 }
 
 /** The file that all gateways have. */
-export function gatewayFile({ gateways, interval, return: wait }: GatewayLabOptions): string {
+export function gatewayFile({ gateways, interval, return: wait, shares }: GatewayLabOptions): string {
+  const what = shares
+    ? `      shares:
+        - { address: ${MOVING.inside}/16, to: ${MOVING.outside}, from: [10.20.1.0/24] }
+        - { address: ${MOVING_TOO.inside}/16, to: ${MOVING_TOO.outside}, from: [10.20.2.0/24] }`
+    : `      address: ${MOVING.inside}/16`;
   const nodes = Array.from(
     { length: gateways },
     (_, i) => `        - { inside: 10.20.3.${i + 1}, outside: 140.181.2.${51 + i}, sync: 192.168.9.${i + 1} }`,
@@ -47,9 +54,8 @@ gateway:
   alinat:
     inside: ib0
     outside: eth9
-    nat: { to: ${MOVING.outside} }
-    failover:
-      address: ${MOVING.inside}/16
+${shares ? "" : `    nat: { to: ${MOVING.outside} }\n`}    failover:
+${what}
       id: 51
       interval: ${interval}
       return: ${wait}
@@ -62,13 +68,13 @@ ${nodes.join("\n")}
 /** The topology. */
 export function gatewayTopology(options: GatewayLabOptions): string {
   const indent = (text: string, by: string): string => text.replace(/^(?=.)/gm, by);
-  const workers = Array.from(
-    { length: options.workers },
-    (_, i) => `  w${i + 1}:
-    links: { ib0: { segment: ib, addresses: [10.20.1.${i + 1}/16] } }
-    routes: [default via ${MOVING.inside} dev ib0]
-`,
-  );
+  const workers = Array.from({ length: options.workers }, (_, i) => {
+    const second = options.shares === true && i % 2 === 1;
+    return `  w${i + 1}:
+    links: { ib0: { segment: ib, addresses: [10.20.${second ? 2 : 1}.${i + 1}/16] } }
+    routes: [default via ${second ? MOVING_TOO.inside : MOVING.inside} dev ib0]
+`;
+  });
   const gateways = Array.from(
     { length: options.gateways },
     (_, i) => `  ${gatewayName(i + 1)}:
@@ -197,7 +203,9 @@ export class GatewayLab implements AsyncDisposable {
   /** Addresses that move, as they are on a host's links now. */
   async held(host: string): Promise<string[]> {
     const { stdout } = await this.lab.exec(host, ["ip", "-4", "-o", "addr", "show"]);
-    return Object.values(MOVING).filter((address) => stdout.includes(` ${address}/`));
+    return [...Object.values(MOVING), ...Object.values(MOVING_TOO)].filter((address) =>
+      stdout.includes(` ${address}/`),
+    );
   }
 
   /** Process ids of a daemon of a gateway: of all of its processes, the oldest first. */
@@ -223,6 +231,7 @@ export class GatewayLab implements AsyncDisposable {
   async startTraffic(each = 4): Promise<void> {
     const rules = `table ip judge { set right { type ipv4_addr; elements = { ${[
       MOVING.outside,
+      MOVING_TOO.outside,
       ...this.gateways.map((_, i) => `140.181.2.${51 + i}`),
     ].join(
       ", ",

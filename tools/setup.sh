@@ -18,6 +18,9 @@ setpriv util-linux
 sysctl procps
 tshark tshark
 scapy3 python3-scapy
+keepalived keepalived
+conntrackd conntrackd
+conntrack conntrack
 '
 PATH=$PATH:/usr/sbin:/sbin
 missing=$(printf '%s\n' "$packages" | while read -r program package; do
