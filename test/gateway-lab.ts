@@ -241,7 +241,7 @@ export class GatewayLab implements AsyncDisposable {
     await this.lab.spawn("world", [process.execPath, TRAFFIC, "server"], { says: /serving/ });
     for (let i = 1; i <= this.options.workers; i++) {
       const enter = ["setpriv", "--pdeathsig=SIGKILL", "--", "nsenter", `--net=${this.lab.netns(`w${i}`)}`, "--"];
-      const words = [...enter, process.execPath, TRAFFIC, "client", WORLD, String(each)];
+      const words = [...enter, process.execPath, TRAFFIC, "client", WORLD, String(each), i === 1 ? "5" : "20"];
       const child = spawn(words[0] as string, words.slice(1), {
         stdio: ["pipe", "pipe", "inherit"],
         env: { ...process.env, HEDDLE_LAB: "" },
@@ -258,6 +258,15 @@ export class GatewayLab implements AsyncDisposable {
   async wrongSources(): Promise<number> {
     const { stdout } = await this.lab.exec("world", ["nft", "list", "table", "ip", "judge"]);
     return Number(/counter packets (\d+)/.exec(stdout)?.[1] ?? Number.NaN);
+  }
+
+  /** Makes long-lived connections anew that are lost, and waits until all of them live. */
+  async renew(each: number): Promise<void> {
+    await this.#askAll("renew");
+    await waitFor("all connections to be made", async () => {
+      const alive = await this.#askAll("begin");
+      return alive.every((line) => line === `begun ${2 * each}`) ? true : undefined;
+    });
   }
 
   /** Begins an observation. */

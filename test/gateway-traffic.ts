@@ -2,7 +2,8 @@
 //
 // What a client does: connections in which only the server speaks (no gateway without their state can pass them on),
 // connections in which the client speaks and is answered, a UDP question every few milliseconds, and new connections all
-// the time. It reads commands from its input: "begin" starts an observation, "report" ends it with a line of JSON.
+// the time. It reads commands from its input: "begin" starts an observation, "report" ends it with a line of JSON,
+// "renew" makes connections anew that are lost.
 import { createSocket } from "node:dgram";
 import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
@@ -13,8 +14,9 @@ const PORTS = { push: 7001, echo: 7002, greet: 7003, udp: 7004 } as const;
 /** Intervals, ms. */
 const PUSH_MS = 10;
 const DRIVE_MS = 10;
-const UDP_MS = 5;
 const NEW_MS = 25;
+/** A long-lived connection that is not heard of for so long is lost, ms: one that waits for a retransmission is not. */
+const SILENT_MS = 3500;
 /** A connection that is not made by then has failed, ms. */
 const CONNECT_MS = 5000;
 
@@ -22,7 +24,7 @@ const CONNECT_MS = 5000;
 export interface TrafficReport {
   /** Longest time between two answers, ms. */
   gaps: { udp: number; push: number; drive: number };
-  /** Long-lived connections that ended. */
+  /** Long-lived connections that ended, or were not heard of for long. */
   lost: number;
   alive: number;
   /** Short connections: made, failed, and how long the slowest took to be made, ms. */
@@ -34,20 +36,22 @@ export interface TrafficReport {
 }
 
 class Gap {
-  #last = performance.now();
-  worst = 0;
+  /** When something was heard last. */
+  last = performance.now();
+  #from = this.last;
+  #worst = 0;
   begin(): void {
-    this.#last = performance.now();
-    this.worst = 0;
+    this.#from = performance.now();
+    this.#worst = 0;
   }
   seen(): void {
     const now = performance.now();
-    this.worst = Math.max(this.worst, now - this.#last);
-    this.#last = now;
+    this.#worst = Math.max(this.#worst, now - Math.max(this.last, this.#from));
+    this.last = now;
   }
   /** With what has not come yet. */
   get longest(): number {
-    return Math.max(this.worst, performance.now() - this.#last);
+    return Math.max(this.#worst, performance.now() - Math.max(this.last, this.#from));
   }
 }
 
@@ -64,42 +68,63 @@ function serve(): void {
   udp.bind(PORTS.udp, () => process.stdout.write("serving\n"));
 }
 
-function drive(server: string, each: number): void {
-  const gaps = { udp: new Gap(), push: [] as Gap[], drive: [] as Gap[] };
-  let lost = 0;
-  let alive = 0;
-  let counts = { made: 0, failed: 0, slowestMs: 0 };
-  let lateMs = 0;
+/** A long-lived connection. */
+class Flow {
+  readonly #port: number;
+  readonly #server: string;
+  readonly #speaks: boolean;
+  readonly gap = new Gap();
+  #socket: Socket | undefined;
+  #open = false;
 
-  const keep = (socket: Socket, gap: Gap): void => {
-    let open = false;
+  constructor(port: number, server: string, speaks: boolean) {
+    this.#port = port;
+    this.#server = server;
+    this.#speaks = speaks;
+    this.renew();
+  }
+
+  /** Whether it is made, and was heard of late. */
+  get lives(): boolean {
+    return this.#open && performance.now() - this.gap.last < SILENT_MS;
+  }
+
+  /** Makes it anew if it does not live. */
+  renew(): void {
+    if (this.lives) return;
+    this.#socket?.destroy();
+    this.#open = false;
+    const socket = connect(this.#port, this.#server);
+    this.#socket = socket;
     socket.setNoDelay(true);
-    socket.once("connect", () => {
-      open = true;
-      alive++;
-      gap.begin();
+    socket.on("data", () => {
+      if (this.#socket !== socket) return;
+      if (!this.#open) this.gap.begin();
+      this.#open = true;
+      this.gap.seen();
     });
-    socket.on("data", () => gap.seen());
     socket.on("error", () => {});
     socket.once("close", () => {
-      lost++;
-      if (open) alive--;
+      if (this.#socket === socket) this.#open = false;
     });
-  };
-  for (let i = 0; i < each; i++) {
-    const [push, driven] = [new Gap(), new Gap()];
-    gaps.push.push(push);
-    gaps.drive.push(driven);
-    keep(connect(PORTS.push, server), push);
-    const socket = connect(PORTS.echo, server);
-    keep(socket, driven);
+    if (!this.#speaks) return;
     const timer = setInterval(() => socket.write("x"), DRIVE_MS);
     socket.once("close", () => clearInterval(timer));
   }
+}
+
+function drive(server: string, each: number, udpMs: number): void {
+  const udpGap = new Gap();
+  const flows = (port: number, speaks: boolean): Flow[] =>
+    Array.from({ length: each }, () => new Flow(port, server, speaks));
+  const [push, driven] = [flows(PORTS.push, false), flows(PORTS.echo, true)];
+  let counts = { made: 0, failed: 0, slowestMs: 0 };
+  let lateMs = 0;
+
   const udp = createSocket("udp4");
-  udp.on("message", () => gaps.udp.seen());
+  udp.on("message", () => udpGap.seen());
   udp.on("error", () => {});
-  udp.bind(0, () => setInterval(() => udp.send("x", PORTS.udp, server), UDP_MS));
+  udp.bind(0, () => setInterval(() => udp.send("x", PORTS.udp, server), udpMs));
 
   setInterval(() => {
     const began = performance.now();
@@ -112,24 +137,32 @@ function drive(server: string, each: number): void {
     socket.once("close", () => clearTimeout(timer));
   }, NEW_MS);
 
-  let due = performance.now() + UDP_MS;
+  let due = performance.now() + udpMs;
   setInterval(() => {
     lateMs = Math.max(lateMs, performance.now() - due);
-    due = performance.now() + UDP_MS;
-  }, UDP_MS);
+    due = performance.now() + udpMs;
+  }, udpMs);
 
   createInterface(process.stdin).on("line", (line) => {
     if (line === "begin") {
-      for (const gap of [gaps.udp, ...gaps.push, ...gaps.drive]) gap.begin();
+      udpGap.begin();
+      for (const { gap } of [...push, ...driven]) gap.begin();
       counts = { made: 0, failed: 0, slowestMs: 0 };
       lateMs = 0;
-      lost = 0;
-      process.stdout.write(`begun ${alive}\n`);
+      process.stdout.write(`begun ${[...push, ...driven].filter((flow) => flow.lives).length}\n`);
+    } else if (line === "renew") {
+      for (const flow of [...push, ...driven]) flow.renew();
+      process.stdout.write("renewed\n");
     } else if (line === "report") {
       const worst = (list: readonly Gap[]): number => Math.max(0, ...list.map((gap) => gap.longest));
+      const alive = [...push, ...driven].filter((flow) => flow.lives).length;
       const report: TrafficReport = {
-        gaps: { udp: worst([gaps.udp]), push: worst(gaps.push), drive: worst(gaps.drive) },
-        lost,
+        gaps: {
+          udp: worst([udpGap]),
+          push: worst(push.map(({ gap }) => gap)),
+          drive: worst(driven.map(({ gap }) => gap)),
+        },
+        lost: push.length + driven.length - alive,
         alive,
         ...counts,
         lateMs,
@@ -139,6 +172,6 @@ function drive(server: string, each: number): void {
   });
 }
 
-const [role, address = "", each = "4"] = process.argv.slice(2);
+const [role, address = "", each = "4", udpMs = "5"] = process.argv.slice(2);
 if (role === "server") serve();
-if (role === "client") drive(address, Number(each));
+if (role === "client") drive(address, Number(each), Number(udpMs));
