@@ -67,12 +67,13 @@ interface ShortFacts {
   owners?: Partial<Owners>;
   features?: Partial<Facts["features"]>;
   routedByRa?: string[];
+  signals?: Facts["signals"];
 }
 
 /** Facts from their short form: links by name, with what differs from an ordinary Ethernet link that is up. */
 export function factsFrom(value: unknown): Facts {
   const { links, tables = [], priorities = [], nexthops = [], marks = [], ...rest } = value as ShortFacts;
-  const { own = {}, tableNames = {}, owners = {}, features = {}, routedByRa = [] } = rest;
+  const { own = {}, tableNames = {}, owners = {}, features = {}, routedByRa = [], signals = [] } = rest;
   return {
     links: linksFrom(links),
     inUse: { tables, priorities, nexthops, marks },
@@ -81,6 +82,7 @@ export function factsFrom(value: unknown): Facts {
     owners: { ...noOwners(), ...owners },
     features: { ipv6: true, socketMarks: true, ...features },
     routedByRa,
+    signals,
   };
 }
 

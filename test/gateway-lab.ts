@@ -1,7 +1,6 @@
 // Owns the lab in which gateways that stand in for each other are tested: workers, gateways, and a world that knows
 // nothing of the addresses inside.
 import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "../src/lab/child.ts";
@@ -11,6 +10,7 @@ import type { Served } from "../src/lab/served.ts";
 import { readTopology } from "../src/lab/topology.ts";
 import type { GatewaySignal } from "../src/model/signals.ts";
 import type { TrafficReport } from "./gateway-traffic.ts";
+import { Talker } from "./talker.ts";
 
 const HEDDLE = join(import.meta.dirname, "../bin/heddle");
 const TRAFFIC = join(import.meta.dirname, "gateway-traffic.ts");
@@ -93,36 +93,6 @@ hosts:
 ${workers.join("")}${gateways.join("")}  world:
     links: { eth0: { segment: brokernetz, addresses: [${WORLD}/24] } }
 `;
-}
-
-/** A client or gateway process that can be talked to. */
-class Talker {
-  readonly #child: ChildProcess;
-  #lines: string[] = [];
-  #waiting: ((line: string) => void) | undefined;
-
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    let rest = "";
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        if (this.#waiting) this.#waiting(line);
-        else this.#lines.push(line);
-        this.#waiting = undefined;
-      }
-    });
-  }
-
-  async ask(word: string): Promise<string> {
-    this.#child.stdin?.write(`${word}\n`);
-    return this.#lines.shift() ?? new Promise((resolve) => (this.#waiting = resolve));
-  }
-
-  end(): void {
-    this.#child.kill("SIGKILL");
-  }
 }
 
 /** A lab that stands, with its gateways and its traffic. */
@@ -212,7 +182,8 @@ export class GatewayLab implements AsyncDisposable {
   async pidsOf(host: string, program: "keepalived" | "conntrackd" | "heddle"): Promise<number[]> {
     const served = this.running.get(host);
     if (!served) return [];
-    if (program === "heddle") return [await nodeOf(served.pid)];
+    // Everything before it has become it.
+    if (program === "heddle") return served.ended ? [] : [served.pid];
     const all = await descendants(served.pid);
     return all.filter((pid) => commOf(pid) === program);
   }
@@ -297,7 +268,7 @@ export class GatewayLab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const client of this.#clients) client.end();
+    for (const client of this.#clients) client[Symbol.dispose]();
     await this.lab.down();
   }
 
@@ -325,10 +296,4 @@ function childrenOf(pid: number): number[] {
 async function descendants(pid: number): Promise<number[]> {
   const children = childrenOf(pid);
   return [...children, ...(await Promise.all(children.map(descendants))).flat()];
-}
-
-/** The process that runs heddle: the launcher becomes it, or has it as its child. */
-async function nodeOf(pid: number): Promise<number> {
-  const all = [pid, ...(await descendants(pid))];
-  return all.find((one) => readFileSync(`/proc/${one}/cmdline`, "utf8").includes("heddle.cjs")) ?? pid;
 }

@@ -8,6 +8,7 @@ import type { Kind } from "../model/kinds.ts";
 import type { DesiredState, Observed, Snapshot } from "../model/objects.ts";
 import { noOwners } from "../model/owners.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
+import type { Signal } from "../model/signals.ts";
 import type { Ledger, Plan } from "../model/plan.ts";
 import { bindIntent, composeIntent } from "../plan/bind.ts";
 import type { Intent } from "../plan/bind.ts";
@@ -27,6 +28,8 @@ export interface Memory {
   numbers: Numbers;
   /** Users and groups as they were known last. */
   known: KnownOwners;
+  /** What those that watch have told of late; nothing where nobody does. */
+  signals?: readonly Signal[];
 }
 
 /** One look at a host, and what the file asks of it. */
@@ -63,7 +66,12 @@ export async function lookAndPlan(
   const { owners, remember, socketMarks, said } = await askOwners(config, host, memory, trace);
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
-  const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks });
+  const facts = factsOf({ links, observed }, ledger, {
+    tableNames,
+    owners,
+    socketMarks,
+    signals: [...(memory.signals ?? [])],
+  });
 
   const bound = bindIntent(config, facts, memory.numbers, ROLES);
   if (!bound.value) return { diagnostics: [...said, ...bound.diagnostics] };

@@ -89,6 +89,11 @@ export async function runCommandLine(words: readonly string[], version: string):
     "tell whether this host is as the file says",
     async () => (await import("./commands/status.ts")).status,
   );
+  command(
+    "watch",
+    "ask the gateways that the file wants asked, and apply it when one stops or begins to answer; until ended",
+    async () => (await import("./commands/watch.ts")).watchTargets,
+  );
   command("remove", "take away everything that heddle made", async () => (await import("./commands/apply.ts")).remove);
   command(
     "schema",

@@ -45,6 +45,20 @@ export interface ProbeSignal {
   rttMs?: number;
 }
 
+/** A target that a section wants to be asked. */
+export interface ProbeWish {
+  /** The name of its row: the section and the target. */
+  name: string;
+  target: string;
+  /** The link that it is asked by. */
+  link: string;
+  /** Between two questions, ms. */
+  intervalMs: number;
+  /** How many answers in a row make it well, and how many missing ones ill. */
+  rise: number;
+  fall: number;
+}
+
 export type Signal = GatewaySignal | ProbeSignal;
 
 /** How old a row may be before it says nothing any more, seconds. Writers write at least every second. */

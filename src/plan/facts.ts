@@ -13,9 +13,9 @@ const RA_PROTOCOL = 9;
 export function factsOf(
   snapshot: Snapshot,
   ledger: Ledger,
-  told: Pick<Facts, "tableNames" | "owners"> & { socketMarks: boolean },
+  told: Pick<Facts, "tableNames" | "owners" | "signals"> & { socketMarks: boolean },
 ): Facts {
-  const { tableNames, owners, socketMarks } = told;
+  const { tableNames, owners, socketMarks, signals } = told;
   const tables = new Set<number>([...Object.values(TABLE), ...Object.values(tableNames)]);
   const priorities = new Set<number>();
   const nexthops = new Set<number>();
@@ -54,7 +54,16 @@ export function factsOf(
   // A kernel with IPv6 has rules for it, be it only the one of the local table.
   const ipv6 = snapshot.observed.some((object) => object.kind === "rule" && object.spec.family === 6);
   const features = { ipv6, socketMarks };
-  return { links: snapshot.links.map(withoutMoving), inUse, own, tableNames, owners, features, routedByRa: [...byRa] };
+  return {
+    links: snapshot.links.map(withoutMoving),
+    inUse,
+    own,
+    tableNames,
+    owners,
+    features,
+    routedByRa: [...byRa],
+    signals,
+  };
 }
 
 /** A link without the addresses that move: where they are today decides nothing. */
