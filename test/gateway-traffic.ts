@@ -1,4 +1,4 @@
-// Owns the traffic that judges a failover, as two programs: `server PORT…` in the world and `client ADDRESS` at a worker.
+// Owns the traffic that judges a failover, as two programs: `server PORT…` in the world and `client ADDRESS,…` at a worker.
 //
 // What a client does: connections in which only the server speaks (no gateway without their state can pass them on),
 // connections in which the client speaks and is answered, a UDP question every few milliseconds, and new connections all
@@ -113,10 +113,11 @@ class Flow {
   }
 }
 
-function drive(server: string, each: number, udpMs: number): void {
+function drive(servers: readonly string[], each: number, udpMs: number): void {
+  const serverOf = (index: number): string => servers[index % servers.length] as string;
   const udpGap = new Gap();
   const flows = (port: number, speaks: boolean): Flow[] =>
-    Array.from({ length: each }, () => new Flow(port, server, speaks));
+    Array.from({ length: each }, (_, i) => new Flow(port, serverOf(i), speaks));
   const [push, driven] = [flows(PORTS.push, false), flows(PORTS.echo, true)];
   let counts = { made: 0, failed: 0, slowestMs: 0 };
   let lateMs = 0;
@@ -124,12 +125,13 @@ function drive(server: string, each: number, udpMs: number): void {
   const udp = createSocket("udp4");
   udp.on("message", () => udpGap.seen());
   udp.on("error", () => {});
-  udp.bind(0, () => setInterval(() => udp.send("x", PORTS.udp, server), udpMs));
+  udp.bind(0, () => setInterval(() => udp.send("x", PORTS.udp, serverOf(0)), udpMs));
 
+  let turn = 0;
   setInterval(() => {
     const began = performance.now();
     const mine = counts;
-    const socket = connect(PORTS.greet, server);
+    const socket = connect(PORTS.greet, serverOf(turn++));
     const timer = setTimeout(() => socket.destroy(new Error("too late")), CONNECT_MS);
     socket.once("connect", () => (mine.slowestMs = Math.max(mine.slowestMs, performance.now() - began)));
     socket.once("data", () => mine.made++);
@@ -174,4 +176,4 @@ function drive(server: string, each: number, udpMs: number): void {
 
 const [role, address = "", each = "4", udpMs = "5"] = process.argv.slice(2);
 if (role === "server") serve();
-if (role === "client") drive(address, Number(each), Number(udpMs));
+if (role === "client") drive(address.split(","), Number(each), Number(udpMs));
