@@ -1,6 +1,6 @@
 // Owns the bench of gateways: the same faults, the same traffic, heddle beside the seed's set-up, in one run.
 // Run it as root with `make bench`, or alone: tools/in-root-namespace.sh node bench/gateway.ts [--rounds N]
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { join } from "node:path";
@@ -20,6 +20,7 @@ const WATCH_MS = 8000;
 
 const FAULTS = [
   "nothing",
+  "four busy loops",
   "inside",
   "outside",
   "both",
@@ -38,12 +39,27 @@ interface Contestant {
   lab: GatewayLab;
   /** Undefined for a fault that it cannot have. */
   strike(fault: Fault): (() => Promise<void>) | undefined;
+  /** How often a gateway has become active so far. */
+  takeovers(): number;
   /** Makes everything whole, and waits until the first gateway is active and the others stand by. */
   mend(): Promise<void>;
 }
 
 interface Sample extends TrafficReport {
   wrong: number;
+  takeovers: number;
+}
+
+/** Four processes that only count, for as long as is watched. */
+async function busyLoops(): Promise<void> {
+  for (let i = 0; i < 4; i++) {
+    const count = `const end = Date.now() + ${WATCH_MS - 500}; while (Date.now() < end);`;
+    spawn(process.execPath, ["-e", count], { stdio: "ignore" });
+  }
+}
+
+function countIn(all: readonly Served[], pattern: RegExp): number {
+  return all.reduce((sum, { output }) => sum + (output.match(pattern)?.length ?? 0), 0);
 }
 
 const rounds = Number(process.argv[process.argv.indexOf("--rounds") + 1]) || 5;
@@ -70,12 +86,14 @@ async function heddle(): Promise<Contestant> {
     for (const host of lab.gateways.slice(1)) await lab.untilReady(host);
   };
   await ready();
+  const ended: Served[] = [];
   const all = ["heddle", "keepalived", "conntrackd"] as const;
   const stopAll = async (): Promise<void> => {
     for (const program of all) await lab.signal("g1", program, "SIGSTOP");
   };
   const strikes: Record<Fault, () => Promise<unknown>> = {
     nothing: async () => {},
+    "four busy loops": busyLoops,
     inside: () => cutLinks(lab, ["ib0"]),
     outside: () => cutLinks(lab, ["eth9"]),
     both: () => cutLinks(lab, ["ib0", "eth9"]),
@@ -92,12 +110,17 @@ async function heddle(): Promise<Contestant> {
   return {
     name: "heddle",
     lab,
+    takeovers: () => countIn([...ended, ...lab.running.values()], /: active \(/g),
     strike: (fault) => async () => void (await strikes[fault]()),
     mend: async () => {
       for (const program of all) await lab.signal("g1", program, "SIGCONT");
       await mendLinks(lab);
       await lab.heddle("g1", "gateway", "undrain");
-      if (lab.running.get("g1")?.ended) await lab.run("g1");
+      const first = lab.running.get("g1");
+      if (first?.ended) {
+        ended.push(first);
+        await lab.run("g1");
+      }
       await ready();
     },
   };
@@ -112,6 +135,7 @@ async function seed(): Promise<Contestant> {
     return: "1s",
   });
   const running = new Map<string, Served>();
+  const ended: Served[] = [];
   for (const [place, host] of lab.gateways.entries()) {
     await prepareSeed(lab, host, place);
     running.set(host, await startSeed(lab, host));
@@ -131,6 +155,7 @@ async function seed(): Promise<Contestant> {
   };
   const strikes: Partial<Record<Fault, () => Promise<unknown>>> = {
     nothing: async () => {},
+    "four busy loops": busyLoops,
     inside: () => cutLinks(lab, ["ib0"]),
     outside: () => cutLinks(lab, ["eth9"]),
     both: () => cutLinks(lab, ["ib0", "eth9"]),
@@ -146,6 +171,7 @@ async function seed(): Promise<Contestant> {
   return {
     name: "seed",
     lab,
+    takeovers: () => countIn([...ended, ...running.values()], /\(alinat\) Entering MASTER STATE/g),
     strike(fault) {
       const strike = strikes[fault];
       return strike && (async () => void (await strike()));
@@ -156,6 +182,7 @@ async function seed(): Promise<Contestant> {
       if (one && !one.ended) await signal("SIGCONT").catch(() => {});
       await sleep(300);
       if (one?.ended) {
+        ended.push(one);
         await lab.lab.exec("g1", ["ip", "addr", "del", `${MOVING.inside}/16`, "dev", "ib0"]);
         for (const name of ["seed.pid", "seed-vrrp.pid"])
           rmSync(join(lab.lab.folder, "hosts", "g1", name), { force: true });
@@ -179,17 +206,22 @@ for (const make of [heddle, seed]) {
       say(`\r${one.name}, round ${round + 1} of ${rounds}: ${fault}${" ".repeat(20)}`);
       await lab.renew(EACH);
       const wrong = await lab.wrongSources();
+      const takeovers = one.takeovers();
       await lab.begin();
       await strike();
       await sleep(WATCH_MS);
       const report = await lab.report();
-      const sample = { ...report, wrong: (await lab.wrongSources()) - wrong };
+      const sample = { ...report, wrong: (await lab.wrongSources()) - wrong, takeovers: one.takeovers() - takeovers };
       ((samples[one.name] ??= {})[fault] ??= []).push(sample);
       await lab.begin();
       await one.mend();
       await sleep(2000);
-      if (fault === "nothing") continue;
-      ((samples[one.name] ??= {})["return of the first one"] ??= []).push({ ...(await lab.report()), wrong: 0 });
+      if (fault === "nothing" || fault === "four busy loops") continue;
+      ((samples[one.name] ??= {})["return of the first one"] ??= []).push({
+        ...(await lab.report()),
+        wrong: 0,
+        takeovers: 1,
+      });
     }
   }
   say("\n");
@@ -217,15 +249,15 @@ function render(): string {
         gap.median > WATCH_MS - 500 ? "for good" : `${show(gap.median)} (${show(gap.low)}–${show(gap.high)})`;
       const flows = all.length * 2 * EACH * WORKERS;
       return [
-        `| ${fault} | ${name} | ${gapText} | ${show(late.median)} | ${sum(({ lost }) => lost)} of ${flows} | ${sum(({ failed }) => failed)} of ${sum(({ made, failed }) => made + failed)} | ${sum(({ wrong }) => wrong)} |`,
+        `| ${fault} | ${name} | ${gapText} | ${show(late.median)} | ${sum(({ lost }) => lost)} of ${flows} | ${sum(({ failed }) => failed)} of ${sum(({ made, failed }) => made + failed)} | ${sum(({ wrong }) => wrong)} | ${sum(({ takeovers }) => takeovers)} |`,
       ];
     }),
   );
   return [
     head,
     "",
-    "| fault of the active gateway | set-up | gap ms, median (95 %) | timer late ms | connections lost | new ones failed | wrong source |",
-    "|---|---|--:|--:|--:|--:|--:|",
+    "| fault of the active gateway | set-up | gap ms, median (95 %) | timer late ms | connections lost | new ones failed | wrong source | takeovers |",
+    "|---|---|--:|--:|--:|--:|--:|--:|",
     ...rows,
     "",
   ].join("\n");

@@ -259,6 +259,7 @@ export class GatewayLab implements AsyncDisposable {
         drive: worst(({ gaps }) => gaps.drive),
       },
       lost: sum(({ lost }) => lost),
+      lostPorts: reports.flatMap(({ lostPorts }) => lostPorts),
       alive: sum(({ alive }) => alive),
       made: sum(({ made }) => made),
       failed: sum(({ failed }) => failed),

@@ -26,6 +26,8 @@ export interface TrafficReport {
   gaps: { udp: number; push: number; drive: number };
   /** Long-lived connections that ended, or were not heard of for long. */
   lost: number;
+  /** Their own ports, to look for them on the way. */
+  lostPorts: number[];
   alive: number;
   /** Short connections: made, failed, and how long the slowest took to be made, ms. */
   made: number;
@@ -89,6 +91,9 @@ class Flow {
     return this.#open && performance.now() - this.gap.last < SILENT_MS;
   }
 
+  /** Its own port. */
+  port = 0;
+
   /** Makes it anew if it does not live. */
   renew(): void {
     if (this.lives) return;
@@ -103,6 +108,7 @@ class Flow {
       this.#open = true;
       this.gap.seen();
     });
+    socket.once("connect", () => (this.port = socket.localPort ?? 0));
     socket.on("error", () => {});
     socket.once("close", () => {
       if (this.#socket === socket) this.#open = false;
@@ -165,6 +171,7 @@ function drive(servers: readonly string[], each: number, udpMs: number): void {
           drive: worst(driven.map(({ gap }) => gap)),
         },
         lost: push.length + driven.length - alive,
+        lostPorts: [...push, ...driven].filter((flow) => !flow.lives).map(({ port }) => port),
         alive,
         ...counts,
         lateMs,

@@ -18,6 +18,8 @@ const LOOK_MS = 200;
 const FEW = 200;
 /** The longest that connections are waited for, ms. */
 const LONGEST_MS = 20_000;
+/** The shortest: the others may need a moment to answer. */
+const SHORTEST_MS = 1000;
 
 /** Where it works. */
 export interface ConnectionsPaths {
@@ -65,7 +67,11 @@ export class Connections {
     let last = 0;
     let most = 0;
     let quiet = 0;
-    for (let waited = 0; waited < LONGEST_MS && quiet < 2 && !this.daemon.isOver; waited += LOOK_MS) {
+    for (
+      let waited = 0;
+      waited < LONGEST_MS && (quiet < 2 || waited < SHORTEST_MS) && !this.daemon.isOver;
+      waited += LOOK_MS
+    ) {
       await sleep(LOOK_MS);
       const injected = (await this.counts())?.injected ?? 0;
       const came = injected - last;
