@@ -6,6 +6,7 @@ import { carrier } from "./checks/carrier.ts";
 import { defaults } from "./checks/defaults.ts";
 import { firewalls } from "./checks/firewalls.ts";
 import { forwarding } from "./checks/forwarding.ts";
+import { gateways } from "./checks/gateways.ts";
 import { idleRules } from "./checks/idle-rules.ts";
 import { kernel } from "./checks/kernel.ts";
 import { marks } from "./checks/marks.ts";
@@ -32,6 +33,7 @@ export const CHECKS: readonly Check[] = [
   kernel,
   marks,
   defaults,
+  gateways,
 ];
 
 const WEIGHT: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 };

@@ -1,17 +1,11 @@
 // Owns what has to be right about several gateways that stand in for each other, and which of them this host is.
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import type { LinkFact } from "../../model/facts.ts";
-import { networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
+import { isPrivateAddress, networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
 import { ownAddresses } from "../own-addresses.ts";
 import type { Section, View } from "../role.ts";
 import type { Failover, Gateway, GatewayNode } from "./schema.ts";
 import { sharesOf } from "./shares.ts";
-
-/**
- * Networks that the world does not route: what synchronises connections says who talks to whom, is neither encrypted nor
- * authenticated, and whoever can send to it writes into the table of connections. Sources: RFC 1918, 3927, 6598.
- */
-const NOT_ROUTED = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"];
 
 /** Where a node synchronises: its own address there. */
 export function syncAddressOf({ sync, inside }: GatewayNode): string {
@@ -137,7 +131,7 @@ function checkNodes(section: Section<Gateway>, { nodes, address, shares }: Failo
       else found.push(namedTwice(section, index, key, node[key]));
     }
     const sync = syncAddressOf(node);
-    if (!NOT_ROUTED.some((prefix) => prefixContains(prefix, sync))) found.push(publicSync(section, index, node, sync));
+    if (!isPrivateAddress(sync)) found.push(publicSync(section, index, node, sync));
     const away = subnets.find((subnet) => !prefixContains(subnet, node.inside));
     if (away !== undefined) {
       found.push({
