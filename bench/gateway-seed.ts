@@ -6,7 +6,8 @@ import type { Served } from "../src/lab/served.ts";
 import { MOVING } from "../test/gateway-lab.ts";
 import type { GatewayLab } from "../test/gateway-lab.ts";
 
-const RULESET = `
+/** Its packet filter and translation. */
+export const SEED_RULES = `
 table inet table1 {
   chain forward {
     type filter hook forward priority filter; policy drop;
@@ -37,7 +38,7 @@ export async function prepareSeed(lab: GatewayLab, host: string, place: number):
 `,
   );
   for (const [argv, input] of [
-    [["nft", "-f", "-"], RULESET],
+    [["nft", "-f", "-"], SEED_RULES],
     [["sysctl", "-qw", "net.ipv4.ip_forward=1"], ""],
   ] as const) {
     const { code, stderr } = await lab.lab.exec(host, argv, { input });

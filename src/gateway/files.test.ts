@@ -121,7 +121,7 @@ test("an announcement asks for its own address, by Ethernet and by InfiniBand", 
   const ip = Uint8Array.of(10, 20, 3, 227);
   const ether = makeAnnouncement(1, new Uint8Array(6).fill(2), new Uint8Array(6).fill(255), ip);
   expect(Buffer.from(ether?.bytes ?? []).toString("hex")).toBe(
-    "0001080006040001" + "020202020202" + "0a1403e3" + "000000000000" + "0a1403e3",
+    "00010800060400010202020202020a1403e30000000000000a1403e3",
   );
   const infiniband = makeAnnouncement(32, new Uint8Array(20).fill(2), new Uint8Array(20).fill(255), ip);
   expect(infiniband?.bytes).toHaveLength(8 + 2 * 24);

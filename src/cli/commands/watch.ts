@@ -57,10 +57,10 @@ export async function watchTargets(context: Context): Promise<ExitCode> {
       wake();
     }),
   );
-  let ending = false;
+  const ending = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => {
-      ending = true;
+      ending.abort();
       wake();
     });
   }
@@ -73,7 +73,7 @@ export async function watchTargets(context: Context): Promise<ExitCode> {
         resolve();
       };
     });
-  while (!ending) {
+  while (!ending.signal.aborted) {
     await tell();
     if (changed) {
       changed = false;

@@ -227,14 +227,17 @@ export class GatewayRunner {
       this.#connections = connections;
       if (!connections.daemon.isOver) {
         this.#happen({ kind: "connections", state: "asking" });
-        void connections.askForAll().then(() => {
-          if (!connections.daemon.isOver) this.#happen({ kind: "connections", state: "current" });
-        });
+        void this.#askForAll(connections);
       }
       const how = await connections.daemon.ended;
       this.#happen({ kind: "connections", state: "absent" });
       return { how, said: connections.daemon.said };
     });
+  }
+
+  async #askForAll(connections: Connections): Promise<void> {
+    await connections.askForAll();
+    if (!connections.daemon.isOver) this.#happen({ kind: "connections", state: "current" });
   }
 
   async #keepKeepalived(): Promise<void> {

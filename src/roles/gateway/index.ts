@@ -50,7 +50,10 @@ export const gateway: Role<Gateway> = {
     const wanted: Wanted[] = [
       {
         kind: "nftTable",
-        spec: gatewayTable(section.name, value, inside?.mtu !== outside?.mtu),
+        spec: gatewayTable(section.name, value, {
+          clamp: inside?.mtu !== outside?.mtu,
+          own: [inside, outside].flatMap((link) => (link ? ownAddresses(link).map(({ address }) => address) : [])),
+        }),
         from: section.at(),
       },
     ];

@@ -9,11 +9,19 @@ import type { AddressRange } from "./shares.ts";
 /** Where in the way of a packet chains are asked: before tracking (NF_IP_PRI_RAW), among filters, at source translation. */
 const PRIORITY = { raw: -300, filter: 0, srcnat: 100 } as const;
 
-/** Names of the counters of a table. */
+/** Names of the counters of a table: connections outward and inward, packets that were refused. */
 export const COUNTERS = ["outward", "inward", "refused"] as const;
 
-/** The table. `clamp`: the two links have different MTUs, so that hosts have to be told the smaller one. */
-export function gatewayTable(instance: string, gateway: Gateway, clamp: boolean): NftTableSpec {
+/** What a table depends on besides its section. */
+export interface GatewayLinks {
+  /** The two links have different MTUs, so that hosts have to be told the smaller one. */
+  clamp: boolean;
+  /** The host's own addresses on both. */
+  own: readonly string[];
+}
+
+/** The table. What most packets pass by is as short as it can be (docs/BENCHMARKS.md, gateways). */
+export function gatewayTable(instance: string, gateway: Gateway, { clamp, own }: GatewayLinks): NftTableSpec {
   const { inside, outside, failover } = gateway;
   const moving = failover ? translatedBy(gateway) : [];
   return {
@@ -25,16 +33,19 @@ export function gatewayTable(instance: string, gateway: Gateway, clamp: boolean)
       base("forward", "filter", "forward", PRIORITY.filter),
       { chain: { name: "outward" } },
       { chain: { name: "inward" } },
+      ...(clamp ? [clampRule(inside, outside)] : []),
+      // To be known, a connection has passed one of the chains below.
+      rule("forward", match("in", { ct: { key: "state" } }, ["established", "related"]), { accept: null }),
       rule("forward", link("iifname", inside), link("oifname", outside), { goto: { target: "outward" } }),
       rule("forward", link("iifname", outside), link("oifname", inside), { goto: { target: "inward" } }),
       // The switches that let packets pass here would let them pass to other links as well.
       ...(["iifname", "oifname"] as const).map((side) =>
         rule("forward", match("==", { meta: { key: side } }, { set: [inside, outside] }), ...refuse()),
       ),
-      ...filterOf("outward", clamp, [...openTo(gateway)]),
-      ...filterOf("inward", clamp, gateway.pass === "both" ? [[]] : []),
+      ...filterOf("outward", openTo(gateway)),
+      ...filterOf("inward", gateway.pass === "both" ? [[]] : []),
       ...translationOf(gateway),
-      ...(gateway.untracked ? untrackedOf(gateway) : []),
+      ...(gateway.untracked ? untrackedOf(gateway, own) : []),
       ...(moving.length > 0 ? guardOf(outside, moving) : []),
     ],
   };
@@ -57,23 +68,27 @@ function comesFrom(from: readonly string[] | undefined): NftValue[][] {
   });
 }
 
-function filterOf(chain: "outward" | "inward", clamp: boolean, open: NftValue[][]): NftObject[] {
-  const pass: NftValue[] = [{ counter: chain }, { accept: null }];
+function filterOf(chain: "outward" | "inward", open: NftValue[][]): NftObject[] {
   return [
-    ...(clamp ? [clampRule(chain)] : []),
-    rule(chain, match("in", { ct: { key: "state" } }, ["established", "related"]), ...pass),
     // What is neither new nor known has no translation: it would go out with the address that it has inside.
-    ...open.map((conditions) => rule(chain, match("in", { ct: { key: "state" } }, "new"), ...conditions, ...pass)),
+    ...open.map((conditions) =>
+      rule(chain, match("in", { ct: { key: "state" } }, "new"), ...conditions, { counter: chain }, { accept: null }),
+    ),
     rule(chain, ...refuse()),
   ];
 }
 
 /** The first packet of a connection names the largest segment; it shall fit the links on both sides. */
-function clampRule(chain: string): NftObject {
+function clampRule(inside: string, outside: string): NftObject {
   const flags = { "&": [{ payload: { protocol: "tcp", field: "flags" } }, ["syn", "rst"]] };
-  return rule(chain, match("==", flags, "syn"), {
-    mangle: { key: { "tcp option": { name: "maxseg", field: "size" } }, value: { rt: { key: "mtu" } } },
-  });
+  const both = { set: [inside, outside] };
+  return rule(
+    "forward",
+    match("==", flags, "syn"),
+    match("==", { meta: { key: "iifname" } }, both),
+    match("==", { meta: { key: "oifname" } }, both),
+    { mangle: { key: { "tcp option": { name: "maxseg", field: "size" } }, value: { rt: { key: "mtu" } } } },
+  );
 }
 
 function translationOf(gateway: Gateway): NftObject[] {
@@ -111,26 +126,31 @@ function chosenOf(protocol: string, ranges: readonly AddressRange[]): NftValue {
 }
 
 /**
- * What this host itself sends and receives has no need of tracking, but for what comes to a translated address: those
- * are the answers to the hosts inside.
+ * What this host itself sends and receives has no need of tracking. What comes to a translated address does: those are the
+ * answers to the hosts inside.
  */
-function untrackedOf(gateway: Gateway): NftObject[] {
+function untrackedOf(gateway: Gateway, own: readonly string[]): NftObject[] {
   const { inside, outside } = gateway;
   const translated = translatedBy(gateway);
-  const except = (field: "saddr" | "daddr"): NftValue[] =>
-    ([4, 6] as const).flatMap((family): NftValue[] => {
-      const ranges = translated.filter(({ first }) => familyOf(first) === family);
-      const payload = { payload: { protocol: family === 4 ? "ip" : "ip6", field } };
-      return ranges.length === 0 ? [] : [match("!=", payload, { set: ranges.map(rangeValue) })];
-    });
-  const local = match("==", { fib: { result: "type", flags: ["daddr"] } }, "local");
-  const links = (side: "iifname" | "oifname"): NftValue =>
-    match("==", { meta: { key: side } }, { set: [inside, outside] });
+  const families = [4, 6] as const;
+  const field = (family: 4 | 6, name: "saddr" | "daddr"): NftValue => ({
+    payload: { protocol: family === 4 ? "ip" : "ip6", field: name },
+  });
+  const incoming = families.flatMap((family): NftObject[] => {
+    const addresses = own.filter((address) => familyOf(address) === family);
+    if (addresses.length === 0) return [];
+    return [rule("untracked-in", match("==", field(family, "daddr"), { set: [...addresses] }), { notrack: null })];
+  });
+  const except = families.flatMap((family): NftValue[] => {
+    const ranges = translated.filter(({ first }) => familyOf(first) === family);
+    return ranges.length === 0 ? [] : [match("!=", field(family, "saddr"), { set: ranges.map(rangeValue) })];
+  });
+  const links = match("==", { meta: { key: "oifname" } }, { set: [inside, outside] });
   return [
     base("untracked-in", "filter", "prerouting", PRIORITY.raw),
     base("untracked-out", "filter", "output", PRIORITY.raw),
-    rule("untracked-in", links("iifname"), local, ...except("daddr"), { notrack: null }),
-    rule("untracked-out", links("oifname"), ...except("saddr"), { notrack: null }),
+    ...incoming,
+    rule("untracked-out", links, ...except, { notrack: null }),
   ];
 }
 
