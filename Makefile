@@ -49,8 +49,15 @@ build/bench-run: bench/run.c
 	@mkdir -p build
 	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
 
-bench: build build/bench-run ## measure, a few minutes; `make bench QUICK=1` for a glance
+build/bench-flood: bench/flood.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+bench: build build/bench-run build/bench-flood ## measure, some minutes, as root half an hour; `make bench QUICK=1` for a glance
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
+	@if [ "$$(id -u)" -eq 0 ]; then \
+	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
+	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

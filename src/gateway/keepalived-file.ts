@@ -26,7 +26,8 @@ export function keepalivedFile(setups: readonly GatewaySetup[], paths: Keepalive
       "script_user root",
       "enable_script_security",
       // A busy machine must not look like a dead one.
-      "vrrp_priority -20",
+      "vrrp_rt_priority 50",
+      "vrrp_no_swap",
     ]),
     ...block("vrrp_script alive", [
       `script "${paths.alive} ${paths.beat}"`,
