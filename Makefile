@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent bench-spread format clean
+.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent bench-spread bench-gateway format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -56,7 +56,7 @@ build/egress-load: bench/egress/load.c
 	@mkdir -p build
 	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
 
-bench: build build/bench-run bench-egress ## measure, a few minutes; `make bench QUICK=1` for a glance
+bench: build build/bench-run bench-egress bench-gateway ## measure, some minutes, as root half an hour; `make bench QUICK=1` for a glance
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
 	@tools/in-namespace.sh node bench/explain.ts $(if $(QUICK),--quick)
 
@@ -79,6 +79,15 @@ build/bench/written-up.o build/bench/written-up-prints.o &: bench/written-up.bpf
 
 bench-spread: build build/bench-packets build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
 	@tools/in-root-namespace.sh node bench/spread.ts $(if $(QUICK),--quick)
+
+build/bench-flood: bench/flood.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+bench-gateway: build build/bench-flood ## measure what a gateway costs and how it fails over, for twenty minutes (root)
+	@if [ "$$(id -u)" -eq 0 ]; then \
+	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
+	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

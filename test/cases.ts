@@ -66,12 +66,14 @@ interface ShortFacts {
   tableNames?: Record<string, number>;
   owners?: Partial<Owners>;
   features?: Partial<Facts["features"]>;
+  routedByRa?: string[];
+  signals?: Facts["signals"];
 }
 
 /** Facts from their short form: links by name, with what differs from an ordinary Ethernet link that is up. */
 export function factsFrom(value: unknown): Facts {
   const { links, tables = [], priorities = [], nexthops = [], marks = [], ...rest } = value as ShortFacts;
-  const { own = {}, tableNames = {}, owners = {}, features = {} } = rest;
+  const { own = {}, tableNames = {}, owners = {}, features = {}, routedByRa = [], signals = [] } = rest;
   return {
     links: linksFrom(links),
     inUse: { tables, priorities, nexthops, marks },
@@ -79,6 +81,8 @@ export function factsFrom(value: unknown): Facts {
     tableNames,
     owners: { ...noOwners(), ...owners },
     features: { ipv6: true, socketMarks: true, tcPrograms: true, ...features },
+    routedByRa,
+    signals,
   };
 }
 

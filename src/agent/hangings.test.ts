@@ -5,6 +5,7 @@ import { FakeHost } from "../host/fake/fake-host.ts";
 import { emptyLedger } from "../model/plan.ts";
 import { describeObject } from "../plan/kinds/index.ts";
 import { emptyNumbers } from "../plan/numbers.ts";
+import { noKnownOwners } from "../plan/recall-owners.ts";
 import { ROLES } from "../roles/index.ts";
 import { Hangings } from "./hangings.ts";
 import { lookAndPlan } from "./look.ts";
@@ -27,7 +28,9 @@ test("links of objects, of their members, and of the addresses that they leave f
   host.addLink("ib0", []);
   host.addLink("ib1", ["172.16.34.2/16"]);
   const { value } = parseConfig(FILE, "heddle.yaml", ROLES);
-  const { look } = value ? await lookAndPlan(value, host, { ledger: emptyLedger(), numbers: emptyNumbers() }) : {};
+  const { look } = value
+    ? await lookAndPlan(value, host, { ledger: emptyLedger(), numbers: emptyNumbers(), known: noKnownOwners() })
+    : {};
   if (!look) throw new Error("there is no plan");
   const hangings = new Hangings(look.want);
   const found = Object.fromEntries(

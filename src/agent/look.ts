@@ -8,6 +8,7 @@ import type { Kind } from "../model/kinds.ts";
 import type { DesiredState, Observed, Snapshot } from "../model/objects.ts";
 import { noOwners } from "../model/owners.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
+import type { Signal } from "../model/signals.ts";
 import type { Ledger, Plan } from "../model/plan.ts";
 import { bindIntent, composeIntent } from "../plan/bind.ts";
 import type { Intent } from "../plan/bind.ts";
@@ -29,6 +30,8 @@ export interface Memory {
   numbers: Numbers;
   /** Users and groups as they were known last. */
   known: KnownOwners;
+  /** What those that watch have told of late; nothing where nobody does. */
+  signals?: readonly Signal[];
 }
 
 /** One look at a host, and what the file asks of it. */
@@ -81,6 +84,7 @@ export async function lookAndPlan(
     socketMarks,
     tcPrograms,
     ...(packetFilters ? { packetFilters } : {}),
+    signals: [...(memory.signals ?? [])],
   });
 
   const bound = bindIntent(config, facts, memory.numbers, roles);

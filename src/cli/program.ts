@@ -13,6 +13,7 @@ import { write } from "./output.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
+import { registerGatewayCommand } from "./register-gateway.ts";
 import { registerRdmaCommand } from "./register-rdma.ts";
 import { registerSpreadCommand } from "./register-spread.ts";
 
@@ -167,6 +168,11 @@ export async function runCommandLine(words: readonly string[], version: string):
       exit = await guard(new Context(program.opts<GlobalOptions>()), token, until);
     });
   command(
+    "watch",
+    "ask the gateways that the file wants asked, and apply it when one stops or begins to answer; until ended",
+    async () => (await import("./commands/watch.ts")).watchTargets,
+  );
+  command(
     "schema",
     "print the JSON Schema of the file, for editors",
     async () => (await import("./commands/schema.ts")).schema,
@@ -241,6 +247,11 @@ export async function runCommandLine(words: readonly string[], version: string):
     (code) => (exit = code),
   );
   registerSpreadCommand(
+    program,
+    () => new Context(program.opts<GlobalOptions>()),
+    (code) => (exit = code),
+  );
+  registerGatewayCommand(
     program,
     () => new Context(program.opts<GlobalOptions>()),
     (code) => (exit = code),

@@ -14,6 +14,12 @@ import type { TcProgramSpec } from "./spread-program.ts";
  */
 export const HEDDLE_PROTOCOL = 72;
 
+/**
+ * The number of addresses that move between hosts (IFA_PROTO): they are put on a link and taken off it by what is going
+ * on, never by a plan, and nothing that a plan makes may depend on where they are. In no list either.
+ */
+export const MOVING_PROTOCOL = 73;
+
 /** Routing tables that the kernel itself fills or names (include/uapi/linux/rtnetlink.h, rt_class_t). */
 export const TABLE = { default: 253, main: 254, local: 255 } as const;
 

@@ -2,7 +2,7 @@
 //
 // Each says what is wrong in words for the one who wrote the file; `params.remedy` says what to write instead.
 import * as z from "zod/mini";
-import { addressBits, canonicalAddress, familyOf, networkOf, parsePrefix } from "../model/ip.ts";
+import { addressBits, canonicalAddress, familyOf, networkOf, parseAddress, parsePrefix } from "../model/ip.ts";
 import type { NumberRange } from "../model/kinds.ts";
 import { cgroupKey, LAST_ID } from "../model/owners.ts";
 
@@ -55,8 +55,27 @@ export function readAddress(input: string): string | Refusal {
   return new Refusal(`"${input}" is not an IP address`, "Write it like 172.16.34.1 or fd00:16::1.");
 }
 
+/** The same of IPv4 only, for what has no meaning in IPv6. */
+export const ipv4Address = text("an IPv4 address", ipv4Only(readAddress));
+
 /** An address of a link, with the length of its subnet, made canonical: "172.16.34.1/16". */
-export const interfaceAddress = text("an address with the length of its subnet", (input) => {
+export const interfaceAddress = text("an address with the length of its subnet", readInterfaceAddress);
+
+/** The same of IPv4 only. */
+export const ipv4InterfaceAddress = text(
+  "an IPv4 address with the length of its subnet",
+  ipv4Only(readInterfaceAddress),
+);
+
+function ipv4Only(read: (input: string) => string | Refusal): (input: string) => string | Refusal {
+  return (input) => {
+    const found = read(input);
+    if (found instanceof Refusal || familyOf(found) === 4) return found;
+    return new Refusal(`"${input}" is an IPv6 address`, "Only IPv4 addresses can stand here.");
+  };
+}
+
+function readInterfaceAddress(input: string): string | Refusal {
   const parts = parsePrefix(input);
   if (!parts) return new Refusal(`"${input}" is not an IP address with a length`, "Write it like 172.16.34.1/16.");
   if (!input.includes("/")) {
@@ -70,7 +89,7 @@ export const interfaceAddress = text("an address with the length of its subnet",
     return new Refusal(`"${input}" is a network, not an address in it`, "Write the address of this host in it.");
   }
   return whole;
-});
+}
 
 /** A hardware address of 6 bytes (Ethernet) or 20 (InfiniBand), in lower case with colons. */
 export const hardwareAddress = text("a hardware address", (input) => {
@@ -107,6 +126,32 @@ function readPrefix(input: string): string | Refusal {
     );
   }
   return whole;
+}
+
+/** Addresses from one to another, both included: "192.0.2.1-192.0.2.8". */
+export const addressRange = text("a range of IP addresses", (input): { first: string; last: string } | Refusal => {
+  const [first, last, ...more] = input.split("-").map((part) => canonicalAddress(part.trim()));
+  if (first === undefined || last === undefined || more.length > 0 || familyOf(first) !== familyOf(last)) {
+    return new Refusal(`"${input}" is not a range of IP addresses`, "Write it like 192.0.2.1-192.0.2.8.");
+  }
+  const [from, to] = [parseAddress(first) ?? [], parseAddress(last) ?? []];
+  const differs = [...from].findIndex((byte, i) => byte !== to[i]);
+  if (differs < 0 || (from[differs] as number) < (to[differs] as number)) return { first, last };
+  return new Refusal(`"${input}" ends before it begins`, `Write ${last}-${first}.`);
+});
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000 };
+
+/** A time with its unit, in milliseconds: "20ms", "1.5s", "2min". `stepMs` is how fine it can be said. */
+export function duration(leastMs: number, mostMs: number, stepMs: number): z.ZodMiniType<number, string> {
+  return text("a time with its unit", (input): number | Refusal => {
+    const [, number, unit = ""] = /^(\d{1,9}(?:\.\d{1,3})?) ?(ms|s|min)$/.exec(input) ?? [];
+    if (number === undefined) return new Refusal(`"${input}" is not a time`, "Write it like 20ms, 1.5s or 2min.");
+    const ms = Number(number) * (UNITS_MS[unit] as number);
+    if (ms >= leastMs && ms <= mostMs && ms % stepMs === 0) return ms;
+    const steps = stepMs === 1 ? "" : `, in steps of ${stepMs}ms`;
+    return new Refusal(`"${input}" is out of range`, `Write a time from ${leastMs}ms to ${mostMs / 1000}s${steps}.`);
+  });
 }
 
 const UTF8 = new TextEncoder();

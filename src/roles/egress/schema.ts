@@ -1,7 +1,18 @@
 // Owns what may be written under `egress`.
 import * as z from "zod/mini";
 import { IP_PROTOCOLS } from "../ip-protocols.ts";
-import { address, cgroup, described, linkName, numberRange, optional, owner, prefix, wholeNumber } from "../fields.ts";
+import {
+  address,
+  cgroup,
+  described,
+  duration,
+  linkName,
+  numberRange,
+  optional,
+  owner,
+  prefix,
+  wholeNumber,
+} from "../fields.ts";
 
 const owners = z.array(owner).check(z.minLength(1, "expected at least one"));
 
@@ -41,6 +52,12 @@ const gateway = z.union([
   }),
 ]);
 
+const check = z.strictObject({
+  interval: optional("Between two questions; 500ms unless stated.", duration(50, 60_000, 10)),
+  rise: optional("Answers in a row that make an ill gateway well; 3 unless stated.", wholeNumber(1, 100)),
+  fall: optional("Missing answers in a row that make it ill; 3 unless stated.", wholeNumber(1, 100)),
+});
+
 const route = z.strictObject({
   to: described("Destination.", prefix),
   via: optional(
@@ -61,6 +78,10 @@ export const egressSchema = z.strictObject({
       z.union([gateway, z.array(gateway).check(z.minLength(1, "expected at least one gateway"))]),
       z.transform((value) => (Array.isArray(value) ? value : [value])),
     ),
+  ),
+  check: optional(
+    "Gateways are asked by ping all the time (`heddle watch`): new connections go by those that answer, and old ones stay where they are.",
+    check,
   ),
   routes: optional("Destinations that do not go by the gateways.", z.array(route)),
   source: optional(
