@@ -57,6 +57,7 @@ bench: build build/bench-run build/bench-flood ## measure, some minutes, as root
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
 	@if [ "$$(id -u)" -eq 0 ]; then \
 	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
+	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
 	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
 
 format: setup ## lay the sources out
