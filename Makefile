@@ -87,6 +87,7 @@ build/bench-flood: bench/flood.c
 bench-gateway: build build/bench-flood ## measure what a gateway costs and how it fails over, for twenty minutes (root)
 	@if [ "$$(id -u)" -eq 0 ]; then \
 	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
+	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
 	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
 
 format: setup ## lay the sources out
