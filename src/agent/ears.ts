@@ -1,11 +1,12 @@
 // Owns what the agent listens to: the kernel's events of a namespace, as hints, with a filter that the kernel runs so
-// that the changes of others wake nobody.
+// that the changes of others wake nobody; and files, for what has no such events.
 import { OWN_NAMESPACE } from "../host/native.ts";
 import { watchTables } from "../host/nftables/watch.ts";
 import { routeEventFilter } from "../host/netlink/event-filter.ts";
 import { watch } from "../host/netlink/watch.ts";
 import type { EventWatch } from "../host/netlink/watch.ts";
 import { isSameData } from "../plan/kinds/canonical.ts";
+import { FileEars } from "./file-ears.ts";
 import type { Interest } from "./interest.ts";
 import type { Hint } from "./pace.ts";
 
@@ -21,6 +22,7 @@ export class Ears {
   readonly #port: number;
   readonly #end = new AbortController();
   readonly #events: EventWatch;
+  readonly #files: FileEars;
   #interest: Interest | undefined;
   #tables: readonly number[] | undefined;
   #neighbours: AbortController | undefined;
@@ -32,6 +34,7 @@ export class Ears {
   constructor(port: number, hear: Hear) {
     this.#port = port;
     this.#hear = hear;
+    this.#files = new FileEars((hint) => hear(hint, 0));
     this.#events = watch(
       {
         groups: ["link", "address", "route", "rule", "nexthop"],
@@ -43,8 +46,8 @@ export class Ears {
     this.failed = this.#listen(this.#events);
   }
 
-  /** What matters from now on. */
-  attend(interest: Interest): void {
+  /** What matters from now on. False where control groups may come or go unheard. */
+  async attend(interest: Interest): Promise<boolean> {
     this.#interest = interest;
     const tables = interest.tables.toSorted((a, b) => a - b);
     if (!isSameData(tables, this.#tables)) {
@@ -66,10 +69,12 @@ export class Ears {
       this.#nftTables?.();
       this.#nftTables = undefined;
     }
+    return this.#files.attend(interest);
   }
 
   close(): void {
     this.#end.abort();
+    this.#files.close();
     this.#nftTables?.();
   }
 
