@@ -74,7 +74,8 @@ export class Applier {
     const facts = factsOf(snapshot, this.ledger, told);
     const intent = { sections: [], numbers: emptyNumbers() };
     const known = { earlier: noKnownOwners(), now: noKnownOwners() };
-    return { snapshot, facts, ledger: this.ledger, earlier: emptyNumbers(), known, intent, want, plan };
+    const memory = { ledger: this.ledger, earlier: emptyNumbers(), known, cgroups: [] };
+    return { snapshot, facts, ...memory, intent, want, plan };
   }
 }
 

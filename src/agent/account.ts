@@ -12,7 +12,7 @@ import { Hangings } from "./hangings.ts";
 import type { Look } from "./look.ts";
 import type { News } from "./news.ts";
 import type { Occasion } from "./pace.ts";
-import { keyOf } from "./withhold.ts";
+import { keyOf, objectOf } from "./withhold.ts";
 
 /** Repairs of one look that are told one by one; of more, how many they are. */
 const MOST_TOLD = 50;
@@ -105,7 +105,7 @@ export class Account {
       if (!isRepair) continue;
       this.repairs = { count: this.repairs.count + 1, last: new Date() };
       const fight = this.#wentWithLink(step, occasion) ? undefined : this.#fights.repaired(keyOf(step), now);
-      if (fight) this.#tellFight(fight, object, now);
+      if (fight) this.#tellFight(fight, step, now);
     }
     if (steps.length > MOST_TOLD) this.#news.tell("info", "and-more", { count: steps.length - MOST_TOLD });
   }
@@ -120,10 +120,11 @@ export class Account {
     });
   }
 
-  #tellFight({ key, count, restMs }: Standing, object: string, now: number): void {
-    const culprit = this.#culprits.name(now);
+  #tellFight({ key, count, restMs }: Standing, step: Step, now: number): void {
+    // No event says who removes pins or detaches links, and none of the programs that are known for changes does.
+    const culprit = objectOf(step).kind === "cgroupProgram" ? undefined : this.#culprits.name(now);
     if (culprit) this.#named.set(key, culprit);
-    this.#news.tell("warn", "fight", { object, repairs: count, restMs, ...culprit });
+    this.#news.tell("warn", "fight", { object: describeStep(step), repairs: count, restMs, ...culprit });
   }
 
   /** What goes with its link goes because of it, however often that flaps: nobody fights over it. */

@@ -39,11 +39,11 @@ const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 60_000;
 
 /**
- * Users, groups and control groups come and go without an event of the kernel's network; while some are missed, or
- * control groups are chosen (whose number changes when a service starts anew), they are looked for so often.
+ * Users and groups come without an event; while some are missed, and where the kernel does not let control groups be
+ * watched, they are looked for so often.
  */
 const ASK_AGAIN_MS = 5000;
-const MISSED: ReadonlySet<string> = new Set(["waiting-user", "waiting-group", "waiting-cgroup", "recalled-owner"]);
+const MISSED: ReadonlySet<string> = new Set(["waiting-user", "waiting-group", "recalled-owner"]);
 
 const ALL: Hint = { changed: "everything", urgency: "urgent" };
 
@@ -210,7 +210,7 @@ export class Agent {
       this.#news.tell("warn", "no-plan", { why: diagnostics.map(({ summary }) => summary).join("; ") });
       return;
     }
-    this.#ears?.attend(new Interest(look));
+    const hears = await this.#ears?.attend(new Interest(look));
     host.condense(look.want);
     const at = now();
     account.found(look, at);
@@ -225,8 +225,8 @@ export class Agent {
       for (const { kind } of plan.steps.map(objectOf)) this.#note({ changed: kind, urgency: "urgent" });
     }
     this.#restEnd = account.restEnd(now());
-    const asks = diagnostics.some(({ code }) => MISSED.has(code)) || Object.keys(look.facts.owners.cgroups).length > 0;
-    this.#askAgain = asks ? now() + ASK_AGAIN_MS : undefined;
+    const asks = diagnostics.some(({ code }) => MISSED.has(code));
+    this.#askAgain = asks || !hears ? now() + ASK_AGAIN_MS : undefined;
   }
 
   /** The time to confirm is over: from now on the host is kept by what is confirmed, and the repair leads there. */

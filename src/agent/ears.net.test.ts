@@ -40,24 +40,24 @@ async function hear(...commands: string[]): Promise<string[]> {
 async function interest(made: readonly string[] = []): Promise<Interest> {
   const applied = Object.fromEntries(made.map((key) => [key, ""]));
   const snapshot = { links: await host.links(), observed: [] };
-  return new Interest({ snapshot, want: { objects: [] }, ledger: { ...emptyLedger(), applied } });
+  return new Interest({ snapshot, want: { objects: [] }, ledger: { ...emptyLedger(), applied }, cgroups: [] });
 }
 
 test("a lease that is renewed is no news, but while a look is under way, which may have seen it gone", async () => {
-  ears.attend(await interest());
+  await ears.attend(await interest());
   const renew = "addr change 192.0.2.1/24 dev v0 valid_lft 1000 preferred_lft 1000";
   expect(await hear(renew)).toEqual([]);
   ears.begin();
   expect(await hear(renew)).toEqual(["address"]);
-  ears.attend(await interest());
+  await ears.attend(await interest());
   expect(await hear(renew)).toEqual([]);
 });
 
 test("neighbours and nftables are heard of while something of the kind is heddle's", async () => {
   const neighbour = "neigh replace 192.0.2.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent protocol 72";
-  ears.attend(await interest());
+  await ears.attend(await interest());
   expect(await hear(neighbour)).toEqual([]);
-  ears.attend(await interest(["neighbour v0 192.0.2.9", "nftTable inet heddle-egress-a"]));
+  await ears.attend(await interest(["neighbour v0 192.0.2.9", "nftTable inet heddle-egress-a"]));
   // It is told twice: as failed, and as gone.
   expect(new Set(await hear("neigh del 192.0.2.9 dev v0"))).toEqual(new Set(["neighbour"]));
   namespace.run("nft", "add table inet heddle-egress-a");
@@ -65,7 +65,7 @@ test("neighbours and nftables are heard of while something of the kind is heddle
   namespace.run("nft", "flush ruleset");
   await until(async () => heard.length === 2);
   expect(heard.splice(0)).toEqual(["nftTable", "nftTable"]);
-  ears.attend(await interest());
+  await ears.attend(await interest());
   namespace.run("nft", "add table inet heddle-egress-a");
   expect(await hear(neighbour)).toEqual([]);
 });

@@ -1,5 +1,5 @@
 // Owns what the agent listens to: the kernel's events of a namespace, as hints, with a filter that the kernel runs so
-// that the changes of others wake nobody.
+// that the changes of others wake nobody; and files, for what has no such events.
 import { OWN_NAMESPACE } from "../host/native.ts";
 import type { NamespaceFd } from "../host/native.ts";
 import { watchTables } from "../host/nftables/watch.ts";
@@ -7,6 +7,7 @@ import { routeEventFilter } from "../host/netlink/event-filter.ts";
 import { watch } from "../host/netlink/watch.ts";
 import type { EventWatch } from "../host/netlink/watch.ts";
 import { isSameData } from "../plan/kinds/canonical.ts";
+import { FileEars } from "./file-ears.ts";
 import type { Interest } from "./interest.ts";
 import type { Hint } from "./pace.ts";
 
@@ -23,6 +24,7 @@ export class Ears {
   readonly #namespace: NamespaceFd;
   readonly #end = new AbortController();
   readonly #events: EventWatch;
+  readonly #files: FileEars;
   #interest: Interest | undefined;
   /** A look is under way, of which the interest does not know yet. */
   #isOld = false;
@@ -37,6 +39,7 @@ export class Ears {
     this.#port = port;
     this.#namespace = namespace;
     this.#hear = hear;
+    this.#files = new FileEars((hint) => hear(hint, 0));
     this.#events = watch(
       {
         namespace,
@@ -54,8 +57,8 @@ export class Ears {
     this.#isOld = true;
   }
 
-  /** What matters from now on. */
-  attend(interest: Interest): void {
+  /** What matters from now on. False where control groups may come or go unheard. */
+  async attend(interest: Interest): Promise<boolean> {
     this.#interest = interest;
     this.#isOld = false;
     const tables = interest.tables.toSorted((a, b) => a - b);
@@ -80,10 +83,12 @@ export class Ears {
       this.#nftTables?.();
       this.#nftTables = undefined;
     }
+    return this.#files.attend(interest);
   }
 
   close(): void {
     this.#end.abort();
+    this.#files.close();
     this.#nftTables?.();
   }
 

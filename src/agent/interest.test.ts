@@ -121,7 +121,7 @@ test("addresses: not the lease that is renewed", async () => {
 });
 
 test("tables of nftables are listened for where one is remembered, and neighbours where one is wanted", async () => {
-  const nothing = { snapshot: { links: [], observed: [] }, want: { objects: [] } };
+  const nothing = { snapshot: { links: [], observed: [] }, want: { objects: [] }, cgroups: [] };
   const remembers = { ...emptyLedger(), applied: { "nftTable inet heddle-egress-a": "{}" } };
   expect(new Interest({ ...nothing, ledger: remembers })).toMatchObject({ nftTables: true, neighbours: false });
   expect(new Interest({ ...nothing, ledger: emptyLedger() })).toMatchObject({ nftTables: false, tables: [] });

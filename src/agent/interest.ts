@@ -30,8 +30,13 @@ export class Interest {
   /** Whether entries of neighbour tables are wanted, or tables of nftables. */
   readonly neighbours: boolean;
   readonly nftTables: boolean;
+  /** Switches that are wanted (below /proc/sys), and control groups that the file names, there or not. */
+  readonly sysctls: readonly string[];
+  readonly cgroups: readonly string[];
+  /** Whether a program that marks sockets is wanted. */
+  readonly program: boolean;
 
-  constructor(look: Pick<Look, "snapshot" | "want" | "ledger">) {
+  constructor(look: Pick<Look, "snapshot" | "want" | "ledger" | "cgroups">) {
     const { snapshot, want, ledger } = look;
     this.#keys = new Set(want.objects.map(({ key }) => key));
     this.#links = new Map(snapshot.links.map((link) => [link.index, link]));
@@ -46,6 +51,9 @@ export class Interest {
     const made = (kind: string): boolean => Object.keys(ledger.applied).some((key) => key.startsWith(`${kind} `));
     this.neighbours = kinds.has("neighbour") || made("neighbour");
     this.nftTables = kinds.has("nftTable") || made("nftTable");
+    this.sysctls = want.objects.flatMap(({ kind, spec }) => (kind === "sysctl" ? [spec.path] : []));
+    this.cgroups = look.cgroups;
+    this.program = kinds.has("cgroupProgram");
   }
 
   /**

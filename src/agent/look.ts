@@ -43,6 +43,8 @@ export interface Look {
   earlier: Numbers;
   /** Users and groups as they were known before, and as they are known now. */
   known: { earlier: KnownOwners; now: KnownOwners };
+  /** Control groups that the file names, whether they are there or not. */
+  cgroups: readonly string[];
   intent: Intent;
   want: DesiredState;
   plan: Plan;
@@ -66,7 +68,7 @@ export async function lookAndPlan(
     timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
-  const { owners, remember, socketMarks, said } = await askOwners(config, roles, host, memory, trace);
+  const { owners, remember, socketMarks, cgroups, said } = await askOwners(config, roles, host, memory, trace);
   const asks = (what: "tcPrograms" | "packetFilters"): boolean =>
     config.sections.some((section) =>
       roles
@@ -124,6 +126,7 @@ export async function lookAndPlan(
       ledger,
       earlier: memory.numbers,
       known: { earlier: memory.known, now: remember },
+      cgroups,
       intent: bound.value,
       want: composed.value,
       plan,
@@ -150,13 +153,19 @@ async function askOwners(
   host: Host,
   memory: Memory,
   trace: Trace,
-): Promise<{ owners: Owners; remember: KnownOwners; socketMarks: boolean; said: Diagnostic[] }> {
+): Promise<{
+  owners: Owners;
+  remember: KnownOwners;
+  socketMarks: boolean;
+  cgroups: readonly string[];
+  said: Diagnostic[];
+}> {
   const names = namesIn(config, roles);
-  if (!names) return { owners: noOwners(), remember: noKnownOwners(), socketMarks: false, said: [] };
+  if (!names) return { owners: noOwners(), remember: noKnownOwners(), socketMarks: false, cgroups: [], said: [] };
   const [found, socketMarks] = await Promise.all([
     timed(trace, "owners looked up", () => host.owners(names)),
     host.canMarkSockets(),
   ]);
   const { owners, remember, diagnostics } = recallOwners(names, found, memory.known);
-  return { owners, remember, socketMarks, said: diagnostics };
+  return { owners, remember, socketMarks, cgroups: names.cgroups, said: diagnostics };
 }

@@ -5,6 +5,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { MOST_HIERARCHIES, MOST_MEMBERS } from "../../model/socket-marks.ts";
 import { HostError } from "../error.ts";
+import type { WatchedPath } from "../file-watch.ts";
 import { makeStateFolder } from "../ledger/files.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
 import type { NamespaceFd } from "../native.ts";
@@ -50,6 +51,13 @@ export interface SocketMarker {
   write(mask: number, marks: SocketMarks): Promise<void>;
   /** Takes everything away. */
   remove(): Promise<void>;
+  /**
+   * Whether every hook has its pin, and the link behind it holds a program at a cgroup. A glance for who asks often: what
+   * the program does is not read. Throws HostError.
+   */
+  isAttached(): boolean;
+  /** The pins, for who wants to hear of them being taken away; none where no bpffs is mounted. */
+  pins(): WatchedPath[];
 }
 
 /** Where the marking is; absent parts are found. */
@@ -95,11 +103,26 @@ export function markSockets(place: MarkerPlace = {}): SocketMarker {
       const object = place.object ?? readObject(NAME);
       writeFolder({ folder, cgroup, cookie: number, object, types: place.types ?? kernelTypes() }, mask, marks);
     },
+    isAttached() {
+      const folder = foundFolder();
+      return folder !== undefined && HOOKS.every((hook) => isHeld(join(folder, pinName(hook))));
+    },
+    pins() {
+      const bpffs = place.bpffs ?? findBpffs(below);
+      return bpffs === undefined ? [] : HOOKS.map((hook) => ({ top: bpffs, path: join(below, pinName(hook)) }));
+    },
     async remove() {
       const folder = foundFolder();
       if (folder !== undefined) removePins(folder, folder.slice(0, folder.length - below.length + TOP.length));
     },
   };
+}
+
+/** Whether a link is pinned there that holds a program: one that was detached is at no cgroup. */
+function isHeld(path: string): boolean {
+  using link = openPinned(path);
+  const cgroup = link && lookAtLink(link)?.cgroup;
+  return cgroup !== undefined && cgroup !== "0";
 }
 
 function openCgroup(path: string): Cgroup & Disposable {
