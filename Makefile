@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent bench-spread format clean
+.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent bench-spread manual format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -79,6 +79,9 @@ build/bench/written-up.o build/bench/written-up-prints.o &: bench/written-up.bpf
 
 bench-spread: build build/bench-packets build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
 	@tools/in-root-namespace.sh node bench/spread.ts $(if $(QUICK),--quick)
+
+manual: setup ## write what of the manual comes from the program's own definitions
+	@node tools/manual/manual.ts
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .
