@@ -25,6 +25,10 @@ tshark tshark
 scapy3 python3-scapy
 ibsim ibsim-utils
 opensm opensm
+mandoc mandoc
+zsh zsh
+fish fish
+script bsdutils
 "
 fi
 PATH=$PATH:/usr/sbin:/sbin
