@@ -34,7 +34,7 @@ function read(path: string): string {
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  return text.replace(/.\u0008/g, "");
+  return text.replaceAll(/.[\b]/g, "");
 }
 
 describe.each(pages.map(({ path }) => path))("%s", (path) => {
