@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent bench-spread bench-gateway format clean
+.PHONY: help setup setup-tests build install uninstall demo check test bench bench-egress bench-agent bench-spread bench-gateway manual format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -16,7 +16,7 @@ setup-tests:
 	@tools/setup.sh --tests
 
 build: setup ## make bin/heddle runnable
-	@$(MAKE) --no-print-directory dist/heddle.cjs
+	@$(MAKE) --no-print-directory dist/man
 
 build/heddle.node: $(wildcard native/addon/*)
 	@native/addon/build.sh
@@ -32,6 +32,17 @@ dist/heddle.cjs: build/heddle.node $(BPF) $(SOURCES)
 	@echo "Building…" >&2
 	@node tools/build.ts
 	@touch $@
+
+# After the program, because its build begins with an empty dist.
+dist/man: dist/heddle.cjs $(wildcard docs/*.md docs/roles/*.md lab/README.md)
+	@node tools/manual/write-pages.ts
+	@touch $@
+
+install: build ## put program, manual and completions where the system finds them: PREFIX=/usr/local DESTDIR=
+	@DESTDIR='$(DESTDIR)' PREFIX='$(or $(PREFIX),/usr/local)' tools/place.sh place
+
+uninstall: ## take away what install put there
+	@DESTDIR='$(DESTDIR)' PREFIX='$(or $(PREFIX),/usr/local)' tools/place.sh take-away
 
 demo: build ## the trouble, the plan, the cure, with real packets: two cards in one subnet; users with a gateway of their own
 	@bin/heddle lab run lab/seed-003.yaml --scenario demo
@@ -89,6 +100,9 @@ bench-gateway: build build/bench-flood ## measure what a gateway costs and how i
 	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
 	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
 	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
+
+manual: setup ## write what of the manual comes from the program's own definitions
+	@node tools/manual/manual.ts
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

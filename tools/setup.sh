@@ -28,6 +28,10 @@ opensm opensm
 keepalived keepalived
 conntrackd conntrackd
 conntrack conntrack
+mandoc mandoc
+zsh zsh
+fish fish
+script bsdutils
 "
 fi
 PATH=$PATH:/usr/sbin:/sbin

@@ -11,15 +11,23 @@ export function optional<T, I>(about: string, schema: z.ZodMiniType<T, I>): z.Zo
   return described(about, z.optional(schema));
 }
 
-/** The schema with a sentence for the JSON Schema and the manual. */
+/** The schema with a sentence for the JSON Schema and the manual. A copy: the same field means other things elsewhere. */
 export function described<S extends z.ZodMiniType>(about: string, schema: S): S {
-  z.globalRegistry.add(schema, { description: about });
-  return schema;
+  const copy = z.clone(schema);
+  z.globalRegistry.add(copy, { description: about });
+  return copy;
+}
+
+/** The schema with the name of what is written there, "an IP address", where its type alone does not tell. */
+export function named<S extends z.ZodMiniType>(what: string, schema: S): S {
+  const copy = z.clone(schema);
+  z.globalRegistry.add(copy, { title: what });
+  return copy;
 }
 
 /** Text that a function turns into a value, or refuses with a message and a remedy. */
 function text<T>(expects: string, read: (text: string) => T | Refusal): z.ZodMiniType<T, string> {
-  return refine(z.string(`expected ${expects}, as text`), read);
+  return named(expects, refine(z.string(`expected ${expects}, as text`), read));
 }
 
 function refine<In, T>(input: z.ZodMiniType<In, In>, read: (value: In) => T | Refusal): z.ZodMiniType<T, In> {
@@ -170,9 +178,9 @@ export function readLinkName(input: string): string | Refusal {
 export type Owner = { name: string } | NumberRange;
 
 /** A user or group: "alice", `5001`, "5000-5999". */
-export const owner: z.ZodMiniType<Owner, string | number> = refine(
-  z.union([z.number(), z.string()], "expected a name, an id or a range of ids"),
-  (input): Owner | Refusal => {
+export const owner: z.ZodMiniType<Owner, string | number> = named(
+  "a name, an id or a range of ids",
+  refine(z.union([z.number(), z.string()], "expected a name, an id or a range of ids"), (input): Owner | Refusal => {
     const written = String(input);
     const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(written);
     const range = match && { first: Number(match[1]), last: Number(match[2] ?? match[1]) };
@@ -188,7 +196,7 @@ export const owner: z.ZodMiniType<Owner, string | number> = refine(
       `"${written}" cannot be a name`,
       "A name has no spaces, colons and commas, and no dash at its beginning.",
     );
-  },
+  }),
 );
 
 /** A control group by its path from the root of its hierarchy, with the controller of one of version 1 in front. */
@@ -208,10 +216,13 @@ export function readCgroup(input: string): string | Refusal {
 }
 
 /** A name that the file gives to something: a role instance, a table. */
-export const name = z.string().check(
-  z.regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,30}$/, {
-    error: "a name begins with a letter and has at most 31 letters, digits, dots, dashes and underscores",
-  }),
+export const name = named(
+  "a name",
+  z.string().check(
+    z.regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,30}$/, {
+      error: "a name begins with a letter and has at most 31 letters, digits, dots, dashes and underscores",
+    }),
+  ),
 );
 
 /** A whole number in the range, both ends included. */
@@ -234,5 +245,5 @@ export function numberRange(first: number, last: number): z.ZodMiniType<NumberRa
     wholeNumber(first, last),
     z.transform((value: number): NumberRange => ({ first: value, last: value })),
   );
-  return z.union([fromNumber, fromText]);
+  return named(expects, z.union([fromNumber, fromText]));
 }

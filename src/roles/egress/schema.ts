@@ -7,6 +7,7 @@ import {
   described,
   duration,
   linkName,
+  named,
   numberRange,
   optional,
   owner,
@@ -97,7 +98,7 @@ export const egressSchema = z.strictObject({
   ),
   table: optional(
     "Table id, or a name from rt_tables; drawn unless stated.",
-    z.union([wholeNumber(1, 0xffffffff), z.string("expected a table's name, as text")]),
+    z.union([wholeNumber(1, 0xffffffff), named("a table's name", z.string("expected a table's name, as text"))]),
   ),
   rp_filter: optional(
     '"loose" (default) lets answers from everywhere in by the link; "keep" leaves rp_filter alone.',
