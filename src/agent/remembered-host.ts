@@ -27,6 +27,7 @@ const STALE: Readonly<Record<Changed, readonly Kind[]>> = {
   nftTable: ["nftTable"],
   cgroupProgram: ["cgroupProgram"],
   tcProgram: ["tcProgram"],
+  signal: [],
 };
 
 /** Changes after which only the tables of routes that matter are listed anew: nobody else's were heard of. */

@@ -14,8 +14,8 @@ import type { ControllerOptions, ControllerState, SpreadReading } from "../sprea
 export interface SpreadLoopHost {
   spreader: Pick<Spreader, "open">;
   links(): Promise<LinkFact[]>;
-  /** Links whose far end is known to be dead though they have a carrier. */
-  deadLinks(): ReadonlySet<string>;
+  /** Links of a section whose far end is known to be dead though they have a carrier. */
+  deadLinks(section: string): ReadonlySet<string>;
   /** Bytes that each link has sent, by name. */
   sentBytes(): ReadonlyMap<string, number>;
   /** Milliseconds of a clock that never goes back. */
@@ -70,7 +70,7 @@ export class SpreadLoop {
   }
 
   #tellUp(maps: SpreadMaps, now: SpreadNow, links: readonly LinkFact[]): readonly number[] | undefined {
-    const dead = this.#host.deadLinks();
+    const dead = this.#host.deadLinks(now.spec.name);
     const up = now.spec.members
       .filter(({ number, link: name }) => {
         const link = links.find((one) => one.name === name && one.index === now.indices.get(number));

@@ -1,18 +1,18 @@
 // Owns the running of the spreading controller in the namespace of this process: its clock, its ears, its end.
 import { openHost } from "../host/kernel.ts";
-import { readDeadLinks } from "../host/dead-links.ts";
-import { spreadPackets } from "../host/bpf/spread.ts";
-import { OWN_NAMESPACE } from "../host/native.ts";
+import type { Spreader } from "../host/bpf/spread.ts";
 import { watch } from "../host/netlink/watch.ts";
 import { readSentBytes, SpreadLoop } from "./spread-loop.ts";
 import type { SpreadStep } from "./spread-loop.ts";
 
+/** Between two readings, in milliseconds. */
+const WINDOW_MS = 100;
+
 /** How a controller is run. */
 export interface SpreadRunOptions {
-  /** Milliseconds between two readings. */
-  windowMs: number;
-  /** Folder of the signals about dead far ends. */
-  signals: string;
+  spreader: Pick<Spreader, "open">;
+  /** Links of a section whose far end is known to be dead though they have a carrier. */
+  deadLinks: (section: string) => ReadonlySet<string>;
   /** Told of every step in which something was done. */
   onSteps: (steps: readonly SpreadStep[]) => void;
 }
@@ -22,14 +22,14 @@ export interface SpreadRunOptions {
  * Throws HostError.
  */
 export async function runSpreading(
-  { windowMs, signals, onSteps }: SpreadRunOptions,
+  { spreader, deadLinks, onSteps }: SpreadRunOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const host = openHost();
   const loop = new SpreadLoop({
-    spreader: spreadPackets({ namespace: OWN_NAMESPACE }),
+    spreader,
     links: () => host.links(signal),
-    deadLinks: () => readDeadLinks(signals, Date.now()),
+    deadLinks,
     sentBytes: () => readSentBytes(),
     nowMs: () => performance.now(),
   });
@@ -55,7 +55,7 @@ export async function runSpreading(
   const take = (step: () => Promise<SpreadStep[]>): void => {
     turn = takeTurn(turn, step);
   };
-  const clock = setInterval(() => take(() => loop.step()), windowMs);
+  const clock = setInterval(() => take(() => loop.step()), WINDOW_MS);
   try {
     take(() => loop.step());
     for await (const event of watch({ groups: ["link"] }, until)) {

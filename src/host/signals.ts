@@ -3,6 +3,7 @@ import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod/mini";
+import { isStale } from "../model/signals.ts";
 import type { Signal } from "../model/signals.ts";
 import { makeStateFolder } from "./ledger/files.ts";
 
@@ -46,6 +47,7 @@ const gateway = z.object({
 const probe = z.object({
   kind: z.literal("probe"),
   name: text,
+  link: z.optional(text),
   at: z.number(),
   well: z.optional(z.boolean()),
   rttMs: count,
@@ -70,6 +72,14 @@ export async function writeSignals(folder: string, writer: string, signals: read
   const beside = join(folder, `.${writer}.${process.pid}`);
   await writeFile(beside, `${JSON.stringify(signals)}\n`);
   await rename(beside, join(folder, `${writer}.json`));
+}
+
+/** The rows that are not too old to be believed. */
+export async function readFreshSignals(folder: string): Promise<Signal[]> {
+  const signals = await readSignals(folder);
+  if (signals.length === 0) return [];
+  const now = secondsSinceBoot();
+  return signals.filter((signal) => !isStale(signal, now));
 }
 
 /** All rows, as they are; files that cannot be read say nothing. */

@@ -40,6 +40,8 @@ export interface ProbeSignal {
   kind: "probe";
   /** "egress/alinat 10.20.3.227" */
   name: string;
+  /** The link that it is asked by. */
+  link?: string;
   at: number;
   well?: boolean;
   rttMs?: number;

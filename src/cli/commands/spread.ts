@@ -1,8 +1,8 @@
 // Owns `heddle spread`: what the links of each section carry now; the controller; and a chart of links' rates.
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runSpreading } from "../../agent/spread-run.ts";
+import { ROWS_MS } from "../../agent/watchers.ts";
 import { readSentBytes } from "../../agent/spread-loop.ts";
 import { readNotedFlows, readSpreading } from "../../host/bpf/spread-watch.ts";
 import type { NotedFlow, SpreadNow } from "../../host/bpf/spread-watch.ts";
@@ -10,8 +10,11 @@ import { spreadPackets } from "../../host/bpf/spread.ts";
 import type { Spreader } from "../../host/bpf/spread.ts";
 import type { Host } from "../../host/host.ts";
 import { openHost } from "../../host/kernel.ts";
+import { StateStore, statePaths } from "../../host/ledger/store.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
+import { readFreshSignals, signalsFolder } from "../../host/signals.ts";
 import { bucketOf, hashFlow } from "../../model/spread-hash.ts";
+import { deadLinks } from "../../spread/far-ends.ts";
 import { drawChart } from "../../spread/chart.ts";
 import type { Series } from "../../spread/chart.ts";
 import { reportMembers, unevennessOf } from "../../spread/report.ts";
@@ -30,7 +33,6 @@ export interface SpreadOptions {
 /** One packet of so many is noted for the largest flows. */
 const NOTED = 64;
 const MOST_FLOWS = 5;
-const WINDOW_MS = 100;
 const CLEAR = "\u001b[H\u001b[J";
 
 /** Shows what each section's links carry, once or again and again. */
@@ -61,7 +63,11 @@ export async function spread(context: Context, options: SpreadOptions): Promise<
 export async function spreadRun(context: Context): Promise<ExitCode> {
   const ended = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => ended.abort());
-  const signals = join(context.options.state ?? "/run/heddle", "signals");
+  const { runFolder, cookie } = await StateStore.open(statePaths(context.options.state));
+  const folder = signalsFolder(runFolder, cookie);
+  let rows = await readFreshSignals(folder);
+  // Read beside the loop, which waits for no file.
+  const reading = setInterval(() => void readFreshSignals(folder).then((fresh) => (rows = fresh)), ROWS_MS).unref();
   context.remark("Spreading by load until it is told to end (SIGINT, SIGTERM); the programs go on by themselves then.");
   const onSteps: Parameters<typeof runSpreading>[0]["onSteps"] = (steps) => {
     for (const step of steps) {
@@ -69,7 +75,9 @@ export async function spreadRun(context: Context): Promise<ExitCode> {
       else if (step.up) context.say(`${step.spread}: members ${step.up.join(", ") || "none"} can carry`);
     }
   };
-  await runSpreading({ windowMs: WINDOW_MS, signals, onSteps }, ended.signal);
+  const spreader = spreadPackets({ namespace: OWN_NAMESPACE });
+  await runSpreading({ spreader, deadLinks: (section) => deadLinks(rows, section), onSteps }, ended.signal);
+  clearInterval(reading);
   return EXIT.ok;
 }
 

@@ -13,9 +13,8 @@ import type { Numbers } from "../../plan/numbers.ts";
 import { noKnownOwners } from "../../plan/recall-owners.ts";
 import type { KnownOwners } from "../../plan/recall-owners.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
-import { isStale } from "../../model/signals.ts";
 import type { Signal } from "../../model/signals.ts";
-import { readSignals, secondsSinceBoot, signalsFolder } from "../signals.ts";
+import { readFreshSignals, signalsFolder } from "../signals.ts";
 import { readIfThere, writeWhole } from "./files.ts";
 import { NAMES_FILE, writeNamesFile } from "./names-file.ts";
 
@@ -144,16 +143,14 @@ export class StateStore {
       ledger,
       numbers: toNumbers(numbers),
       known: known ? { users: known.users, groups: known.groups } : noKnownOwners(),
-      signals: await this.#freshSignals(),
+      signals: await this.readSignals(),
       diagnostics,
     };
   }
 
-  async #freshSignals(): Promise<Signal[]> {
-    const signals = await readSignals(signalsFolder(this.#paths.run, this.cookie));
-    if (signals.length === 0) return [];
-    const now = secondsSinceBoot();
-    return signals.filter((signal) => !isStale(signal, now));
+  /** What those that watch have told of late. */
+  async readSignals(): Promise<Signal[]> {
+    return readFreshSignals(signalsFolder(this.#paths.run, this.cookie));
   }
 
   /** Numbers that are lost are found again behind the names of tables. */

@@ -10,6 +10,7 @@ import { HEDDLE_PROTOCOL } from "../../model/kinds.ts";
 import type { Hop, NexthopSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
 import type { ProbeWish } from "../../model/signals.ts";
+import { isWell, wishFor } from "../check.ts";
 import type { Section, View } from "../role.ts";
 import { wantRoute } from "../wanted.ts";
 import type { Egress } from "./schema.ts";
@@ -18,8 +19,6 @@ import type { Egress } from "./schema.ts";
 const BUCKETS = 128;
 /** Seconds without a packet after which a bucket may go to a gateway that came back (the kernel's default). */
 const IDLE_S = 120;
-
-const DEFAULTS = { interval: 500, rise: 3, fall: 3 } as const;
 
 /** Ids of the gateways and of their group, for each IP version; none for a section that does not watch. */
 export function claimGateways(section: Section<Egress>): Claim[] {
@@ -39,15 +38,7 @@ export function claimGateways(section: Section<Egress>): Claim[] {
 export function watchGateways(section: Section<Egress>): ProbeWish[] {
   const { gateways = [], check, link } = section.value;
   if (!check) return [];
-  const { interval = DEFAULTS.interval, rise = DEFAULTS.rise, fall = DEFAULTS.fall } = check;
-  return gateways.map(({ via }) => ({
-    name: probeName(section, via),
-    target: via,
-    link,
-    intervalMs: interval,
-    rise,
-    fall,
-  }));
+  return gateways.map(({ via }) => wishFor(section, check, { via, link }));
 }
 
 /** The group of those that are well, and the route by it; no route when none is. */
@@ -69,7 +60,7 @@ export function desireWatched(
     protocol: HEDDLE_PROTOCOL,
   }));
   const members = singles
-    .filter(({ hop }) => isWell(section, view, hop.via ?? ""))
+    .filter(({ hop }) => isWell(view.signals, section, hop.via ?? ""))
     .map(({ hop, id }) => ({ id, ...(hop.weight === undefined ? {} : { weight: hop.weight }) }));
   const wanted = objects.map((spec): Wanted => ({ kind: "nexthop", spec, from }));
   if (members.length === 0) return wanted;
@@ -80,16 +71,6 @@ export function desireWatched(
     { kind: "nexthop", spec: { id: group, members, resilient, protocol: HEDDLE_PROTOCOL }, from },
     wantRoute({ ...way, to, hops: [], nexthop: group }, from),
   ];
-}
-
-/** A gateway that nobody has asked yet, or asks any more, is taken to be well: a watcher that ends must not end the traffic. */
-function isWell(section: Section<Egress>, view: View, via: string): boolean {
-  const name = probeName(section, via);
-  return !view.signals.some((signal) => signal.kind === "probe" && signal.name === name && signal.well === false);
-}
-
-function probeName({ role, name }: Section<Egress>, via: string): string {
-  return `${role}/${name} ${via}`;
 }
 
 function singleName(via: string): string {

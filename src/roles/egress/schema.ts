@@ -1,11 +1,11 @@
 // Owns what may be written under `egress`.
 import * as z from "zod/mini";
+import { checkSchema } from "../check.ts";
 import { IP_PROTOCOLS } from "../ip-protocols.ts";
 import {
   address,
   cgroup,
   described,
-  duration,
   linkName,
   named,
   numberRange,
@@ -53,12 +53,6 @@ const gateway = z.union([
   }),
 ]);
 
-const check = z.strictObject({
-  interval: optional("Between two questions; 500ms unless stated.", duration(50, 60_000, 10)),
-  rise: optional("Answers in a row that make an ill gateway well; 3 unless stated.", wholeNumber(1, 100)),
-  fall: optional("Missing answers in a row that make it ill; 3 unless stated.", wholeNumber(1, 100)),
-});
-
 const route = z.strictObject({
   to: described("Destination.", prefix),
   via: optional(
@@ -81,8 +75,8 @@ export const egressSchema = z.strictObject({
     ),
   ),
   check: optional(
-    "Gateways are asked by ping all the time (`heddle watch`): new connections go by those that answer, and old ones stay where they are.",
-    check,
+    "Gateways are asked by ping all the time, by the agent or `heddle watch`: new connections go by those that answer, and old ones stay where they are.",
+    checkSchema,
   ),
   routes: optional("Destinations that do not go by the gateways.", z.array(route)),
   source: optional(

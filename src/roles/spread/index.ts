@@ -8,7 +8,9 @@ import type { Diagnostic, Outcome } from "../../model/diagnostic.ts";
 import { hasErrors } from "../../model/diagnostic.ts";
 import type { LinkFact } from "../../model/facts.ts";
 import type { Wanted } from "../../model/objects.ts";
+import type { ProbeWish } from "../../model/signals.ts";
 import type { SpreadMechanism, SpreadSpec } from "../../model/spread-program.ts";
+import { wishFor } from "../check.ts";
 import { OWN_TABLE } from "../role.ts";
 import type { Role, Section, View } from "../role.ts";
 import { holesIn, refuseShortCut } from "./fast.ts";
@@ -29,6 +31,12 @@ export const spread: Role<Spread> = {
   about: "Several links share the traffic to the same destinations.",
   schema: spreadSchema,
   features: ({ value }) => ["tcPrograms", ...(value.mechanism === "fast" ? (["packetFilters"] as const) : [])],
+
+  watches(section): ProbeWish[] {
+    const { links, check } = section.value;
+    if (!check) return [];
+    return links.flatMap(({ link, via }) => via.map((one) => wishFor(section, check, { via: one, link })));
+  },
 
   claims(section): Claim[] {
     const { links, to, of } = section.value;
