@@ -19,8 +19,9 @@ const say = (text: string): void => void process.stderr.write(text);
 
 say("Building the stand…\n");
 const stands = new Map<string, SpreadBenchStand>();
+using standing = new DisposableStack();
 for (const contestant of contestants) {
-  const stand = new SpreadBenchStand(stands.size);
+  const stand = standing.use(new SpreadBenchStand(stands.size));
   stands.set(contestant.name, stand);
   await contestant.prepare(stand);
 }
@@ -49,7 +50,6 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 say("\n");
-for (const stand of stands.values()) stand[Symbol.dispose]();
 
 const found = Object.fromEntries(Object.entries(samples).map(([name, values]) => [name, summarize(values)]));
 const late = summarize(lateness);

@@ -51,6 +51,8 @@ interface BucketMemory {
 /** What the controller keeps from step to step: nothing that could not be measured anew. */
 export interface ControllerState {
   atMs: number;
+  /** When the first reading was: rates that began at nothing say little at first. */
+  begunMs: number;
   buckets: BucketMemory[];
   /** Link bytes at the last reading, by member. */
   sent: ReadonlyMap<number, number>;
@@ -82,6 +84,8 @@ export const USUAL_OPTIONS: ControllerOptions = {
   restMs: 2000,
 };
 
+/** Whoever begins measures for so many fading times before the first wish: what stands may be right. */
+const WARM_UP = 2;
 /** Below this a bucket counts as having no flow, bytes a second. */
 const IDLE_RATE = 64;
 const MOST_DOUBLINGS = 4;
@@ -90,6 +94,7 @@ const MOST_DOUBLINGS = 4;
 export function beginControl(reading: SpreadReading): ControllerState {
   return {
     atMs: reading.atMs,
+    begunMs: reading.atMs,
     buckets: reading.buckets.map(({ bytes }) => ({ bytes, rate: 0, waitingSince: 0, restsUntil: 0, refusals: 0 })),
     sent: sentBytes(reading),
     others: new Map(),
@@ -107,8 +112,10 @@ export function stepControl(
   const keep = Math.exp(-elapsed / options.fadeMs);
   const buckets = reading.buckets.map((now, i) => measure(state.buckets[i], now, elapsed, keep));
   const others = measureOthers(state, reading, elapsed, keep);
-  const placement = place(buckets, others, reading, options);
-  return { state: { atMs: reading.atMs, buckets, sent: sentBytes(reading), others }, placement };
+  const { begunMs } = state;
+  const isKnown = reading.atMs - begunMs >= WARM_UP * options.fadeMs;
+  const placement = isKnown ? place(buckets, others, reading, options) : reading.placement;
+  return { state: { atMs: reading.atMs, begunMs, buckets, sent: sentBytes(reading), others }, placement };
 }
 
 function measure(before: BucketMemory | undefined, now: BucketReading, elapsed: number, keep: number): BucketMemory {
