@@ -307,7 +307,15 @@ describe("for programs", () => {
 
   test("the schema accepts what check accepts", () => {
     const schema = JSON.parse(heddle("schema").out) as { properties: object };
-    expect(Object.keys(schema.properties)).toEqual(["version", "ranges", "links", "multihome", "static"]);
+    expect(Object.keys(schema.properties)).toEqual([
+      "version",
+      "ranges",
+      "links",
+      "multihome",
+      "egress",
+      "gateway",
+      "static",
+    ]);
   });
 });
 
