@@ -149,10 +149,10 @@ export function readNow(spreader: Spreader): SpreadNow {
   return now;
 }
 
-/** Starts the controller on the router; `state` is where it looks for signals. */
-export function runController(lab: Lab, state?: string): Promise<Served> {
-  const place = state === undefined ? [] : ["--state", state];
-  return lab.spawn("router", [HEDDLE, ...place, "spread", "run"], { says: /Spreading/ });
+/** Starts the controller on the router, alone or as part of the agent. */
+export function runController(lab: Lab, by: "itself" | "agent" = "itself"): Promise<Served> {
+  const [words, says] = by === "agent" ? [["agent"], /"started"/] : [["spread", "run"], /Spreading/];
+  return lab.spawn("router", [HEDDLE, "-f", lab.configOf("router"), ...words], { says });
 }
 
 /** The program that sends and counts, built for as long as it is not disposed of. */

@@ -1,11 +1,14 @@
 // Proves that flows move without being reordered, and only when they pause; that a link's loss moves its flows alone; and
 // that everything goes on while nobody controls it. Order is judged by the numbers in datagrams, ways by frames.
-import { writeFileSync, mkdirSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { writePlacement } from "../src/host/bpf/spread-watch.ts";
 import type { Spreader } from "../src/host/bpf/spread.ts";
+import { namespaceCookie, openNamespace } from "../src/host/native.ts";
+import { secondsSinceBoot, signalsFolder, writeSignals } from "../src/host/signals.ts";
 import type { Lab } from "../src/lab/lab.ts";
+import type { Signal } from "../src/model/signals.ts";
 import {
   applySpread,
   Flows,
@@ -102,30 +105,41 @@ describe.each(["mark", "redirect"])("three links by %s", (mechanism) => {
     return new Map([...seen].map(([flow, links]) => [flow, [...links].sort().join("+")]));
   }
 
-  const losses: [name: string, lose: () => Promise<void>, bring: () => Promise<void>][] = [
+  let dead: Disposable | undefined;
+  const losses: [name: string, lose: () => Promise<void>, bring: () => Promise<void>, ...by: "agent"[]][] = [
     ["goes down", () => lab.setLink("router", "ib2", "down"), () => lab.setLink("router", "ib2", "up")],
     [
       "loses its carrier",
       () => lab.setLink("router", "ib2", "carrier-lost"),
       () => lab.setLink("router", "ib2", "carrier-back"),
+      "agent",
     ],
-    ["is told to be dead", async () => tellDead(true), async () => tellDead(false)],
+    ["is told to be dead", async () => void (dead = tellDead()), async () => dead?.[Symbol.dispose]()],
   ];
 
-  function signals(): string {
-    return join(lab.folder, "signals-of-router");
-  }
-
-  function tellDead(dead: boolean): void {
-    mkdirSync(join(signals(), "signals"), { recursive: true });
-    const row = { link: "ib2", dead, until: Date.now() + 60_000 };
-    writeFileSync(join(signals(), "signals", "link-ib2.json"), JSON.stringify(row));
+  /** Rows of whoever asks far ends, for as long as they are not disposed of: they are believed for some seconds. */
+  function tellDead(): Disposable {
+    const namespace = openNamespace(lab.netns("router"));
+    const folder = signalsFolder(join(lab.folder, "hosts", "router", "run"), namespaceCookie(namespace));
+    closeSync(namespace);
+    const write = (): void => {
+      const row = { kind: "probe", name: "spread/opa 192.0.2.1", link: "ib2", at: secondsSinceBoot(), well: false };
+      void writeSignals(folder, "probes", [row as Signal]);
+    };
+    write();
+    const timer = setInterval(write, 1000);
+    return {
+      [Symbol.dispose]: () => {
+        clearInterval(timer);
+        void writeSignals(folder, "probes", []);
+      },
+    };
   }
 
   test.each(losses)(
     "one that %s loses its flows to the others, which keep theirs, and gets them back",
-    async (_name, lose, bring) => {
-      await using _controller = await runController(lab, signals());
+    async (_name, lose, bring, ...by) => {
+      await using _controller = await runController(lab, ...by);
       const spreader = spreaderOf(lab);
       const upNow = (): string => readNow(spreader).up.join();
       const before = await ways();

@@ -73,7 +73,7 @@ export interface Settings {
 }
 
 /** How long the kernel lends an address, s. It counts in seconds, and looks once in a second. */
-export const LEASE_S = 4;
+export const LEASE_S = 8;
 const RENEW_MS = 500;
 /** How long a gateway that another one relieves keeps the addresses. */
 const LINGER_MS = 150;

@@ -13,12 +13,13 @@ import { secondsSinceBoot } from "../../host/signals.ts";
 const PLAIN = /^\/[A-Za-z0-9/._-]{1,70}$/;
 
 /**
- * Ends with 0 while the file holds a second since boot that is at most one second old. It is run every second, so it
+ * Ends with 0 while the file holds a second since boot that is at most three seconds old: less than a lease, and
+ * more than a busy machine makes a process wait. It is run every second, so it
  * starts no further program.
  */
 const ALIVE = `#!/bin/sh
 # Written by heddle: whether it still renews what the kernel lends.
-read -r now _ </proc/uptime && read -r beat <"$1" && [ "\${now%.*}" -le "$((beat + 1))" ]
+read -r now _ </proc/uptime && read -r beat <"$1" && [ "\${now%.*}" -le "$((beat + 3))" ]
 `;
 
 /** The folder of a gateway's daemons. */

@@ -24,7 +24,7 @@ const TICK_MS = 250;
 /** How often conntrackd is asked for its counts, in ticks. */
 const COUNT_TICKS = 12;
 /** A process that was away for so long knows nothing any more: its addresses may be gone, and others active. */
-const AWAY_MS = 3000;
+const AWAY_MS = 5000;
 /** How long to wait before a daemon that ended is started again, ms; doubled each time up to the second one. */
 const AGAIN_MS = [50, 5000] as const;
 /** How long a daemon has to run for the waiting to begin anew, ms. */
