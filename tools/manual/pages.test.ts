@@ -73,9 +73,14 @@ test("heddle.yaml(5) tells of every key", () => {
   for (const { keys } of keyGroups(ROLES)) for (const { path } of keys) expect(text).toContain(`\n       ${path}`);
 });
 
-test("docs/CLI.md has a row for each command, and for no other", () => {
+test("docs/CLI.md has a row for each command, by itself or with those beside it, and for no other", () => {
   const rows = commandTexts(readBlocks(readFileSync(join(root, "docs/CLI.md"), "utf8")));
-  expect([...rows.keys()].sort()).toEqual(program.commands.map(({ name }) => name).sort());
+  const paths = everyCommand(program).map(({ path }) => path);
+  const told = (path: readonly string[]): boolean =>
+    path.some((_, index) => rows.has(path.slice(0, index + 1).join(" ")));
+  const leaves = everyCommand(program).filter(({ commands }) => commands.length === 0);
+  expect(leaves.filter(({ path }) => !told(path)).map(({ path }) => path)).toEqual([]);
+  expect([...rows.keys()].filter((words) => !paths.some((path) => path.join(" ") === words))).toEqual([]);
 });
 
 describe("Markdown", () => {

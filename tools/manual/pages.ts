@@ -82,7 +82,9 @@ const PARTS = ["Exit codes", "Reading a plan", "JSON", "Completion"];
 
 function commandsPage(program: CommandOutline, version: string, blocks: readonly Block[], pageOf: PageOf): string {
   const said = commandTexts(blocks);
-  const commands = everyCommand(program).filter(({ path, commands: below }) => path.length > 0 && below.length === 0);
+  const commands = everyCommand(program).filter(
+    ({ path, commands: below }) => path.length > 0 && (below.length === 0 || said.has(path.join(" "))),
+  );
   const about = "policy routing for hosts that stand in several fabrics at once";
   const parts = PARTS.map((title) =>
     renderRoff([{ kind: "heading", level: 2, text: title }, ...partBelow(blocks, title)], pageOf),
@@ -109,26 +111,26 @@ const FILES = [
   ["/etc/iproute2/rt_tables.d/heddle.conf", "Names of tables that heddle drew."],
 ] as const;
 
-/** By the first word of each command, what docs/CLI.md says of it. */
+/** By the words of each command, what docs/CLI.md says of it. */
 export function commandTexts(blocks: readonly Block[]): Map<string, string> {
   const table = blocks.find((block) => block.kind === "table");
   return new Map(
     (table?.rows ?? []).flatMap(([names = "", does = ""]) =>
-      [...names.matchAll(/`([a-z]+)/g)].map(([, name = ""]) => [name, does] as const),
+      [...names.matchAll(/`([a-z]+(?: [a-z]+)*)/g)].map(([, name = ""]) => [name, does] as const),
     ),
   );
 }
 
 function commandText(command: CommandOutline, said: ReadonlyMap<string, string>, pageOf: PageOf): string {
-  const [first = ""] = command.path;
-  const values = command.values.map((value) => ` \\fI${placeOf(value)}\\fR`).join("");
-  // A command of several below one name is told of by its own words; what docs/CLI.md says is about all of them.
-  const text = command.path.length > 1 ? command.about : (said.get(first) ?? command.about);
+  const words = command.path.join(" ");
+  const below = command.commands.map(({ name }) => `\\fB${name}\\fR`).join(" | ");
+  const values = [...command.values.map((value) => `\\fI${placeOf(value)}\\fR`), ...(below ? [`[${below}]`] : [])];
+  const text = said.get(words) ?? command.about;
   const told = command.values
     .filter(({ about }) => about !== "")
     .map((value) => term(`*${placeOf(value)}*`, sentence(value.about), pageOf));
   const options = command.options.map((option) => optionText(option, pageOf));
-  return `.SS "${command.path.join(" ")}"\n\\fBheddle ${command.path.join(" ")}\\fR${values}\n.PP\n${line(sentence(text), pageOf)}\n${[...told, ...options].join("")}`;
+  return `.SS "${words}"\n${[`\\fBheddle ${words}\\fR`, ...values].join(" ")}\n.PP\n${line(sentence(text), pageOf)}\n${[...told, ...options].join("")}`;
 }
 
 function optionText(option: OptionOutline, pageOf: PageOf): string {
