@@ -69,7 +69,7 @@ export function runChapter(chapter: Chapter, root: string): Output[] {
   try {
     const file = join(place, "tour.yaml");
     const topology = parse(readFileSync(join(root, chapter.lab), "utf8")) as object;
-    const steps = chapter.pieces.flatMap((piece) => piece.steps).map(({ first, last, told, ...step }) => step);
+    const steps = chapter.pieces.flatMap((piece) => piece.steps.map(forTheLab));
     writeFileSync(
       file,
       stringify({ ...topology, scenarios: { tour: { about: "The tour.", steps } } }, { lineWidth: 0 }),
@@ -91,6 +91,11 @@ export function runChapter(chapter: Chapter, root: string): Output[] {
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
+}
+
+/** The step without the tour's own words. */
+function forTheLab(step: Step): object {
+  return Object.fromEntries(Object.entries(step).filter(([key]) => !["first", "last", "told"].includes(key)));
 }
 
 /** Where a lab keeps the files of its hosts. */
