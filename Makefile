@@ -34,7 +34,7 @@ dist/heddle.cjs: build/heddle.node $(BPF) $(SOURCES)
 	@touch $@
 
 # After the program, because its build begins with an empty dist.
-dist/man: dist/heddle.cjs $(wildcard docs/*.md docs/roles/*.md lab/README.md)
+dist/man: dist/heddle.cjs $(wildcard docs/*.md docs/roles/*.md docs/from/*.md lab/README.md)
 	@node tools/manual/write-pages.ts
 	@touch $@
 

@@ -53,10 +53,11 @@ function pageNames(root: string): Map<string, PageName> {
     ["docs/CONFIG.md", { name: "heddle.yaml", section: 5 }],
     ["lab/README.md", { name: "heddle-lab", section: 7 }],
   ]);
-  for (const file of globSync(["docs/*.md", "docs/roles/*.md"], { cwd: root }).sort()) {
+  for (const file of globSync(["docs/*.md", "docs/roles/*.md", "docs/from/*.md"], { cwd: root }).sort()) {
     const topic = basename(file, ".md");
     if (names.has(file) || FOR_DEVELOPERS.has(topic)) continue;
-    names.set(file, { name: `heddle-${topic.toLowerCase()}`, section: 7 });
+    const family = file.startsWith("docs/from/") ? "from-" : "";
+    names.set(file, { name: `heddle-${family}${topic.toLowerCase()}`, section: 7 });
   }
   return names;
 }
