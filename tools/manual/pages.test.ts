@@ -84,11 +84,13 @@ test("docs/CLI.md has a row for each command, by itself or with those beside it,
 });
 
 describe("Markdown", () => {
-  const page = (target: string): string | undefined => (target === "AGENT.md" ? "heddle-agent(7)" : undefined);
+  const targets: Record<string, string> = { "AGENT.md": "heddle-agent(7)", "adr/1.md": "docs/adr/1.md" };
+  const page = (target: string): string | undefined => targets[target];
 
   test.each([
     ["a `-f` and **bold** and *it*", "a \\fB\\-f\\fR and \\fBbold\\fR and \\fIit\\fR"],
-    ["[AGENT.md](AGENT.md), [why](adr/1.md)", "\\fBheddle\\-agent\\fR(7), why"],
+    ["[AGENT.md](AGENT.md), [why](adr/1.md)", "\\fBheddle\\-agent\\fR(7), why (docs/adr/1.md)"],
+    ["[below](#there)", "below"],
     ["[the agent](AGENT.md)", "the agent (\\fBheddle\\-agent\\fR(7))"],
     ["`\\d` and ~ and ^", "\\fB\\ed\\fR and \\(ti and \\(ha"],
     [".TH x", "\\&.TH x"],

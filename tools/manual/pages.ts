@@ -21,13 +21,12 @@ const FOR_DEVELOPERS = new Set(["ARCHITECTURE", "BENCHMARKS", "TESTING"]);
 /** All pages, from the outline of the command line and what stands in the checkout at `root`. */
 export function manualPages(program: CommandOutline, version: string, root: string): ManualPage[] {
   const names = pageNames(root);
-  return [...names].map(([file, { name, section }]) => {
+  return [...names].map(([file, page]) => {
+    const { name, section } = page;
     const blocks = readBlocks(readFileSync(join(root, file), "utf8"));
     const pageOf = pageFinder(file, names);
     const text =
-      file === COMMANDS
-        ? commandsPage(program, version, blocks, pageOf)
-        : topicPage(name, section, version, blocks, pageOf);
+      file === COMMANDS ? commandsPage(program, version, blocks, pageOf) : topicPage(page, version, blocks, pageOf);
     return {
       path: `man${section}/${name}.${section}`,
       text: withoutIdleBreaks(`${text}${seeAlso(name, [...names.values()])}`),
@@ -43,6 +42,8 @@ function withoutIdleBreaks(text: string): string {
 interface PageName {
   name: string;
   section: number;
+  /** What stands behind the dash of its NAME, where that is not the page's title. */
+  about?: string;
 }
 
 const COMMANDS = "docs/CLI.md";
@@ -50,7 +51,7 @@ const COMMANDS = "docs/CLI.md";
 function pageNames(root: string): Map<string, PageName> {
   const names = new Map<string, PageName>([
     [COMMANDS, { name: "heddle", section: 1 }],
-    ["docs/CONFIG.md", { name: "heddle.yaml", section: 5 }],
+    ["docs/CONFIG.md", { name: "heddle.yaml", section: 5, about: "the file that says what a host is for" }],
     ["lab/README.md", { name: "heddle-lab", section: 7 }],
   ]);
   for (const file of globSync(["docs/*.md", "docs/roles/*.md", "docs/from/*.md"], { cwd: root }).sort()) {
@@ -65,17 +66,20 @@ function pageNames(root: string): Map<string, PageName> {
 function pageFinder(from: string, names: ReadonlyMap<string, PageName>): PageOf {
   return (target) => {
     const [path = ""] = target.split("#");
-    const found = path === "" ? undefined : names.get(join(from, "..", path));
-    return found && `${found.name}(${found.section})`;
+    const file = join(from, "..", path);
+    const found = names.get(file);
+    if (path === "" || /^https?:/.test(target)) return undefined;
+    return found ? `${found.name}(${found.section})` : file;
   };
 }
 
 /** A page of docs/: its title tells what it is about. */
-function topicPage(name: string, section: number, version: string, blocks: readonly Block[], pageOf: PageOf): string {
+function topicPage(page: PageName, version: string, blocks: readonly Block[], pageOf: PageOf): string {
   const [title, ...rest] = blocks;
-  if (title?.kind !== "heading" || title.level !== 1) throw new Error(`${name} does not begin with its title`);
-  const about = title.text.replace(/^[a-z]+: /, "").replaceAll("`", "");
-  return `${pageHead(name, section, version, about.charAt(0).toLowerCase() + about.slice(1))}.SH DESCRIPTION\n${renderRoff(rest, pageOf)}`;
+  if (title?.kind !== "heading" || title.level !== 1) throw new Error(`${page.name} does not begin with its title`);
+  const text = title.text.replace(/^[a-z]+: /, "").replaceAll("`", "");
+  const about = page.about ?? text.charAt(0).toLowerCase() + text.slice(1);
+  return `${pageHead(page.name, page.section, version, about)}.SH DESCRIPTION\n${renderRoff(rest, pageOf)}`;
 }
 
 /** Parts of docs/CLI.md that stand behind the commands. */
