@@ -131,6 +131,5 @@ export function withoutChance(page: string): string {
     .replace(/\b\d\d:\d\d:\d\d(\.\d+)?\b/g, "#")
     .replace(/\b\d+(\.\d+)? ?(µs|ms|s|kB|MB)\b/g, "#")
     .replace(/\b\d+ %/g, "# %")
-    .replace(/: (reachable|stale|delay|probe), /g, ": #, ")
     .replace(/\bpid[ =]\d+/g, "pid #");
 }
