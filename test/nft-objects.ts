@@ -70,11 +70,12 @@ export class Applier {
     const observed = await this.host.drivers.nftTable.list(links, { sysctls: [], nftTables: true });
     const snapshot = { links, observed };
     const plan = makePlan(want, snapshot, this.ledger);
-    const told = { tableNames: {}, owners: noOwners(), socketMarks: false };
+    const told = { tableNames: {}, owners: noOwners(), signals: [], tcPrograms: true, socketMarks: false };
     const facts = factsOf(snapshot, this.ledger, told);
     const intent = { sections: [], numbers: emptyNumbers() };
     const known = { earlier: noKnownOwners(), now: noKnownOwners() };
-    return { snapshot, facts, ledger: this.ledger, earlier: emptyNumbers(), known, intent, want, plan };
+    const memory = { ledger: this.ledger, earlier: emptyNumbers(), known, cgroups: [] };
+    return { snapshot, facts, ...memory, intent, want, plan };
   }
 }
 

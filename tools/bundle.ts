@@ -15,7 +15,7 @@ import { programFiles } from "../src/cli/compiled.ts";
 const ownModules: Plugin = {
   name: "own-modules",
   setup(builder) {
-    builder.onResolve({ filter: /^(node:)?[a-z_]+(\/promises)?$/ }, ({ path, importer, kind }) => {
+    builder.onResolve({ filter: /^(node:)?[a-z0-9_]+(\/promises)?$/ }, ({ path, importer, kind }) => {
       const name = path.replace(/^node:/, "");
       if (!isBuiltin(name)) return undefined;
       if (UNUSED.test(`${importer} ${name}`)) return { path: name, namespace: "unused-module" };

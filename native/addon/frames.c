@@ -189,7 +189,7 @@ static bool read_buffers(napi_env env, const napi_value *arguments, int *receive
 }
 
 /*
- * openPacketSocket(namespace, index, program, group, receiveBuffer, sendBuffer): a socket object that hears whole frames
+ * openFrameSocket(namespace, index, program, group, receiveBuffer, sendBuffer): a socket object that hears whole frames
  * of a link, less what the classic BPF program does not want, or -errno. `group`: 6 bytes, or none.
  */
 static napi_value open_packet_socket(napi_env env, napi_callback_info call) {
@@ -440,7 +440,7 @@ static napi_value join_group(napi_env env, napi_callback_info call) {
 }
 
 bool heddle_define_frames(napi_env env, napi_value exports) {
-  return heddle_define(env, exports, "openPacketSocket", open_packet_socket) &&
+  return heddle_define(env, exports, "openFrameSocket", open_packet_socket) &&
          heddle_define(env, exports, "openPathSocket", open_path_socket) &&
          heddle_define(env, exports, "connectFrames", connect_frames) &&
          heddle_define(env, exports, "receiveFrames", receive_frames) &&

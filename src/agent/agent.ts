@@ -4,6 +4,7 @@ import { sinceBootMs } from "../host/ledger/deadline.ts";
 import type { Pending } from "../host/ledger/deadline.ts";
 import { Account } from "./account.ts";
 import type { AgentMemory } from "./agent-memory.ts";
+import { Watchers } from "./watchers.ts";
 import type { ChangeRequest, Reply } from "./api/schema.ts";
 import { applyPlan } from "./apply.ts";
 import { carryOut, courseOf, UnusableFile } from "./carry-out.ts";
@@ -27,6 +28,8 @@ export interface AgentOffice extends Office {
 export interface AgentOptions {
   /** How often everything is looked at though nothing was heard, milliseconds. */
   netMs: number;
+  /** Where signals are (src/host/signals.ts). */
+  signals: string;
   /** Told when the agent repairs by itself (true) and when it does what it was asked (false). */
   repairing: (byItself: boolean) => void;
 }
@@ -39,11 +42,11 @@ const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 60_000;
 
 /**
- * Users, groups and control groups come and go without an event of the kernel's network; while some are missed, or
- * control groups are chosen (whose number changes when a service starts anew), they are looked for so often.
+ * Users and groups come without an event; while some are missed, and where the kernel does not let control groups be
+ * watched, they are looked for so often.
  */
 const ASK_AGAIN_MS = 5000;
-const MISSED: ReadonlySet<string> = new Set(["waiting-user", "waiting-group", "waiting-cgroup", "recalled-owner"]);
+const MISSED: ReadonlySet<string> = new Set(["waiting-user", "waiting-group", "recalled-owner"]);
 
 const ALL: Hint = { changed: "everything", urgency: "urgent" };
 
@@ -54,6 +57,7 @@ export class Agent {
   readonly #news: News;
   readonly #pace: Pace;
   readonly #heap = new Heap();
+  readonly #watchers: Watchers;
   readonly account: Account;
   #ears: Ears | undefined;
   #course: Course = courseOf(undefined);
@@ -76,6 +80,7 @@ export class Agent {
     this.#options = options;
     this.account = new Account(news);
     this.#pace = new Pace(options.netMs, now());
+    this.#watchers = new Watchers(options.signals, news, (hint) => this.#note(hint));
   }
 
   /**
@@ -116,11 +121,13 @@ export class Agent {
     this.#wake();
     await this.#busy.catch(() => {});
     this.#ears?.close();
+    await this.#watchers.close();
   }
 
   /** Does what is asked for, when what it is doing is done. */
   async request(request: ChangeRequest, asker: Asker): Promise<Reply> {
     return this.#exclusively(async () => {
+      this.#ears?.begin();
       this.#office.host.forget(["everything"]);
       this.#options.repairing(false);
       try {
@@ -201,6 +208,7 @@ export class Agent {
   async #repair(occasion: Occasion): Promise<void> {
     const { host, store, trace } = this.#office;
     const { account } = this;
+    this.#ears?.begin();
     const memory = await store.read();
     const { look, diagnostics } = await lookAndPlan(this.#course.config, host, memory, trace);
     account.diagnostics = diagnostics;
@@ -208,7 +216,8 @@ export class Agent {
       this.#news.tell("warn", "no-plan", { why: diagnostics.map(({ summary }) => summary).join("; ") });
       return;
     }
-    this.#ears?.attend(new Interest(look));
+    const hears = await this.#ears?.attend(new Interest(look));
+    this.#watchers.attend(this.#course.config, look);
     host.condense(look.want);
     const at = now();
     account.found(look, at);
@@ -223,8 +232,8 @@ export class Agent {
       for (const { kind } of plan.steps.map(objectOf)) this.#note({ changed: kind, urgency: "urgent" });
     }
     this.#restEnd = account.restEnd(now());
-    const asks = diagnostics.some(({ code }) => MISSED.has(code)) || Object.keys(look.facts.owners.cgroups).length > 0;
-    this.#askAgain = asks ? now() + ASK_AGAIN_MS : undefined;
+    const asks = diagnostics.some(({ code }) => MISSED.has(code));
+    this.#askAgain = asks || !hears ? now() + ASK_AGAIN_MS : undefined;
   }
 
   /** The time to confirm is over: from now on the host is kept by what is confirmed, and the repair leads there. */

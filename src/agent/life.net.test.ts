@@ -61,6 +61,19 @@ describe("start and end", () => {
     await until(async () => table().includes("10.1.0.0/16 dev ib0 table 77"));
   });
 
+  test("heddle events ends when nobody reads any more", async () => {
+    await host.start();
+    const events = spawn("nsenter", host.words("events"), { stdio: ["ignore", "pipe", "ignore"] });
+    try {
+      await once(events.stdout, "data");
+      events.stdout.destroy();
+      host.namespace.ip("rule del from 172.16.34.1");
+      await until(async () => events.exitCode === 0);
+    } finally {
+      events.kill();
+    }
+  });
+
   test("a file that is wrong, and a second agent, are refused with their exit codes", async () => {
     host.write("multihome: { ib: { lnks: [] } }");
     expect(host.heddle("agent")).toMatchObject({
@@ -77,6 +90,7 @@ describe("start and end", () => {
   test("it tells systemd when it is ready, how it is, that it lives, and that it ends", async () => {
     const place = join(host.place, "notify");
     const listener = spawn("socat", ["-u", `UNIX-RECV:${place}`, "STDOUT"], { stdio: ["ignore", "pipe", "inherit"] });
+    await using _ended = { [Symbol.asyncDispose]: async () => void listener.kill() };
     let heard = "";
     listener.stdout.setEncoding("utf8").on("data", (text: string) => (heard += `${text}\n`));
     await until(async () => existsSync(place));
@@ -92,8 +106,6 @@ describe("start and end", () => {
     expect(heard).toMatch(/READY=1[^]*STATUS=keeps .*heddle\.yaml; 0 repairs/);
     await host.end();
     await until(async () => heard.includes("STOPPING=1"));
-    listener.kill();
-    await once(listener, "exit");
   });
 });
 

@@ -8,6 +8,7 @@ import type { Kind } from "../model/kinds.ts";
 import type { DesiredState, Observed, Snapshot } from "../model/objects.ts";
 import { noOwners } from "../model/owners.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
+import type { Signal } from "../model/signals.ts";
 import type { Ledger, Plan } from "../model/plan.ts";
 import { bindIntent, composeIntent } from "../plan/bind.ts";
 import type { Intent } from "../plan/bind.ts";
@@ -29,6 +30,8 @@ export interface Memory {
   numbers: Numbers;
   /** Users and groups as they were known last. */
   known: KnownOwners;
+  /** What those that watch have told of late; nothing where nobody does. */
+  signals?: readonly Signal[];
 }
 
 /** One look at a host, and what the file asks of it. */
@@ -40,6 +43,8 @@ export interface Look {
   earlier: Numbers;
   /** Users and groups as they were known before, and as they are known now. */
   known: { earlier: KnownOwners; now: KnownOwners };
+  /** Control groups that the file names, whether they are there or not. */
+  cgroups: readonly string[];
   intent: Intent;
   want: DesiredState;
   plan: Plan;
@@ -63,10 +68,26 @@ export async function lookAndPlan(
     timed(trace, "rules listed", () => host.drivers.rule.list(links, { sysctls: [] }), count),
     host.tableNames(),
   ]);
-  const { owners, remember, socketMarks, said } = await askOwners(config, roles, host, memory, trace);
+  const { owners, remember, socketMarks, cgroups, said } = await askOwners(config, roles, host, memory, trace);
+  const asks = (what: "tcPrograms" | "packetFilters"): boolean =>
+    config.sections.some((section) =>
+      roles
+        .find(({ name }) => name === section.role)
+        ?.features?.(section)
+        .includes(what),
+    );
+  const tcPrograms = asks("tcPrograms") ? await host.canSpread() : false;
+  const packetFilters = asks("packetFilters") ? await host.packetFilters() : undefined;
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
-  const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks });
+  const facts = factsOf({ links, observed }, ledger, {
+    tableNames,
+    owners,
+    socketMarks,
+    tcPrograms,
+    ...(packetFilters ? { packetFilters } : {}),
+    signals: [...(memory.signals ?? [])],
+  });
 
   const bound = bindIntent(config, facts, memory.numbers, roles);
   if (!bound.value) return { diagnostics: [...said, ...bound.diagnostics] };
@@ -85,13 +106,15 @@ export async function lookAndPlan(
     sysctls: [...paths],
     nftTables: concerns("nftTable"),
     cgroupPrograms: concerns("cgroupProgram"),
+    tcPrograms: concerns("tcProgram"),
   };
-  const [values, tables, programs] = await Promise.all([
+  const [values, tables, programs, spreads] = await Promise.all([
     timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
     timed(trace, "nft tables listed", () => host.drivers.nftTable.list(links, scope), count),
     timed(trace, "programs listed", () => host.drivers.cgroupProgram.list(links, scope), count),
+    timed(trace, "programs at links listed", () => host.drivers.tcProgram.list(links, scope), count),
   ]);
-  for (const object of [...values, ...tables, ...programs]) observed.push(object);
+  for (const object of [...values, ...tables, ...programs, ...spreads]) observed.push(object);
   const snapshot: Snapshot = { links, observed };
   diagnostics.push(...findOverruled(composed.value, values));
   const plan = makePlan(composed.value, snapshot, ledger);
@@ -103,6 +126,7 @@ export async function lookAndPlan(
       ledger,
       earlier: memory.numbers,
       known: { earlier: memory.known, now: remember },
+      cgroups,
       intent: bound.value,
       want: composed.value,
       plan,
@@ -129,13 +153,19 @@ async function askOwners(
   host: Host,
   memory: Memory,
   trace: Trace,
-): Promise<{ owners: Owners; remember: KnownOwners; socketMarks: boolean; said: Diagnostic[] }> {
+): Promise<{
+  owners: Owners;
+  remember: KnownOwners;
+  socketMarks: boolean;
+  cgroups: readonly string[];
+  said: Diagnostic[];
+}> {
   const names = namesIn(config, roles);
-  if (!names) return { owners: noOwners(), remember: noKnownOwners(), socketMarks: false, said: [] };
+  if (!names) return { owners: noOwners(), remember: noKnownOwners(), socketMarks: false, cgroups: [], said: [] };
   const [found, socketMarks] = await Promise.all([
     timed(trace, "owners looked up", () => host.owners(names)),
     host.canMarkSockets(),
   ]);
   const { owners, remember, diagnostics } = recallOwners(names, found, memory.known);
-  return { owners, remember, socketMarks, said: diagnostics };
+  return { owners, remember, socketMarks, cgroups: names.cgroups, said: diagnostics };
 }

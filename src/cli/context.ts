@@ -42,15 +42,15 @@ export class Context {
     this.paint = painter(1, options.color);
   }
 
-  /** Results: to standard output. */
-  say(text: string): void {
-    if (text === "") return;
-    write(1, text.endsWith("\n") ? text : `${text}\n`);
+  /** Results: to standard output. False when nobody reads them any more. */
+  say(text: string): boolean {
+    if (text === "") return true;
+    return write(1, text.endsWith("\n") ? text : `${text}\n`);
   }
 
   /** Results for a program: one JSON value on one line. */
-  sayJson(value: unknown): void {
-    this.say(JSON.stringify(value));
+  sayJson(value: unknown): boolean {
+    return this.say(JSON.stringify(value));
   }
 
   /** Progress and remarks: to standard error. */

@@ -1,7 +1,8 @@
-// Owns what the kernel calls a control group.
+// Owns what the kernel calls a control group, and where its directory is.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseCgroupKey } from "../model/owners.ts";
+import type { WatchedPath } from "./file-watch.ts";
 import { readIfThere } from "./ledger/files.ts";
 import { parseMounts } from "./mounts.ts";
 import type { Mount } from "./mounts.ts";
@@ -9,15 +10,24 @@ import type { Mount } from "./mounts.ts";
 /** The ids of the control groups that are there, by their keys. */
 export async function cgroupIds(keys: readonly string[]): Promise<Record<string, string>> {
   const ids: Record<string, string> = {};
-  if (keys.length === 0) return ids;
+  for (const [key, { top, path }] of await cgroupPlaces(keys)) {
+    const id = await idOf(join(top, path));
+    if (id !== undefined) ids[key] = id;
+  }
+  return ids;
+}
+
+/** Where the control groups of these keys are or will be; a key whose hierarchy is mounted nowhere is left out. */
+export async function cgroupPlaces(keys: readonly string[]): Promise<Map<string, WatchedPath>> {
+  const places = new Map<string, WatchedPath>();
+  if (keys.length === 0) return places;
   const mounts = parseMounts((await readIfThere("/proc/self/mountinfo")) ?? "");
   for (const key of keys) {
     const { controller, path } = parseCgroupKey(key);
     const mount = mounts.find((one) => isHierarchy(one, controller));
-    const id = mount && (await idOf(join(mount.point, path)));
-    if (id !== undefined) ids[key] = id;
+    if (mount) places.set(key, { top: mount.point, path });
   }
-  return ids;
+  return places;
 }
 
 /** Whether a mount shows the hierarchy of a controller of version 1, or the one of version 2 where none is said. */

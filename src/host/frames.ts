@@ -58,7 +58,7 @@ export class FrameSocket {
     group: Uint8Array = new Uint8Array(),
     namespace: NamespaceFd = OWN_NAMESPACE,
   ): FrameSocket {
-    const socket = addon().openPacketSocket(namespace, index, filter, group, 32 * MEBIBYTE, 8 * MEBIBYTE);
+    const socket = addon().openFrameSocket(namespace, index, filter, group, 32 * MEBIBYTE, 8 * MEBIBYTE);
     if (typeof socket === "number") throw new HostError({ errno: socket, object: `packet socket on link ${index}` });
     return new FrameSocket(socket);
   }

@@ -11,9 +11,7 @@ import { openStore } from "../session.ts";
 /** Follows the agent until it ends, or this command is told to. */
 export async function events(context: Context): Promise<ExitCode> {
   const store = await openStore(context);
-  // Whoever reads may go away (`heddle events | head`): then there is nobody to follow for.
   const unread = new AbortController();
-  process.stdout.once("error", () => unread.abort());
   for (const socket of agentSockets(store.cookie, store.runFolder)) {
     const stream = new AgentClient(socket).events(unread.signal);
     for (;;) {
@@ -25,8 +23,9 @@ export async function events(context: Context): Promise<ExitCode> {
       if (done && value === "no agent") break;
       if (done && value instanceof AgentRefusal) return context.fail(value.diagnostics);
       if (done) return EXIT.ok;
-      if (context.options.json) context.sayJson(value);
-      else context.say(render(value));
+      // Whoever reads may go away (`heddle events | head`): then there is nobody to follow for.
+      const isRead = context.options.json ? context.sayJson(value) : context.say(render(value));
+      if (!isRead) unread.abort();
     }
   }
   return context.fail([NO_AGENT]);

@@ -101,9 +101,9 @@ class PacketOutput {
 
   /** Writes what is pending. False when nobody reads any more. */
   flush(): boolean {
-    this.#context.say(this.#pending);
+    const text = this.#pending;
     this.#pending = "";
-    return process.stdout.writable;
+    return this.#context.say(text);
   }
 
   end(counts: Counts, diagnostics: readonly Diagnostic[]): void {

@@ -5,12 +5,14 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { MOST_HIERARCHIES, MOST_MEMBERS } from "../../model/socket-marks.ts";
 import { HostError } from "../error.ts";
+import type { WatchedPath } from "../file-watch.ts";
 import { makeStateFolder } from "../ledger/files.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
 import type { NamespaceFd } from "../native.ts";
+import { buildOf } from "./build.ts";
 import { openPinned } from "./call.ts";
-import { learnCookie } from "./cookie.ts";
 import type { BpfObject } from "./elf.ts";
+import { learnCookie } from "./cookie.ts";
 import { lookAtLink } from "./link.ts";
 import { CONSTANTS, openPrograms, readObject } from "./load.ts";
 import type { Hook } from "./load.ts";
@@ -49,6 +51,13 @@ export interface SocketMarker {
   write(mask: number, marks: SocketMarks): Promise<void>;
   /** Takes everything away. */
   remove(): Promise<void>;
+  /**
+   * Whether every hook has its pin, and the link behind it holds a program at a cgroup. A glance for who asks often: what
+   * the program does is not read. Throws HostError.
+   */
+  isAttached(): boolean;
+  /** The pins, for who wants to hear of them being taken away; none where no bpffs is mounted. */
+  pins(): WatchedPath[];
 }
 
 /** Where the marking is; absent parts are found. */
@@ -94,6 +103,14 @@ export function markSockets(place: MarkerPlace = {}): SocketMarker {
       const object = place.object ?? readObject(NAME);
       writeFolder({ folder, cgroup, cookie: number, object, types: place.types ?? kernelTypes() }, mask, marks);
     },
+    isAttached() {
+      const folder = foundFolder();
+      return folder !== undefined && HOOKS.every((hook) => isHeld(join(folder, pinName(hook))));
+    },
+    pins() {
+      const bpffs = place.bpffs ?? findBpffs(below);
+      return bpffs === undefined ? [] : HOOKS.map((hook) => ({ top: bpffs, path: join(below, pinName(hook)) }));
+    },
     async remove() {
       const folder = foundFolder();
       if (folder !== undefined) removePins(folder, folder.slice(0, folder.length - below.length + TOP.length));
@@ -101,21 +118,17 @@ export function markSockets(place: MarkerPlace = {}): SocketMarker {
   };
 }
 
+/** Whether a link is pinned there that holds a program: one that was detached is at no cgroup. */
+function isHeld(path: string): boolean {
+  using link = openPinned(path);
+  const cgroup = link && lookAtLink(link)?.cgroup;
+  return cgroup !== undefined && cgroup !== "0";
+}
+
 function openCgroup(path: string): Cgroup & Disposable {
   const fd = openSync(path, flags.O_RDONLY | flags.O_DIRECTORY);
   const id = fstatSync(fd, { bigint: true }).ino.toString();
   return { fd, id, [Symbol.dispose]: () => closeSync(fd) };
-}
-
-/** Which build of the program an object is: FNV-1a of its names and code, in two halves that begin differently. */
-function buildOf({ programs }: BpfObject): bigint {
-  const halves = [0x811c9dc5, 0x01000193].map((start) =>
-    programs.reduce((hash, { name, instructions }) => {
-      for (const byte of [...Buffer.from(name), ...instructions]) hash = Math.imul(hash ^ byte, 0x01000193);
-      return hash;
-    }, start),
-  );
-  return halves.reduce((all, half) => (all << 32n) | BigInt(half >>> 0), 0n);
 }
 
 interface Goal {
