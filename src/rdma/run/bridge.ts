@@ -7,6 +7,7 @@ import type { NamespaceFd } from "../../host/native.ts";
 import { PASSED } from "../bridge/drops.ts";
 import { Election } from "../bridge/election.ts";
 import { Forwarder } from "../bridge/forwarder.ts";
+import type { Counted } from "../bridge/forwarder.ts";
 import type { BridgedGroup } from "../bridge/group.ts";
 import { hashText, isHello, readHello, writeHello } from "../bridge/hello.ts";
 import type { Hello } from "../bridge/hello.ts";
@@ -34,7 +35,7 @@ export interface BridgeOptions {
 }
 
 interface Queued {
-  group: BridgedGroup | undefined;
+  group: Counted | undefined;
   bytes: number;
 }
 
