@@ -9,7 +9,7 @@ import { IbsimPort } from "../sa/ibsim-port.ts";
 import { FIRST_MLID } from "./adapter.ts";
 import { MOST_PORTS, SwitchTables } from "./switch-tables.ts";
 
-/** How often the tables are read. */
+/** How often the tables are read, and hosts are looked for. */
 const READ_MS = 100;
 
 /** The sockets of a host in the folder of a fabric: the host's own, and the switch's for it. */
@@ -96,6 +96,8 @@ export class ModelSwitch implements AsyncDisposable {
   #readLater(): void {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
+      // A host may have gone, and another may have taken its place.
+      for (const port of this.#ports) port.connected = port.socket.connect(port.path);
       // A manager that is away, or a fabric: what was read last holds on.
       this.#reading = this.#tables.read().catch(() => {});
       void this.#reading.then(() => this.#readLater());
@@ -144,7 +146,6 @@ export class ModelSwitch implements AsyncDisposable {
     port.queue.count = 0;
     if (sent === count) return;
     this.counts.unsent += count - sent;
-    // Its host has gone; another may take its place.
     port.connected = false;
   }
 }
