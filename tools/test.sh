@@ -10,6 +10,7 @@ if ! tools/in-namespace.sh true; then
 fi
 
 tools/managers.sh
+tools/rdma-guest.sh
 
 before=$(mktemp)
 trap 'rm -f "$before"' EXIT

@@ -38,7 +38,7 @@ struct frames {
   bool polled, unreachable;
 };
 
-struct packet_request {
+struct link_request {
   int index;
   struct sock_fprog program;
   int receive_buffer, send_buffer;
@@ -55,7 +55,7 @@ static void set_buffer(int descriptor, int forced, int ordinary, int size) {
     setsockopt(descriptor, SOL_SOCKET, ordinary, &size, sizeof size);
 }
 
-static int set_up_packet(int descriptor, const struct packet_request *request) {
+static int set_up_link(int descriptor, const struct link_request *request) {
   const int on = 1;
   set_buffer(descriptor, SO_RCVBUFFORCE, SO_RCVBUF, request->receive_buffer);
   set_buffer(descriptor, SO_SNDBUFFORCE, SO_SNDBUF, request->send_buffer);
@@ -74,10 +74,10 @@ static int set_up_packet(int descriptor, const struct packet_request *request) {
   return descriptor;
 }
 
-static int make_packet_socket(void *argument) {
+static int make_link_socket(void *argument) {
   int descriptor = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (descriptor < 0) return -errno;
-  int answer = set_up_packet(descriptor, argument);
+  int answer = set_up_link(descriptor, argument);
   if (answer < 0) close(descriptor);
   return answer;
 }
@@ -192,9 +192,9 @@ static bool read_buffers(napi_env env, const napi_value *arguments, int *receive
  * openFrameSocket(namespace, index, program, group, receiveBuffer, sendBuffer): a socket object that hears whole frames
  * of a link, less what the classic BPF program does not want, or -errno. `group`: 6 bytes, or none.
  */
-static napi_value open_packet_socket(napi_env env, napi_callback_info call) {
+static napi_value open_frame_socket(napi_env env, napi_callback_info call) {
   napi_value arguments[6];
-  struct packet_request request = {0};
+  struct link_request request = {0};
   int namespace = -1;
   int64_t index = 0;
   uint8_t *program = NULL, *group = NULL;
@@ -214,7 +214,7 @@ static napi_value open_packet_socket(napi_env env, napi_callback_info call) {
   request.program = (struct sock_fprog){.len = (unsigned short)(length / sizeof(struct sock_filter)),
                                         .filter = (struct sock_filter *)(void *)program};
   request.group = group_length == 0 ? NULL : group;
-  int descriptor = heddle_inside(namespace, make_packet_socket, &request);
+  int descriptor = heddle_inside(namespace, make_link_socket, &request);
   return descriptor < 0 ? heddle_number(env, descriptor) : wrap(env, descriptor);
 }
 
@@ -440,7 +440,7 @@ static napi_value join_group(napi_env env, napi_callback_info call) {
 }
 
 bool heddle_define_frames(napi_env env, napi_value exports) {
-  return heddle_define(env, exports, "openFrameSocket", open_packet_socket) &&
+  return heddle_define(env, exports, "openFrameSocket", open_frame_socket) &&
          heddle_define(env, exports, "openPathSocket", open_path_socket) &&
          heddle_define(env, exports, "connectFrames", connect_frames) &&
          heddle_define(env, exports, "receiveFrames", receive_frames) &&

@@ -14,6 +14,8 @@ const ROOM_BYTES = 64;
 /** A batch waits no longer than this for a full receiver: then its frames are given up. */
 const WAIT_MS = 20;
 const MEBIBYTE = 1024 * 1024;
+/** EPERM: who is there is connected to another socket (unix_may_send in net/unix/af_unix.c). */
+const NOBODY: readonly number[] = [constants.errno.ENOENT, constants.errno.ECONNREFUSED, constants.errno.EPERM];
 
 /** What a batch is received into. One serves all sockets of a thread whose frames are dealt with at once. */
 export class FrameArena {
@@ -76,10 +78,10 @@ export class FrameSocket {
     this.#socket.readable = readable;
   }
 
-  /** Where the datagrams of a path socket go, and come from. False when nobody is there. */
+  /** Where the datagrams of a path socket go, and come from. False when nobody is there, or only for somebody else. */
   connect(path: string): boolean {
     const answer = addon().connectFrames(this.#socket, path);
-    if (answer === -constants.errno.ENOENT || answer === -constants.errno.ECONNREFUSED) return false;
+    if (NOBODY.includes(-answer)) return false;
     if (answer < 0) throw new HostError({ errno: answer, object: `socket ${path}` });
     return true;
   }

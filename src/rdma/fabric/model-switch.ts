@@ -8,7 +8,7 @@ import { computeVcrc, VCRC_BYTES } from "../codec/vcrc.ts";
 import { IbsimPort } from "../sa/ibsim-port.ts";
 import { MOST_PORTS, SwitchTables } from "./switch-tables.ts";
 
-/** How often the tables are read. */
+/** How often the tables are read, and hosts are looked for. */
 const READ_MS = 100;
 
 /** The sockets of a host in the folder of a fabric: the host's own, and the switch's for it. */
@@ -95,6 +95,8 @@ export class ModelSwitch implements AsyncDisposable {
   #readLater(): void {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
+      // A host may have gone, and another may have taken its place.
+      for (const port of this.#ports) port.connected = port.socket.connect(port.path);
       // A manager that is away, or a fabric: what was read last holds on.
       this.#reading = this.#tables.read().catch(() => {});
       void this.#reading.then(() => this.#readLater());
@@ -143,7 +145,6 @@ export class ModelSwitch implements AsyncDisposable {
     port.queue.count = 0;
     if (sent === count) return;
     this.counts.unsent += count - sent;
-    // Its host has gone; another may take its place.
     port.connected = false;
   }
 }

@@ -1,4 +1,5 @@
 // Owns a port on the model of a fabric: an adapter of the model between a bridge, or a test's host, and the switch.
+import { setTimeout as sleep } from "node:timers/promises";
 import { FrameSocket } from "../../host/frames.ts";
 import type { FrameArena, FrameQueue } from "../../host/frames.ts";
 import { Adapter } from "../fabric/adapter.ts";
@@ -9,6 +10,9 @@ import { IbsimPort } from "../sa/ibsim-port.ts";
 import { FabricError } from "../sa/management-port.ts";
 import type { InfinibandPort } from "./infiniband-port.ts";
 
+/** How long the switch is waited for, and how often it is tried: it looks for hosts ten times a second. */
+const MEET_MS = 1000;
+const SOON_MS = 20;
 /** Any number that no management has. */
 const QPN = 0x4942;
 
@@ -40,14 +44,20 @@ export class ModelPort implements InfinibandPort {
     try {
       const opened = new ModelPort(management, hostSockets(folder, node));
       opened.lid = (await management.place()).lid;
-      opened.#connected = opened.#socket.connect(opened.#wire);
-      if (opened.#connected) return opened;
+      if (await opened.#meetsSwitch()) return opened;
       opened.#socket.close();
       throw new FabricError(`no switch of the model answers at ${opened.#wire}`);
     } catch (error) {
       await management.close();
       throw error;
     }
+  }
+
+  /** A switch that has known another at this place takes a moment to see this one. */
+  async #meetsSwitch(): Promise<boolean> {
+    const end = performance.now() + MEET_MS;
+    while (!(this.#connected = this.#socket.connect(this.#wire)) && performance.now() < end) await sleep(SOON_MS);
+    return this.#connected;
   }
 
   get gid(): Uint8Array {

@@ -146,32 +146,44 @@ function lineFault(section: Section<BridgeSection>, line: number, fault: LineFau
   return { code: "bridge-group", severity: "error", summary, remedy, range: section.at("multicast", line, key) };
 }
 
-/** Two groups with one address, or with one MGID: a packet could not tell which it is for. */
+/** Two groups with one address, or with one MGID: a packet could not tell which it is for. Each line is told of once. */
 function* doubles(section: Section<BridgeSection>, groups: readonly ListedGroup[]): Generator<Diagnostic> {
-  for (const what of ["address", "mgid"] as const) {
-    const seen = new Map<string, ListedGroup>();
-    const said = new Set<number>();
-    for (const group of groups) {
+  const seen = { address: new Map<string, ListedGroup>(), mgid: new Map<string, ListedGroup>() };
+  const said = new Set<number>();
+  for (const group of groups) {
+    for (const what of ["address", "mgid"] as const) {
       const text = formatAddress(group[what]);
-      const before = seen.get(text);
-      seen.set(text, group);
+      const before = seen[what].get(text);
+      seen[what].set(text, group);
       if (before === undefined || said.has(group.line)) continue;
       said.add(group.line);
-      const other = section.at("multicast", before.line);
-      yield {
-        code: "bridge-group",
-        severity: "error",
-        summary:
-          what === "mgid" ? `${before.name} and ${group.name} have one MGID, ${text}` : `${text} stands here twice`,
-        detail: `The other is in line ${other.start.line}.`,
-        remedy:
-          what === "mgid"
-            ? "MGIDs of `rdma-cm` and `ipoib` keep 28 bits of an IPv4 address; write another MGID for one of them."
-            : "Take one of them away.",
-        range: section.at("multicast", group.line, "group"),
-      };
+      yield doubled(section, what, text, before, group);
     }
   }
+}
+
+function doubled(
+  section: Section<BridgeSection>,
+  what: "address" | "mgid",
+  text: string,
+  before: ListedGroup,
+  { name, line }: ListedGroup,
+): Diagnostic {
+  const said =
+    what === "address"
+      ? { summary: `${name} stands here twice`, remedy: "Take one of them away." }
+      : {
+          summary: `${before.name} and ${name} have one MGID, ${text}`,
+          remedy: "MGIDs of `rdma-cm` and `ipoib` keep 80 bits of an IPv6 address; write another for one of them.",
+        };
+  const other = section.at("multicast", before.line);
+  return {
+    code: "bridge-group",
+    severity: "error",
+    ...said,
+    detail: `The other is in line ${other.start.line}.`,
+    range: section.at("multicast", line, "group"),
+  };
 }
 
 function tooMany(section: Section<BridgeSection>, count: number): Diagnostic {
