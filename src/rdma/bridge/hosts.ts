@@ -88,8 +88,8 @@ export interface HostEvents {
   seekPath(host: Host): void;
   /** Packets can be sent to it now, where they could not, or elsewhere. */
   ready(host: Host): void;
-  /** It is not where it was: elsewhere, gone, or doubled. */
-  left(host: Host, why: "moved" | "gone" | "doubled"): void;
+  /** It is not where it was: elsewhere on its side, on the other one, silent, or there twice. */
+  left(host: Host, why: "moved" | "crossed" | "gone" | "doubled"): void;
 }
 
 /** The hosts of one bridge. */
@@ -188,6 +188,12 @@ export class Hosts {
     this.#events.ready(host);
   }
 
+  /** Takes in a host as it was known before a restart; it is asked for again at once. */
+  restore(host: Host, side: Side, place: Uint8Array, nowMs: number): void {
+    if (host.state === "sought") this.#settle(host, side, place, nowMs);
+    host.heardMs = nowMs - HOST_MS.fresh;
+  }
+
   /** Looks at some hosts: claims, those that were not heard for long, those that nobody needs. To be called often. */
   tick(nowMs: number): void {
     // All of them in a second, at twenty calls a second.
@@ -205,8 +211,9 @@ export class Hosts {
     else if (claim !== undefined && nowMs - claim.sinceMs >= HOST_MS.claim) {
       host.claim = undefined;
       if (host.state !== "found") return;
+      const why = claim.side === host.side ? "moved" : "crossed";
       this.#settle(host, claim.side, claim.place, nowMs);
-      this.#events.left(host, "moved");
+      this.#events.left(host, why);
     } else if (host.state === "doubled" && nowMs - host.heardMs >= HOST_MS.doubled) {
       host.state = "sought";
     } else if (host.state === "found" && nowMs - host.heardMs >= HOST_MS.gone) {

@@ -236,7 +236,7 @@ describe("dropped", () => {
     // The place that was known is asked once more, and holds on meanwhile.
     whole(send(undefined));
     stand.pass(HOST_MS.claim + 1100);
-    expect(stand.left).toEqual([`${ROCE.address} moved`]);
+    expect(stand.left).toEqual([`${ROCE.address} crossed`]);
     expect(send(undefined)).toBe("spoofed");
   });
 

@@ -123,6 +123,18 @@ export class Sessions {
     }
   }
 
+  /** Ends all that has to do with a host, which has left its side: its queue pairs are gone. */
+  closeOf(host: Host): void {
+    for (const session of this.#all.values()) {
+      if (session.client === host || session.server.host === host) this.close(session);
+    }
+    for (const endpoint of host.endpoints.values()) {
+      if (endpoint.origin === "file") continue;
+      this.endpoints.remove(endpoint);
+      this.#events.forgotten(endpoint);
+    }
+  }
+
   close(session: Session): void {
     const { client, server } = session;
     if (!this.#all.delete(keyOf(client, server))) return;

@@ -15,7 +15,7 @@ import { SaClient } from "../sa/sa-client.ts";
 const JOIN = { full: 1, sendOnly: 4 } as const;
 /** The key of the groups of RDMA-CM (Linux rdma_cma.h, RDMA_UDP_QKEY), and that of IPoIB (RFC 4391, 4). */
 export const RDMA_CM_QKEY = 0x01234567;
-const IPOIB_QKEY = 0x0b1b;
+export const IPOIB_QKEY = 0x0b1b;
 /** How often the manager is asked whether it still knows us, whether a lost group is there, and all groups. */
 const EVERY_MS = { look: 1000, lost: 5000, all: 60_000 } as const;
 
@@ -34,7 +34,7 @@ export type SubnetNews = (what: string, fields: Readonly<Record<string, string |
 /** The memberships of one port. */
 export class Subnet {
   readonly #port: InfinibandPort;
-  readonly #client: SaClient;
+  readonly client: SaClient;
   readonly #keeper: GroupKeeper;
   readonly #groups: readonly SubnetGroup[];
   readonly #byMgid: ReadonlyMap<string, BridgedGroup>;
@@ -53,9 +53,9 @@ export class Subnet {
     this.#groups = groups;
     this.#tell = tell;
     this.#byMgid = new Map(groups.map(({ group }) => [group.mgid.join(), group]));
-    this.#client = new SaClient(port.management);
-    this.#client.onNotice = () => (this.#noticed = true);
-    this.#keeper = new GroupKeeper(this.#client, (news) => this.#take(news));
+    this.client = new SaClient(port.management);
+    this.client.onNotice = () => (this.#noticed = true);
+    this.#keeper = new GroupKeeper(this.client, (news) => this.#take(news));
   }
 
   /** The port has a LID, and the manager has answered for all groups since it last was away. */
@@ -65,7 +65,7 @@ export class Subnet {
 
   /** Joins all groups. To be called once; those that cannot be had are tried again by `look`. */
   async join(): Promise<void> {
-    await this.#place();
+    await this.place();
     const common = await this.#broadcast();
     for (const { group, ipoib, more } of this.#groups) {
       const joinState = group.way === "to-infiniband" ? JOIN.sendOnly : JOIN.full;
@@ -83,7 +83,7 @@ export class Subnet {
   async look(nowMs: number): Promise<void> {
     if (nowMs - this.#lookedMs < EVERY_MS.look) return;
     this.#lookedMs = nowMs;
-    const moved = await this.#place();
+    const moved = await this.place();
     const forgotten = !moved && (await this.#isForgotten());
     if (moved || forgotten || nowMs - this.#allMs >= EVERY_MS.all) {
       if (forgotten) this.#tell("manager-forgot", { lid: this.#smLid });
@@ -111,7 +111,7 @@ export class Subnet {
   }
 
   /** Asks where the port and the manager are; true when one of them has moved. */
-  async #place(): Promise<boolean> {
+  async place(): Promise<boolean> {
     const { lid, smLid } = await this.#port.management.place().catch(absent);
     const moved = lid !== this.#port.lid || smLid !== this.#smLid;
     if (moved) this.#tell("place", { lid, "sm-lid": smLid });
@@ -125,7 +125,7 @@ export class Subnet {
     const [first] = this.#keeper.records;
     if (first === undefined) return false;
     try {
-      await this.#client.group(first.mgid);
+      await this.client.group(first.mgid);
       return false;
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
@@ -139,7 +139,7 @@ export class Subnet {
     const mgid = makeMgid({ format: "ipoib", group, pKey: this.#pKey, scope: 2 });
     mgid[12] = 0xff;
     try {
-      return await this.#client.group(mgid);
+      return await this.client.group(mgid);
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
       return {};
@@ -149,7 +149,7 @@ export class Subnet {
   /** Reports of new groups: a hint only, so that nobody has to answer. */
   async #subscribe(): Promise<void> {
     if (this.#smLid === 0) return;
-    await this.#client.subscribe(TRAP.groupCreated).catch((error: unknown) => {
+    await this.client.subscribe(TRAP.groupCreated).catch((error: unknown) => {
       if (!(error instanceof FabricError)) throw error;
     });
   }

@@ -13,6 +13,7 @@ import { ModelPort } from "../../port/model-port.ts";
 import type { ModelPlace } from "../../port/model-port.ts";
 import { Fabric } from "../../sa/testing/fabric.ts";
 import { Bridge } from "../bridge.ts";
+import type { BridgeOptions } from "../bridge.ts";
 import type { SubnetGroup } from "../subnet.ts";
 import { BridgeProcess } from "./bridge-process.ts";
 import { InfinibandHost, RoceHost } from "./hosts.ts";
@@ -131,10 +132,16 @@ export class Stand implements AsyncDisposable {
   }
 
   /** A bridge between a link, which is made, and a node. */
-  async bridge(link: string, node: string, groups: readonly SubnetGroup[], mtu?: number): Promise<Bridge> {
+  async bridge(
+    link: string,
+    node: string,
+    groups: readonly SubnetGroup[],
+    more: { mtu?: number } & Pick<BridgeOptions, "messages" | "sessionFile"> = {},
+  ): Promise<Bridge> {
+    const { mtu, ...rest } = more;
     this.addLink(link, mtu);
     const infiniband = await ModelPort.open(this.place(node));
-    const bridge = new Bridge({ name: "fabrics", link, infiniband, pKey: 0xffff, groups, tell: () => {} });
+    const bridge = new Bridge({ name: "fabrics", link, infiniband, pKey: 0xffff, groups, tell: () => {}, ...rest });
     this.#open.push(bridge);
     await bridge.start();
     return bridge;
