@@ -1,13 +1,16 @@
 // Owns what a section of the file means for the process that bridges: its ports and groups as the process takes them.
+import { parseAddress } from "../model/ip.ts";
 import { BridgedGroup } from "../rdma/bridge/group.ts";
 import { groupMac } from "../rdma/bridge/mgid.ts";
 import type { ModelPlace } from "../rdma/port/model-port.ts";
+import type { MessagePlan } from "../rdma/run/messenger.ts";
 import { RDMA_CM_QKEY } from "../rdma/run/subnet.ts";
 import type { SubnetGroup } from "../rdma/run/subnet.ts";
 import type { Config } from "../config/config.ts";
 import { DEFAULT_PKEY, listGroups } from "../roles/bridge/groups.ts";
 import type { ListedGroup } from "../roles/bridge/groups.ts";
-import type { BridgeSection } from "../roles/bridge/schema.ts";
+import { aliasOf } from "../roles/bridge/messages.ts";
+import type { BridgeSection, MessagesSection } from "../roles/bridge/schema.ts";
 
 /** ibsim's own. */
 const IBSIM_PORT = 7070;
@@ -21,6 +24,7 @@ export interface BridgePlan {
   model: ModelPlace;
   pKey: number;
   groups: SubnetGroup[];
+  messages?: MessagePlan;
 }
 
 /** The bridges of a file that is right (the role's own checks have passed). */
@@ -37,8 +41,36 @@ export function bridgePlans({ sections }: Config): BridgePlan[] {
         model: { folder: model, node, port },
         pKey: section.p_key ?? DEFAULT_PKEY,
         groups: groups.map((group, index) => subnetGroup(section, group, index)),
+        ...(section.messages === undefined ? {} : { messages: messagePlan(section.messages) }),
       };
     });
+}
+
+function messagePlan({
+  ports,
+  queue_pairs: queuePairs = [],
+  immediate,
+  idle: idleMs,
+  most,
+  most_of_host: mostOfHost,
+}: MessagesSection): MessagePlan {
+  return {
+    ...(ports === undefined ? {} : { ports }),
+    immediateQpn: immediate === "qpn",
+    bounds: {
+      ...(idleMs === undefined ? {} : { idleMs }),
+      ...(most === undefined ? {} : { most }),
+      ...(mostOfHost === undefined ? {} : { mostOfHost }),
+    },
+    endpoints: queuePairs.map((one) => ({
+      address: parseAddress(one.address) as Uint8Array,
+      side: one.on,
+      qpn: one.qpn,
+      qKey: one.q_key,
+      ...(one.on === "ethernet" ? { alias: aliasOf(one) } : {}),
+      ...(one.as?.q_key === undefined ? {} : { farQKey: one.as.q_key }),
+    })),
+  };
 }
 
 function subnetGroup(

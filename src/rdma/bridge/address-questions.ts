@@ -83,8 +83,8 @@ export class AddressQuestions {
   ask(host: Host): void {
     if (host.address.length !== 4) return;
     this.counts.asked++;
-    if (host.state !== "found" || host.side === "ethernet" || host.claim?.side === "ethernet") this.#askEthernet(host);
-    if (host.state !== "found" || host.side === "infiniband" || host.claim?.side === "infiniband") {
+    if (host.state !== "found" || host.side === "ethernet" || host.rival?.side === "ethernet") this.#askEthernet(host);
+    if (host.state !== "found" || host.side === "infiniband" || host.rival?.side === "infiniband") {
       this.#askInfiniband(host);
     }
   }

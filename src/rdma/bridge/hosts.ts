@@ -1,7 +1,7 @@
 // Owns the hosts that a bridge knows by their IP addresses: on which side each one is, and where there.
 //
 // Where a host is, only an answer to the bridge's own question says (ARP or ND on Ethernet; ARP of IPoIB and a path record
-// on InfiniBand). An answer that differs from what is known is a claim: the place that was known is asked once more. When
+// on InfiniBand). An answer that differs from what is known is a rival's: the place that was known is asked once more. When
 // that is silent, the host has moved; when it answers, two hosts have one address, and neither gets anything.
 import { formatAddress } from "../../model/ip.ts";
 import { copyBytes, u32 } from "../codec/bytes.ts";
@@ -13,8 +13,8 @@ export type Side = "ethernet" | "infiniband";
 export const HOST_MS = {
   /** How often one host is asked for. */
   seek: 250,
-  /** How long a claim waits for the place that was known to answer. */
-  claim: 1000,
+  /** How long a rival waits for the place that was known to answer. */
+  rival: 1000,
   /** After this long without an answer a host is asked for again; what is known holds on meanwhile. */
   fresh: 30_000,
   /** A host that has not answered for as long is forgotten when it has no sessions, and sought anew when it has. */
@@ -60,7 +60,7 @@ export class Host {
   /** Requests that it may make at once, see RequestRate. */
   tokens = -1;
   tokensMs = 0;
-  claim: { side: Side; place: Uint8Array; sinceMs: number } | undefined;
+  rival: { side: Side; place: Uint8Array; sinceMs: number } | undefined;
 
   constructor(index: number, address: Uint8Array, side: Side) {
     this.index = index;
@@ -165,11 +165,11 @@ export class Hosts {
   heard(host: Host, side: Side, place: Uint8Array, nowMs: number): void {
     if (host.state === "found" && host.side === side && isAt(host.place, place, 0, place.length)) {
       host.heardMs = nowMs;
-      if (host.claim !== undefined) this.#double(host, nowMs);
+      if (host.rival !== undefined) this.#double(host, nowMs);
       else if (!host.ready) this.#events.seekPath(host);
     } else if (host.state === "sought") this.#settle(host, side, place, nowMs);
-    else if (host.state === "found" && host.claim === undefined) {
-      host.claim = { side, place: Uint8Array.from(place), sinceMs: nowMs };
+    else if (host.state === "found" && host.rival === undefined) {
+      host.rival = { side, place: Uint8Array.from(place), sinceMs: nowMs };
       host.soughtMs = nowMs;
       this.#events.seek(host);
     }
@@ -194,7 +194,7 @@ export class Hosts {
     host.heardMs = nowMs - HOST_MS.fresh;
   }
 
-  /** Looks at some hosts: claims, those that were not heard for long, those that nobody needs. To be called often. */
+  /** Looks at some hosts: rivals, those that were not heard for long, those that nobody needs. To be called often. */
   tick(nowMs: number): void {
     // All of them in a second, at twenty calls a second.
     const some = Math.min(this.#all.length, Math.ceil(this.#all.length / 20));
@@ -206,13 +206,13 @@ export class Hosts {
   }
 
   #look(host: Host, nowMs: number): void {
-    const { claim } = host;
+    const { rival } = host;
     if (isIdle(host) && nowMs - host.usedMs >= HOST_MS.gone) this.#forget(host);
-    else if (claim !== undefined && nowMs - claim.sinceMs >= HOST_MS.claim) {
-      host.claim = undefined;
+    else if (rival !== undefined && nowMs - rival.sinceMs >= HOST_MS.rival) {
+      host.rival = undefined;
       if (host.state !== "found") return;
-      const why = claim.side === host.side ? "moved" : "crossed";
-      this.#settle(host, claim.side, claim.place, nowMs);
+      const why = rival.side === host.side ? "moved" : "crossed";
+      this.#settle(host, rival.side, rival.place, nowMs);
       this.#events.left(host, why);
     } else if (host.state === "doubled" && nowMs - host.heardMs >= HOST_MS.doubled) {
       host.state = "sought";
@@ -236,7 +236,7 @@ export class Hosts {
   }
 
   #double(host: Host, nowMs: number): void {
-    host.claim = undefined;
+    host.rival = undefined;
     this.#unplace(host);
     host.state = "doubled";
     host.heardMs = nowMs;

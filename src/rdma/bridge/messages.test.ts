@@ -235,7 +235,7 @@ describe("dropped", () => {
     stand.answer({ address: ROCE.address, lid: 20 });
     // The place that was known is asked once more, and holds on meanwhile.
     whole(send(undefined));
-    stand.pass(HOST_MS.claim + 1100);
+    stand.pass(HOST_MS.rival + 1100);
     expect(stand.left).toEqual([`${ROCE.address} crossed`]);
     expect(send(undefined)).toBe("spoofed");
   });

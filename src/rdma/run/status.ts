@@ -5,6 +5,8 @@ import type { ElectionState } from "../bridge/election.ts";
 import type { BridgedGroup, Way } from "../bridge/group.ts";
 import type { Senders } from "../bridge/senders.ts";
 import type { Bridge } from "./bridge.ts";
+import { messageStatus } from "./message-status.ts";
+import type { MessageStatus } from "./message-status.ts";
 
 /** Packets of one direction: how many were passed on, with their payload, and how many were dropped for what reason. */
 export type TallyStatus = ReturnType<Tally["toJSON"]>;
@@ -50,11 +52,14 @@ export interface BridgeStatus {
   toInfiniband: TallyStatus;
   toEthernet: TallyStatus;
   groups: GroupStatus[];
+  /** Absent where no messages are passed between hosts. */
+  messages?: MessageStatus;
 }
 
 /** How a bridge is. */
 export function statusOf(bridge: Bridge): BridgeStatus {
   const { name, election, forwarder, infiniband, link, counts } = bridge;
+  const own = { mac: forwarder.ethernet.mac, lid: infiniband.lid, nowMs: performance.now() };
   return {
     name,
     state: election.state,
@@ -64,6 +69,7 @@ export function statusOf(bridge: Bridge): BridgeStatus {
     toInfiniband: forwarder.toInfiniband.toJSON(),
     toEthernet: forwarder.toEthernet.toJSON(),
     groups: bridge.groups.map((group) => groupStatus(group, election.has(group.index))),
+    ...(bridge.messenger === undefined ? {} : { messages: messageStatus(bridge.messenger, own) }),
   };
 }
 

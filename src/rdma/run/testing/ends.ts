@@ -250,9 +250,14 @@ export class InfinibandEnd extends End implements AsyncDisposable {
 
   static async at(place: ModelPlace, address: string): Promise<InfinibandEnd> {
     const end = new InfinibandEnd(address, await ModelPort.open(place));
-    end.#group = await end.#sa.join(BROADCAST, 1, { ...GROUP, qKey: IPOIB_QKEY });
-    end.port.attach({ mgid: BROADCAST, mlid: end.#group.mlid, qKey: end.#group.qKey });
+    await end.rejoin();
     return end;
+  }
+
+  /** Joins the group by which hosts find each other, once more where the manager has forgotten it. */
+  async rejoin(): Promise<void> {
+    this.#group = await this.#sa.join(BROADCAST, 1, { ...GROUP, qKey: IPOIB_QKEY });
+    this.port.attach({ mgid: BROADCAST, mlid: this.#group.mlid, qKey: this.#group.qKey });
   }
 
   async resolve(address: string): Promise<Peer | undefined> {

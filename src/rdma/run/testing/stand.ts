@@ -123,10 +123,10 @@ export class Stand implements AsyncDisposable {
     return host;
   }
 
-  /** A process that bridges between a link, which is made, and a node; `multicast` is what the file says of its groups. */
-  bridgeProcess(link: string, node: string, multicast: string): BridgeProcess {
+  /** A process that bridges between a link, which is made, and a node; `passed` is what the file says of groups, or more keys. */
+  bridgeProcess(link: string, node: string, passed: string): BridgeProcess {
     this.addLink(link);
-    const bridge = new BridgeProcess(this.place(node), link, multicast);
+    const bridge = new BridgeProcess(this.place(node), link, passed);
     this.#open.push(bridge);
     return bridge;
   }
