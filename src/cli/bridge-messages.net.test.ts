@@ -18,7 +18,7 @@ let roce: RoceEnd;
 let ib: InfinibandEnd;
 
 beforeAll(async () => {
-  stand = await Stand.build(4, 3);
+  stand = await Stand.build(5, 3);
   stand.addLink("cm1");
   roce = await RoceEnd.on("cm1", ROCE);
   ib = await InfinibandEnd.at(stand.place("H3"), IB);

@@ -34,6 +34,7 @@ import { until } from "../../sa/testing/fabric.ts";
 import { SaClient } from "../../sa/sa-client.ts";
 import { IPOIB_QKEY } from "../subnet.ts";
 import { GROUP } from "./hosts.ts";
+import { groupPacket, withImmediate } from "./messages.ts";
 import { bytesOf } from "./stand.ts";
 
 /** Who a message is for, or is from, in the words of its side. */
@@ -53,6 +54,7 @@ export interface Message {
   from: Peer;
   /** The queue pair that it came to. */
   qpn: number;
+  immediate: number;
   icrc: boolean;
 }
 
@@ -216,11 +218,11 @@ export class RoceEnd extends End implements Disposable {
   }
 
   #takePacket(bytes: Uint8Array, at: number): void {
-    const { ethernet, ipv4, bth, deth, payload } = readPacket(this.#parts, bytes, at);
+    const { ethernet, ipv4, bth, deth, immediate, payload } = readPacket(this.#parts, bytes, at);
     if ([...ipv4.destination].join(".") !== this.address) return;
     const from = { mac: ethernet.source, ip: ipv4.source, qpn: deth.srcQp, qKey: deth.qKey };
     if (bth.destQp === 1) this.takeMad(payload, from);
-    else this.take({ payload, from, qpn: bth.destQp, icrc: icrcIsRight(this.#parts, bytes) });
+    else this.take({ payload, from, qpn: bth.destQp, immediate, icrc: icrcIsRight(this.#parts, bytes) });
   }
 
   get link(): EthernetLink {
@@ -289,6 +291,19 @@ export class InfinibandEnd extends End implements AsyncDisposable {
     this.port.send(bytes, queue);
   }
 
+  /** Sends with immediate data. */
+  sendImmediate(to: Peer, qpn: number, payload: Uint8Array, immediate: number): void {
+    const bytes = groupPacket("ib-local", payload, (fields) => {
+      Object.assign(fields.lrh, { slid: this.port.lid, dlid: to.lid });
+      fields.bth.destQp = to.qpn;
+      Object.assign(fields.deth, { qKey: to.qKey, srcQp: qpn });
+      withImmediate(fields, immediate);
+    });
+    const queue = new FrameQueue();
+    queue.add(0, bytes.length - 2);
+    this.port.send(bytes, queue);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.port.close();
   }
@@ -318,10 +333,10 @@ export class InfinibandEnd extends End implements AsyncDisposable {
   }
 
   #take(bytes: Uint8Array): void {
-    const { lrh, bth, deth, payload } = readPacket(this.#parts, bytes);
+    const { lrh, bth, deth, immediate, payload } = readPacket(this.#parts, bytes);
     if (bth.destQp === IPOIB_QPN || bth.destQp === 0xffffff) return this.#takeIpoib(payload, lrh.slid);
     const from = { lid: lrh.slid, qpn: deth.srcQp, qKey: deth.qKey };
-    this.take({ payload, from, qpn: bth.destQp, icrc: icrcIsRight(this.#parts, bytes) });
+    this.take({ payload, from, qpn: bth.destQp, immediate, icrc: icrcIsRight(this.#parts, bytes) });
   }
 
   #takeIpoib(payload: Uint8Array, lid: number): void {
