@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build install uninstall demo check test bench bench-egress bench-agent bench-spread bench-gateway manual tour format clean
+.PHONY: help setup setup-tests build install uninstall demo check test bench bench-egress bench-agent bench-spread bench-gateway fuzz-bridge manual tour format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -58,6 +58,9 @@ check: setup-tests build/heddle.node $(BPF) ## types, lint, format, import rules
 
 test: check build ## everything
 	@tools/test.sh
+
+fuzz-bridge: setup-tests ## ten million hostile packets against the bridge's rules: PACKETS=10000000 SEED=
+	@node --expose-gc tools/fuzz-bridge.ts $(or $(PACKETS),10000000) $(SEED)
 
 build/bench-run: bench/run.c
 	@mkdir -p build
