@@ -136,7 +136,11 @@ export class Hosts {
   /** The host, taken in where it is not known; undefined when there are too many. `side`: where it is sought. */
   take(address: Uint8Array, side: Side, nowMs: number): Host | undefined {
     const known = this.find(address, 0, address.length);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // Whoever takes two hosts must not lose the first by the second.
+      known.usedMs = nowMs;
+      return known;
+    }
     if (this.#count >= this.#most && !this.#forgetOne(nowMs)) {
       this.refused++;
       return undefined;

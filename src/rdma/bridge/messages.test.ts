@@ -290,6 +290,20 @@ describe("bounds", () => {
     expect(stand.sessions.endpoints.count).toBe(3);
   });
 
+  test("of hosts: who asks stays, and who is asked", () => {
+    stand = new MessageStand({ mostHosts: 2 });
+    stand.answer(ROCE);
+    stand.pass(100);
+    stand.answer(OTHER);
+    stand.pass(100);
+    expect(stand.take("ethernet", gsiMessage(ROCE, IB, sidrReq(ROCE, IB)))).toBe("taken");
+    expect(stand.takeMad(sidrReq(IB, ROCE), 9)).toBe("taken");
+    expect([...stand.hosts].map(({ name, requests, asked }) => [name, requests, asked])).toEqual([
+      [ROCE.address, 1, 1],
+      [IB.address, 1, 1],
+    ]);
+  });
+
   test("of hosts: who has sessions stays", () => {
     stand = new MessageStand({ mostHosts: 4 });
     stand.answer(ROCE);

@@ -98,7 +98,7 @@ export class Messages {
     if (!pKeysMatch(this.#bth.pKey, ROCE_PKEY)) return DROP["p-key"];
     const source = this.hosts.find(bytes, from, length);
     if (this.#bth.destQp <= GSI_QP || this.#deth.srcQp <= GSI_QP) {
-      return this.#management(bytes, at, parts, source, from, to, length);
+      return this.#management(bytes, at, parts, from, to, length);
     }
     const destination = this.hosts.find(bytes, to, length);
     if (source === undefined || destination === undefined) return DROP["no-host"];
@@ -200,7 +200,6 @@ export class Messages {
     bytes: Uint8Array,
     at: number,
     parts: PacketParts,
-    known: Host | undefined,
     from: number,
     to: number,
     length: number,
@@ -213,7 +212,7 @@ export class Messages {
     const mad = bytes.subarray(parts.payload, parts.payloadEnd);
     const attribute = Sidr.attributeOf(mad);
     if (attribute < 0) return DROP["wrong-qp"];
-    const source = known ?? this.hosts.take(bytes.subarray(from, from + length), "ethernet", this.nowMs);
+    const source = this.hosts.take(bytes.subarray(from, from + length), "ethernet", this.nowMs);
     if (source === undefined) return DROP.full;
     if (source.ready && !this.#isFrom(source, bytes, at)) return this.#misplaced(source);
     const far = bytes.subarray(to, to + length);
