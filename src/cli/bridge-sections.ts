@@ -1,6 +1,7 @@
 // Owns what a section of the file means for the process that bridges: its ports and groups as the process takes them.
 import { BridgedGroup } from "../rdma/bridge/group.ts";
 import { groupMac } from "../rdma/bridge/mgid.ts";
+import { IBSIM_PORT } from "../rdma/bridge/model-fabric.ts";
 import type { ModelPlace } from "../rdma/port/model-port.ts";
 import { RDMA_CM_QKEY } from "../rdma/run/subnet.ts";
 import type { SubnetGroup } from "../rdma/run/subnet.ts";
@@ -9,8 +10,6 @@ import { DEFAULT_PKEY, listGroups } from "../roles/bridge/groups.ts";
 import type { ListedGroup } from "../roles/bridge/groups.ts";
 import type { BridgeSection } from "../roles/bridge/schema.ts";
 
-/** ibsim's own. */
-const IBSIM_PORT = 7070;
 /** What Linux gives packets of RDMA-CM on RoCEv2 (cma_iboe_join_multicast). */
 const HOP_LIMIT = 64;
 

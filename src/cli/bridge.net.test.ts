@@ -5,10 +5,10 @@ import { once } from "node:events";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { BridgeStatus } from "../rdma/run/status.ts";
 import type { BridgeProcess } from "../rdma/run/testing/bridge-process.ts";
-import type { InfinibandHost, RoceHost } from "../rdma/run/testing/hosts.ts";
-import { numbered } from "../rdma/run/testing/messages.ts";
+import type { InfinibandHost, RoceHost } from "../rdma/hosts/hosts.ts";
+import { numbered } from "../rdma/hosts/messages.ts";
 import { bytesOf, Stand } from "../rdma/run/testing/stand.ts";
-import { until } from "../rdma/sa/testing/fabric.ts";
+import { until } from "../rdma/fabric/until.ts";
 
 /** A host on Ethernet. */
 const FAR = [192, 0, 2, 200];

@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ModelPlace } from "../../port/model-port.ts";
-import { until } from "../../sa/testing/fabric.ts";
+import { until } from "../../fabric/until.ts";
 import type { BridgeStatus } from "../status.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../../../bin/heddle");

@@ -11,11 +11,11 @@ import { groupMac, makeMgid } from "../../bridge/mgid.ts";
 import { ModelSwitch } from "../../fabric/model-switch.ts";
 import { ModelPort } from "../../port/model-port.ts";
 import type { ModelPlace } from "../../port/model-port.ts";
-import { Fabric } from "../../sa/testing/fabric.ts";
+import { Fabric } from "../../fabric/simulation.ts";
 import { Bridge } from "../bridge.ts";
 import type { SubnetGroup } from "../subnet.ts";
 import { BridgeProcess } from "./bridge-process.ts";
-import { InfinibandHost, RoceHost } from "./hosts.ts";
+import { InfinibandHost, RoceHost } from "../../hosts/hosts.ts";
 
 /** Runs one `ip` command, split on blanks. */
 export function ip(words: string): void {
@@ -111,7 +111,7 @@ export class Stand implements AsyncDisposable {
 
   async roceHost(name: string, mtu?: number): Promise<RoceHost> {
     this.addLink(name, mtu);
-    const host = await RoceHost.on(name);
+    const host = (await RoceHost.on(name)) as RoceHost;
     this.#open.push({ [Symbol.asyncDispose]: async () => host[Symbol.dispose]() });
     return host;
   }
