@@ -1,10 +1,10 @@
 // Proves the bridge with packets on both sides: a switch that snoops, and the model of a fabric with the real OpenSM.
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { BridgedGroup } from "../bridge/group.ts";
-import { until } from "../sa/testing/fabric.ts";
+import { until } from "../fabric/until.ts";
 import type { Bridge } from "./bridge.ts";
-import type { Heard, InfinibandHost, RoceHost } from "./testing/hosts.ts";
-import { numbered, readNumber, withImmediate } from "./testing/messages.ts";
+import type { Heard, InfinibandHost, RoceHost } from "../hosts/hosts.ts";
+import { numbered, readNumber, withImmediate } from "../hosts/messages.ts";
 import { bridged, bytesOf, ip, Stand } from "./testing/stand.ts";
 
 const IPV4 = bytesOf("239.37.0.1");
@@ -171,6 +171,23 @@ describe("one way", () => {
     expect(heardBy(roce)).toEqual([]);
     // Not a member that receives: the wire does not bring it there.
     expect(inward.toEthernet.toJSON().drops).toEqual({});
+  });
+
+  test("to InfiniBand, when the group goes with its last member, and another has its place", async () => {
+    const before = inward.infiniband;
+    await ib.leave(inward.mgid);
+    const other = bytesOf("ff12:4001:ffff::f25:ff");
+    // It gets the number that has become free.
+    await ib.join(other);
+    await until("the bridge has noticed", () => inward.infiniband === undefined);
+    await ib.join(inward.mgid);
+    await until("the bridge has joined", () => inward.infiniband !== undefined);
+    expect(inward.infiniband?.mlid).not.toBe(before?.mlid);
+    await until("it passes", () => {
+      roce.send(inward.ethernet.address, numbered(1, 4));
+      return heardBy(ib).length > 0;
+    });
+    await ib.leave(other);
   });
 
   test("to Ethernet", async () => {
