@@ -35,6 +35,8 @@ export function bytesOf(address: string): Uint8Array {
 export interface GroupChoice {
   way?: Way;
   mgid?: string;
+  /** The MGID is one of IPoIB's. */
+  ipoib?: boolean;
   qKey?: number;
   hopLimit?: number;
   classes?: ServiceClass[];
@@ -42,7 +44,7 @@ export interface GroupChoice {
 
 /** A group with an MGID of RDMA-CM. */
 export function bridged(index: number, address: string, choice: GroupChoice = {}): SubnetGroup {
-  const { way = "both", mgid, qKey = 0x01234567, hopLimit = 64, classes = [] } = choice;
+  const { way = "both", mgid, ipoib = false, qKey = 0x01234567, hopLimit = 64, classes = [] } = choice;
   const group = bytesOf(address);
   return {
     group: new BridgedGroup(index, {
@@ -52,7 +54,7 @@ export function bridged(index: number, address: string, choice: GroupChoice = {}
       ethernet: { address: group, mac: groupMac(group), qKey, pKey: 0xffff, hopLimit },
       mgid: mgid === undefined ? makeMgid({ format: "rdma-cm", group, pKey: 0xffff, scope: 2 }) : bytesOf(mgid),
     }),
-    ipoib: false,
+    ipoib,
     more: {},
   };
 }
