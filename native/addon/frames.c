@@ -47,6 +47,7 @@ struct link_request {
 
 struct path_request {
   struct sockaddr_un own;
+  socklen_t own_length;
   int receive_buffer, send_buffer;
 };
 
@@ -87,7 +88,7 @@ static int make_path_socket(const struct path_request *request) {
   if (descriptor < 0) return -errno;
   set_buffer(descriptor, SO_RCVBUFFORCE, SO_RCVBUF, request->receive_buffer);
   set_buffer(descriptor, SO_SNDBUFFORCE, SO_SNDBUF, request->send_buffer);
-  if (bind(descriptor, (const struct sockaddr *)&request->own, sizeof request->own) == 0) return descriptor;
+  if (bind(descriptor, (const struct sockaddr *)&request->own, request->own_length) == 0) return descriptor;
   int failed = -errno;
   close(descriptor);
   return failed;
@@ -221,9 +222,9 @@ static napi_value open_frame_socket(napi_env env, napi_callback_info call) {
 /* openPathSocket(path, receiveBuffer, sendBuffer): a socket object for datagrams at a path that is free, or -errno. */
 static napi_value open_path_socket(napi_env env, napi_callback_info call) {
   napi_value arguments[3];
-  struct path_request request = {.own = {.sun_family = AF_UNIX}};
+  struct path_request request = {0};
   NEED(heddle_arguments(env, call, 3, arguments));
-  NEED(heddle_text(env, arguments[0], "The path of a socket", request.own.sun_path, sizeof request.own.sun_path));
+  NEED(heddle_unix_address(env, arguments[0], &request.own, &request.own_length));
   NEED(read_buffers(env, arguments + 1, &request.receive_buffer, &request.send_buffer));
   int descriptor = make_path_socket(&request);
   return descriptor < 0 ? heddle_number(env, descriptor) : wrap(env, descriptor);
@@ -245,13 +246,14 @@ static struct frames *frames_of(napi_env env, napi_value value) {
  */
 static napi_value connect_frames(napi_env env, napi_callback_info call) {
   napi_value arguments[2];
-  struct sockaddr_un peer = {.sun_family = AF_UNIX};
+  struct sockaddr_un peer;
+  socklen_t length = 0;
   NEED(heddle_arguments(env, call, 2, arguments));
   struct frames *frames = frames_of(env, arguments[0]);
   NEED(frames != NULL);
-  NEED(heddle_text(env, arguments[1], "The path of a socket", peer.sun_path, sizeof peer.sun_path));
+  NEED(heddle_unix_address(env, arguments[1], &peer, &length));
   if (frames->descriptor < 0) return heddle_number(env, -EBADF);
-  return heddle_number(env, connect(frames->descriptor, (const struct sockaddr *)&peer, sizeof peer) < 0 ? -errno : 0);
+  return heddle_number(env, connect(frames->descriptor, (const struct sockaddr *)&peer, length) < 0 ? -errno : 0);
 }
 
 /* An Int32Array with room for `count` numbers; false after a throw. */

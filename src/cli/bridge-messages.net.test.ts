@@ -5,9 +5,9 @@ import type { HostStatus, SessionStatus } from "../rdma/run/message-status.ts";
 import type { BridgeProcess } from "../rdma/run/testing/bridge-process.ts";
 import { converse, InfinibandEnd, RoceEnd } from "../rdma/run/testing/ends.ts";
 import type { Peer } from "../rdma/run/testing/ends.ts";
-import { numbered } from "../rdma/run/testing/messages.ts";
+import { numbered } from "../rdma/hosts/messages.ts";
 import { Stand } from "../rdma/run/testing/stand.ts";
-import { until } from "../rdma/sa/testing/fabric.ts";
+import { until } from "../rdma/fabric/until.ts";
 
 const ROCE = "192.0.2.120";
 const IB = "192.0.2.187";

@@ -2,6 +2,7 @@
 import { parseAddress } from "../model/ip.ts";
 import { BridgedGroup } from "../rdma/bridge/group.ts";
 import { groupMac } from "../rdma/bridge/mgid.ts";
+import { IBSIM_PORT } from "../rdma/bridge/model-fabric.ts";
 import type { ModelPlace } from "../rdma/port/model-port.ts";
 import type { MessagePlan } from "../rdma/run/messenger.ts";
 import { RDMA_CM_QKEY } from "../rdma/run/subnet.ts";
@@ -12,8 +13,6 @@ import type { ListedGroup } from "../roles/bridge/groups.ts";
 import { aliasOf } from "../roles/bridge/messages.ts";
 import type { BridgeSection, MessagesSection } from "../roles/bridge/schema.ts";
 
-/** ibsim's own. */
-const IBSIM_PORT = 7070;
 /** What Linux gives packets of RDMA-CM on RoCEv2 (cma_iboe_join_multicast). */
 const HOP_LIMIT = 64;
 

@@ -1,14 +1,15 @@
 // Proves `heddle bridge` and the role of that name on a real kernel: planned, applied, run, shown, taken away.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { BridgeStatus } from "../rdma/run/status.ts";
 import type { BridgeProcess } from "../rdma/run/testing/bridge-process.ts";
-import type { InfinibandHost, RoceHost } from "../rdma/run/testing/hosts.ts";
-import { numbered } from "../rdma/run/testing/messages.ts";
+import type { InfinibandHost, RoceHost } from "../rdma/hosts/hosts.ts";
+import { numbered } from "../rdma/hosts/messages.ts";
 import { bytesOf, Stand } from "../rdma/run/testing/stand.ts";
-import { until } from "../rdma/sa/testing/fabric.ts";
+import { until } from "../rdma/fabric/until.ts";
 
 /** A host on Ethernet. */
 const FAR = [192, 0, 2, 200];
@@ -98,6 +99,24 @@ describe("running", () => {
     expect(bridges).toHaveLength(1);
     expect(bridges[0]?.groups).toHaveLength(31);
     expect(bridges[0]?.groups[0]).toMatchObject({ group: GROUP, way: "both", mine: true });
+  });
+
+  test("it has the right to raw sockets, and no other", () => {
+    // CAP_NET_RAW is number 13 (linux/capability.h). It is Node's process that counts, whoever has started that.
+    expect(readFileSync(`/proc/${bridge.pid}/status`, "utf8")).toMatch(/^CapEff:\t0{12}2000$/m);
+  });
+
+  test("it is watched as it goes", async () => {
+    const watching = spawn("setpriv", ["--pdeathsig", "KILL", ...bridge.words("bridge", "--watch", "0.2")]);
+    let said = "";
+    watching.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+    await until("what has come since is told", async () => {
+      await say(4);
+      return /to infiniband packets \d+ \(\+[1-9]\d*\)/.test(said);
+    });
+    const gone = once(watching, "exit");
+    watching.kill("SIGINT");
+    expect(await gone).toEqual([0, null]);
   });
 
   test("a second one is refused", () => {

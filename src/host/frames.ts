@@ -65,9 +65,12 @@ export class FrameSocket {
     return new FrameSocket(socket);
   }
 
-  /** Takes a place in the file system; what a process before left there is taken away. Throws HostError. */
+  /**
+   * Takes a place in the file system, where what a process before left is taken away; or a name of the network namespace,
+   * which begins with "@". Throws HostError.
+   */
   static atPath(path: string): FrameSocket {
-    rmSync(path, { force: true });
+    removeSocket(path);
     const socket = addon().openPathSocket(path, 8 * MEBIBYTE, 8 * MEBIBYTE);
     if (typeof socket === "number") throw new HostError({ errno: socket, object: `socket ${path}` });
     return new FrameSocket(socket, path);
@@ -110,9 +113,13 @@ export class FrameSocket {
   /** May be called any number of times. */
   close(): void {
     addon().closeFrames(this.#socket);
-    if (this.#path !== undefined) rmSync(this.#path, { force: true });
+    if (this.#path !== undefined) removeSocket(this.#path);
     this.#path = undefined;
   }
+}
+
+function removeSocket(path: string): void {
+  if (!path.startsWith("@")) rmSync(path, { force: true });
 }
 
 /** Memberships of one link in IP groups: the kernel tells routers and switches, and answers when they ask. */

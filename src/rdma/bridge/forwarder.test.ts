@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { setU32 } from "../codec/bytes.ts";
-import type { PacketFields, Wire } from "../codec/testing/build-packet.ts";
+import type { PacketFields, Wire } from "../codec/build-packet.ts";
 import { udpChecksum } from "../codec/udp.ts";
-import { groupPacket, withImmediate } from "../run/testing/messages.ts";
+import { groupPacket, withImmediate } from "../hosts/messages.ts";
 import type { Forwarder } from "./forwarder.ts";
 import { bytesOf, forwarder, GID, group, MAC, pass } from "./testing/packets.ts";
 import type { Passed } from "./testing/packets.ts";

@@ -196,14 +196,7 @@ export class Messages {
     return reason === PASSED ? TAKEN : reason;
   }
 
-  #management(
-    bytes: Uint8Array,
-    at: number,
-    parts: PacketParts,
-    from: number,
-    to: number,
-    length: number,
-  ): number {
+  #management(bytes: Uint8Array, at: number, parts: PacketParts, from: number, to: number, length: number): number {
     const { destQp } = this.#bth;
     if (destQp === SMI_QP || destQp !== GSI_QP || this.#deth.srcQp !== GSI_QP) return DROP["wrong-qp"];
     if (this.#deth.qKey !== GSI_QKEY) return DROP["q-key"];

@@ -11,7 +11,10 @@ import { MOST_PORTS, SwitchTables } from "./switch-tables.ts";
 /** How often the tables are read, and hosts are looked for. */
 const READ_MS = 100;
 
-/** The sockets of a host in the folder of a fabric: the host's own, and the switch's for it. */
+/**
+ * The sockets of a host of a fabric: the host's own, and the switch's for it. A fabric whose folder begins with "@" is
+ * none of the file system's, and its network namespace's own.
+ */
 export function hostSockets(folder: string, node: string): { host: string; wire: string } {
   return { host: join(folder, `${node}.host`), wire: join(folder, `${node}.wire`) };
 }

@@ -1,10 +1,10 @@
 // Proves the bridge with packets on both sides: a switch that snoops, and the model of a fabric with the real OpenSM.
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { BridgedGroup } from "../bridge/group.ts";
-import { until } from "../sa/testing/fabric.ts";
+import { until } from "../fabric/until.ts";
 import type { Bridge } from "./bridge.ts";
-import type { Heard, InfinibandHost, RoceHost } from "./testing/hosts.ts";
-import { numbered, readNumber, withImmediate } from "./testing/messages.ts";
+import type { Heard, InfinibandHost, RoceHost } from "../hosts/hosts.ts";
+import { numbered, readNumber, withImmediate } from "../hosts/messages.ts";
 import { bridged, bytesOf, ip, Stand } from "./testing/stand.ts";
 
 const IPV4 = bytesOf("239.37.0.1");
@@ -16,8 +16,10 @@ const GROUPS = [
   bridged(2, "239.37.0.3", { way: "to-infiniband" }),
   bridged(3, "239.37.0.4", { way: "to-ethernet" }),
   bridged(4, "239.37.0.5", { mgid: "ff15:a01b:ffff::3585:ef25:5" }),
+  bridged(5, "239.37.0.6", { mgid: "ff12:401b:ffff::f25:6", ipoib: true }),
 ];
-const [both, six, inward, outward, raw] = GROUPS.map(({ group }) => group) as [
+const [both, six, inward, outward, raw, ipoib] = GROUPS.map(({ group }) => group) as [
+  BridgedGroup,
   BridgedGroup,
   BridgedGroup,
   BridgedGroup,
@@ -34,12 +36,14 @@ let ib: InfinibandHost;
 beforeAll(async () => {
   stand = await Stand.build(0, 4);
   roce = await stand.roceHost("r1");
-  for (const group of [both, six, outward, raw]) roce.join(group.ethernet.address);
+  for (const group of [both, six, outward, raw, ipoib]) roce.join(group.ethernet.address);
   stranger = await stand.roceHost("r2");
   ib = await stand.infinibandHost("H3");
   for (const group of [both, six, raw]) await ib.join(group.mgid);
   bridge = await stand.bridge("b1", "H2", GROUPS);
   await ib.join(outward.mgid);
+  // Only one who knows the broadcast group can make it, and the bridge has.
+  await ib.join(ipoib.mgid, 1, {});
   await until("the bridge is active", () => bridge.election.state === "active");
   await until("the switch snoops", async () => {
     stranger.heard.length = 0;
@@ -113,12 +117,14 @@ describe("a message", () => {
     ib.send(six.mgid, numbered(2, 2));
     roce.send(raw.ethernet.address, numbered(1, 3));
     ib.send(raw.mgid, numbered(2, 4));
+    roce.send(ipoib.ethernet.address, numbered(1, 5));
+    ib.send(ipoib.mgid, numbered(2, 6));
     await settle();
     const numbers = (host: { heard: Heard[] }): number[] =>
       heardBy(host).map(({ fields }) => readNumber(fields.payload).number);
     expect([numbers(ib), numbers(roce)]).toEqual([
-      [1, 3],
-      [2, 4],
+      [1, 3, 5],
+      [2, 4, 6],
     ]);
     expect(heardBy(ib).every(({ icrc }) => icrc)).toBe(true);
     expect(heardBy(roce).every(({ icrc }) => icrc)).toBe(true);
@@ -171,6 +177,23 @@ describe("one way", () => {
     expect(heardBy(roce)).toEqual([]);
     // Not a member that receives: the wire does not bring it there.
     expect(inward.toEthernet.toJSON().drops).toEqual({});
+  });
+
+  test("to InfiniBand, when the group goes with its last member, and another has its place", async () => {
+    const before = inward.infiniband;
+    await ib.leave(inward.mgid);
+    const other = bytesOf("ff12:4001:ffff::f25:ff");
+    // It gets the number that has become free.
+    await ib.join(other);
+    await until("the bridge has noticed", () => inward.infiniband === undefined);
+    await ib.join(inward.mgid);
+    await until("the bridge has joined", () => inward.infiniband !== undefined);
+    expect(inward.infiniband?.mlid).not.toBe(before?.mlid);
+    await until("it passes", () => {
+      roce.send(inward.ethernet.address, numbered(1, 4));
+      return heardBy(ib).length > 0;
+    });
+    await ib.leave(other);
   });
 
   test("to Ethernet", async () => {

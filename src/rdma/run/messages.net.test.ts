@@ -1,11 +1,11 @@
 // Proves messages between hosts with packets on both sides: hosts that find each other by ARP and RDMA-CM through the
 // bridge, requests and answers both ways, and what becomes of them when something goes.
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { until } from "../sa/testing/fabric.ts";
+import { until } from "../fabric/until.ts";
 import type { Bridge } from "./bridge.ts";
 import { converse, InfinibandEnd, RoceEnd } from "./testing/ends.ts";
 import type { Peer } from "./testing/ends.ts";
-import { numbered, readNumber } from "./testing/messages.ts";
+import { numbered, readNumber } from "../hosts/messages.ts";
 import { bytesOf, ip, Stand } from "./testing/stand.ts";
 
 const ROCE = "192.0.2.110";

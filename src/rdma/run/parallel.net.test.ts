@@ -5,8 +5,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { makeMgid } from "../bridge/mgid.ts";
 import type { BridgeProcess } from "./testing/bridge-process.ts";
 import { Crowd } from "./testing/crowd.ts";
-import type { Account } from "./testing/crowd.ts";
-import type { InfinibandHost, RoceHost } from "./testing/hosts.ts";
+import type { Account } from "../hosts/account.ts";
+import type { InfinibandHost, RoceHost } from "../hosts/hosts.ts";
 import { Stand } from "./testing/stand.ts";
 
 const GROUPS = Array.from({ length: 1000 }, (_, i) => {

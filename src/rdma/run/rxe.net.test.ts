@@ -1,13 +1,13 @@
 // Proves the bridge against real programs: mckey of RDMA-CM on a stock kernel with a soft RDMA device, in a guest at the
 // Ethernet switch, and a host of the model on the other side, both ways.
 import { beforeAll, describe, expect, test } from "vitest";
-import { until } from "../sa/testing/fabric.ts";
+import { until } from "../fabric/until.ts";
 import { findEthernetLink } from "../port/ethernet-port.ts";
 import { makeMgid } from "../bridge/mgid.ts";
 import type { BridgeProcess } from "./testing/bridge-process.ts";
 import { Guest } from "./testing/guest.ts";
-import type { InfinibandHost, RoceHost } from "./testing/hosts.ts";
-import { numbered } from "./testing/messages.ts";
+import type { InfinibandHost, RoceHost } from "../hosts/hosts.ts";
+import { numbered } from "../hosts/messages.ts";
 import { bytesOf, Stand } from "./testing/stand.ts";
 
 const GROUP = bytesOf("239.192.7.9");

@@ -45,7 +45,8 @@ export class Subnet {
   #lookedMs = -Infinity;
   #lostMs = -Infinity;
   #allMs = -Infinity;
-  #noticed = false;
+  /** Groups of ours that came or went, as the manager reports. */
+  readonly #noticed = new Set<BridgedGroup>();
 
   constructor(port: InfinibandPort, pKey: number, groups: readonly SubnetGroup[], tell: SubnetNews) {
     this.#port = port;
@@ -54,7 +55,10 @@ export class Subnet {
     this.#tell = tell;
     this.#byMgid = new Map(groups.map(({ group }) => [group.mgid.join(), group]));
     this.client = new SaClient(port.management);
-    this.client.onNotice = () => (this.#noticed = true);
+    this.client.onNotice = ({ gid }) => {
+      const group = this.#byMgid.get(gid.join());
+      if (group) this.#noticed.add(group);
+    };
     this.#keeper = new GroupKeeper(this.client, (news) => this.#take(news));
   }
 
@@ -79,8 +83,13 @@ export class Subnet {
     this.#allMs = performance.now();
   }
 
-  /** Looks whether all is as it was, when it is time for that. */
+  /** Looks whether all is as it was, when it is time for that, and at what was reported. */
   async look(nowMs: number): Promise<void> {
+    // Who only sends loses the group with its last full member, and has another when one comes again.
+    for (const group of this.#noticed) {
+      this.#noticed.delete(group);
+      await this.#keeper.checkGroup(group.mgid);
+    }
     if (nowMs - this.#lookedMs < EVERY_MS.look) return;
     this.#lookedMs = nowMs;
     const moved = await this.place();
@@ -90,8 +99,7 @@ export class Subnet {
       this.#allMs = nowMs;
       await this.#keeper.check();
       await this.#subscribe();
-    } else if (this.#noticed || nowMs - this.#lostMs >= EVERY_MS.lost) {
-      this.#noticed = false;
+    } else if (nowMs - this.#lostMs >= EVERY_MS.lost) {
       this.#lostMs = nowMs;
       await this.#keeper.checkLost();
     }
@@ -146,12 +154,14 @@ export class Subnet {
     }
   }
 
-  /** Reports of new groups: a hint only, so that nobody has to answer. */
+  /** Reports of groups that come and go. Without them it takes a minute until it is known. */
   async #subscribe(): Promise<void> {
     if (this.#smLid === 0) return;
-    await this.client.subscribe(TRAP.groupCreated).catch((error: unknown) => {
-      if (!(error instanceof FabricError)) throw error;
-    });
+    for (const trap of [TRAP.groupCreated, TRAP.groupDeleted]) {
+      await this.client.subscribe(trap).catch((error: unknown) => {
+        if (!(error instanceof FabricError)) throw error;
+      });
+    }
   }
 
   #take({ mgid, what, record, error }: GroupNews): void {

@@ -2,7 +2,7 @@
 // and as server, and a host of the model on the other side.
 import { beforeAll, describe, expect, test } from "vitest";
 import { findEthernetLink } from "../port/ethernet-port.ts";
-import { until } from "../sa/testing/fabric.ts";
+import { until } from "../fabric/until.ts";
 import type { BridgeProcess } from "./testing/bridge-process.ts";
 import { InfinibandEnd } from "./testing/ends.ts";
 import type { Message } from "./testing/ends.ts";

@@ -74,6 +74,12 @@ export class GroupKeeper {
     for (const held of this.#held.values()) await this.#join(held);
   }
 
+  /** The same with one group, of which something was heard. */
+  async checkGroup(mgid: Uint8Array): Promise<void> {
+    const held = this.#held.get(toKey(mgid));
+    if (held) await this.#join(held);
+  }
+
   /** Tries again those that cannot be had. */
   async checkLost(): Promise<void> {
     for (const held of this.#held.values()) if (held.record === undefined) await this.#join(held);

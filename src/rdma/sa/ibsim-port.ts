@@ -46,6 +46,7 @@ export class IbsimPort implements ManagementPort {
   /** Told what the port says of itself. */
   #onSelf: (mad: Uint8Array) => void = () => {};
   #turn: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   private constructor({ host = "127.0.0.1", port = 7070, timeoutMs = 1000 }: IbsimOptions) {
     this.#place = { host, port, timeoutMs };
@@ -80,7 +81,10 @@ export class IbsimPort implements ManagementPort {
     this.#send(mad, dlid, GSI_QP);
   }
 
+  /** May be called any number of times. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#control.disconnect();
     for (const socket of this.#sockets) socket.close();
   }

@@ -1,5 +1,6 @@
 // Owns what may be written under `bridge`: a port on either fabric, and what passes between them.
 import * as z from "zod/mini";
+import { FABRIC_NAME } from "../../rdma/bridge/model-fabric.ts";
 import { address, described, duration, ipv4Address, linkName, optional, wholeNumber } from "../fields.ts";
 
 /** Ways in which a group's messages are passed on. */
@@ -30,14 +31,14 @@ const serviceClass = z.strictObject({
   sl: described("Service level that stands for it on InfiniBand.", wholeNumber(0, 15)),
 });
 
-/** The path of a folder. */
-const folder = z
-  .string("expected the path of a folder, as text")
-  .check(z.regex(/^\/[^\0]{0,70}$/, "expected an absolute path of at most 71 characters"));
+/** The path of a folder, or a name of the network namespace. */
+const fabric = z
+  .string("expected a folder, or @ and a name")
+  .check(z.regex(FABRIC_NAME, "expected an absolute path, or @ and a name, of at most 71 characters"));
 
 /** A model of a fabric: what there is until a port of a real adapter is. */
 const model = z.strictObject({
-  model: described("Folder of a model of a fabric.", folder),
+  model: described("The model of a fabric: its folder, or @ and its name.", fabric),
   node: described(
     "Name of the host in the model whose place the bridge takes.",
     z.string().check(z.regex(/^[A-Za-z0-9_-]{1,31}$/, "expected the name of a node of the model")),

@@ -4,8 +4,8 @@ import { CM_ATTRIBUTE, SidrRep, SidrReq, SIDR_REQ_PRIVATE, writeSidrRep, writeSi
 import { IpCm, ipServiceLow, writeIpCm } from "../../codec/ip-cm.ts";
 import { MAD_BYTES, MadHeader, MANAGEMENT_CLASS, METHOD, writeMadHeader } from "../../codec/mad.ts";
 import { UD_SEND_ONLY_WITH_IMMEDIATE } from "../../codec/opcodes.ts";
-import type { PacketFields } from "../../codec/testing/build-packet.ts";
-import { groupPacket } from "../../run/testing/messages.ts";
+import type { PacketFields } from "../../codec/build-packet.ts";
+import { groupPacket } from "../../hosts/messages.ts";
 import { DROP_NAMES, PASSED } from "../drops.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { Forwarder } from "../forwarder.ts";

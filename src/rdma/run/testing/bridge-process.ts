@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ModelPlace } from "../../port/model-port.ts";
-import { until } from "../../sa/testing/fabric.ts";
+import { until } from "../../fabric/until.ts";
 import type { BridgeStatus } from "../status.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../../../bin/heddle");
@@ -46,11 +46,13 @@ bridge:
     return [PROGRAM, "-f", join(this.#folder, "heddle.yaml"), "--state", join(this.#folder, "state"), ...words];
   }
 
-  /** Starts it, without waiting for anything. */
+  /** Starts it with no other right than the one that it needs (capabilities(7)), without waiting for anything. */
   start(): void {
     const [program, ...words] = this.words("bridge", "run") as [string, ...string[]];
     // It must not outlive a test run that is killed.
-    const child = spawn("setpriv", ["--pdeathsig", "KILL", program, ...words], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "--bounding-set", "-all,+net_raw", program, ...words], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#said += text));
     this.#child = child;
   }

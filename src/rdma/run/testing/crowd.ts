@@ -4,23 +4,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { u32 } from "../../codec/bytes.ts";
 import { icrcIsRight } from "../../codec/icrc.ts";
 import type { PacketParts } from "../../codec/packet-parts.ts";
-import { until } from "../../sa/testing/fabric.ts";
-import type { InfinibandHost, RoceHost } from "./hosts.ts";
-import { numbered } from "./messages.ts";
+import { until } from "../../fabric/until.ts";
+import type { InfinibandHost, RoceHost } from "../../hosts/hosts.ts";
+import { countMessage, newAccount } from "../../hosts/account.ts";
+import type { Account } from "../../hosts/account.ts";
+import { numbered } from "../../hosts/messages.ts";
 
 /** One group, as hosts know it on either side. */
 export interface CrowdGroup {
   address: Uint8Array;
   mgid: Uint8Array;
-}
-
-/** What became of the messages that a host should hear. */
-export interface Account {
-  heard: number;
-  missed: number;
-  doubled: number;
-  reordered: number;
-  damaged: number;
 }
 
 /** Numbers of one sender and one group are counted in the lower half of a message's number. */
@@ -51,7 +44,7 @@ export class Crowd {
     const empty = (): Uint16Array => new Uint16Array(groups.length);
     this.#sent = hosts.map(empty);
     this.#last = hosts.map(() => hosts.map(empty));
-    this.#accounts = hosts.map(() => ({ heard: 0, missed: 0, doubled: 0, reordered: 0, damaged: 0 }));
+    this.#accounts = hosts.map(newAccount);
     for (const [listener, host] of hosts.entries()) {
       host.onHeard = (bytes, parts) => this.#hear(listener, bytes, parts);
     }
@@ -119,7 +112,7 @@ export class Crowd {
 
   /** What became of messages since this was asked last, over all listeners. */
   account(): Account {
-    const sum: Account = { heard: 0, missed: 0, doubled: 0, reordered: 0, damaged: 0 };
+    const sum = newAccount();
     for (const one of this.#accounts) {
       for (const key of Object.keys(sum) as (keyof Account)[]) {
         sum[key] += one[key];
@@ -147,14 +140,7 @@ export class Crowd {
     if (last === undefined || sender === listener) return;
     const word = u32(bytes, parts.payload + 4);
     const [group, number] = [Math.floor(word / NUMBERS), word % NUMBERS];
-    const before = last[group] as number;
-    account.heard++;
     this.#heard++;
-    if (number === before) account.doubled++;
-    else if (number < before) account.reordered++;
-    else {
-      account.missed += number - before - 1;
-      last[group] = number;
-    }
+    last[group] = countMessage(account, last[group] as number, number);
   }
 }

@@ -25,16 +25,16 @@ import {
 import { locateEthernet, locateInfiniband } from "../../codec/locate.ts";
 import { PacketParts } from "../../codec/packet-parts.ts";
 import type { McMemberRecord } from "../../codec/sa-records.ts";
-import { readPacket } from "../../codec/testing/read-packet.ts";
+import { readPacket } from "../../codec/read-packet.ts";
 import { findEthernetLink } from "../../port/ethernet-port.ts";
 import type { EthernetLink } from "../../port/ethernet-port.ts";
 import { ModelPort } from "../../port/model-port.ts";
 import type { ModelPlace } from "../../port/model-port.ts";
-import { until } from "../../sa/testing/fabric.ts";
+import { until } from "../../fabric/until.ts";
 import { SaClient } from "../../sa/sa-client.ts";
 import { IPOIB_QKEY } from "../subnet.ts";
-import { GROUP } from "./hosts.ts";
-import { groupPacket, withImmediate } from "./messages.ts";
+import { GROUP } from "../../hosts/hosts.ts";
+import { groupPacket, withImmediate } from "../../hosts/messages.ts";
 import { bytesOf } from "./stand.ts";
 
 /** Who a message is for, or is from, in the words of its side. */

@@ -11,12 +11,12 @@ import { groupMac, makeMgid } from "../../bridge/mgid.ts";
 import { ModelSwitch } from "../../fabric/model-switch.ts";
 import { ModelPort } from "../../port/model-port.ts";
 import type { ModelPlace } from "../../port/model-port.ts";
-import { Fabric } from "../../sa/testing/fabric.ts";
+import { Fabric } from "../../fabric/simulation.ts";
 import { Bridge } from "../bridge.ts";
 import type { BridgeOptions } from "../bridge.ts";
 import type { SubnetGroup } from "../subnet.ts";
 import { BridgeProcess } from "./bridge-process.ts";
-import { InfinibandHost, RoceHost } from "./hosts.ts";
+import { InfinibandHost, RoceHost } from "../../hosts/hosts.ts";
 
 /** Runs one `ip` command, split on blanks. */
 export function ip(words: string): void {
@@ -36,6 +36,8 @@ export function bytesOf(address: string): Uint8Array {
 export interface GroupChoice {
   way?: Way;
   mgid?: string;
+  /** The MGID is one of IPoIB's. */
+  ipoib?: boolean;
   qKey?: number;
   hopLimit?: number;
   classes?: ServiceClass[];
@@ -43,7 +45,7 @@ export interface GroupChoice {
 
 /** A group with an MGID of RDMA-CM. */
 export function bridged(index: number, address: string, choice: GroupChoice = {}): SubnetGroup {
-  const { way = "both", mgid, qKey = 0x01234567, hopLimit = 64, classes = [] } = choice;
+  const { way = "both", mgid, ipoib = false, qKey = 0x01234567, hopLimit = 64, classes = [] } = choice;
   const group = bytesOf(address);
   return {
     group: new BridgedGroup(index, {
@@ -53,7 +55,7 @@ export function bridged(index: number, address: string, choice: GroupChoice = {}
       ethernet: { address: group, mac: groupMac(group), qKey, pKey: 0xffff, hopLimit },
       mgid: mgid === undefined ? makeMgid({ format: "rdma-cm", group, pKey: 0xffff, scope: 2 }) : bytesOf(mgid),
     }),
-    ipoib: false,
+    ipoib,
     more: {},
   };
 }
@@ -112,7 +114,7 @@ export class Stand implements AsyncDisposable {
 
   async roceHost(name: string, mtu?: number): Promise<RoceHost> {
     this.addLink(name, mtu);
-    const host = await RoceHost.on(name);
+    const host = (await RoceHost.on(name)) as RoceHost;
     this.#open.push({ [Symbol.asyncDispose]: async () => host[Symbol.dispose]() });
     return host;
   }

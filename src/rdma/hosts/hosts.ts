@@ -1,19 +1,19 @@
-// Owns the hosts of tests on both fabrics: they send to groups, and keep what they hear.
-import { FrameArena, FrameQueue, FrameSocket, GroupMemberships } from "../../../host/frames.ts";
-import { groupMac } from "../../bridge/mgid.ts";
-import { socketFilter } from "../../bridge/socket-filter.ts";
-import { FAULT } from "../../codec/fault.ts";
-import { icrcIsRight } from "../../codec/icrc.ts";
-import { locateEthernet, locateInfiniband } from "../../codec/locate.ts";
-import { PacketParts } from "../../codec/packet-parts.ts";
-import type { McMemberRecord } from "../../codec/sa-records.ts";
-import type { PacketFields } from "../../codec/testing/build-packet.ts";
-import { readPacket } from "../../codec/testing/read-packet.ts";
-import { findEthernetLink } from "../../port/ethernet-port.ts";
-import type { EthernetLink } from "../../port/ethernet-port.ts";
-import { ModelPort } from "../../port/model-port.ts";
-import type { ModelPlace } from "../../port/model-port.ts";
-import { SaClient } from "../../sa/sa-client.ts";
+// Owns hosts on both fabrics that try groups: they send to them, and keep what they hear.
+import { FrameArena, FrameQueue, FrameSocket, GroupMemberships } from "../../host/frames.ts";
+import { groupMac } from "../bridge/mgid.ts";
+import { socketFilter } from "../bridge/socket-filter.ts";
+import { FAULT } from "../codec/fault.ts";
+import { icrcIsRight } from "../codec/icrc.ts";
+import { locateEthernet, locateInfiniband } from "../codec/locate.ts";
+import { PacketParts } from "../codec/packet-parts.ts";
+import type { McMemberRecord } from "../codec/sa-records.ts";
+import type { PacketFields } from "../codec/build-packet.ts";
+import { readPacket } from "../codec/read-packet.ts";
+import { findEthernetLink } from "../port/ethernet-port.ts";
+import type { EthernetLink } from "../port/ethernet-port.ts";
+import { ModelPort } from "../port/model-port.ts";
+import type { ModelPlace } from "../port/model-port.ts";
+import { SaClient } from "../sa/sa-client.ts";
 import { groupPacket } from "./messages.ts";
 
 /** A packet that a host has heard. */
@@ -43,10 +43,10 @@ export class RoceHost implements Disposable {
     this.#socket.onReadable = () => this.#receive();
   }
 
-  static async on(name: string): Promise<RoceHost> {
+  /** A host with the addresses of a link; undefined when there is none of that name. Rejects with HostError. */
+  static async on(name: string): Promise<RoceHost | undefined> {
     const link = await findEthernetLink(name);
-    if (link === undefined) throw new Error(`no link ${name}`);
-    return new RoceHost(link);
+    return link && new RoceHost(link);
   }
 
   join(group: Uint8Array): void {
@@ -94,7 +94,7 @@ export class RoceHost implements Disposable {
   }
 }
 
-/** What a group on InfiniBand is made with by a host of the tests. */
+/** What a group on InfiniBand is made with by such a host: as RDMA-CM's are. */
 export const GROUP = { qKey: 0x01234567, pKey: 0xffff, sl: 0, flowLabel: 0, trafficClass: 0 };
 
 /** A host on the model of InfiniBand. */
@@ -122,6 +122,13 @@ export class InfinibandHost implements AsyncDisposable {
     this.#records.set(mgid.join(), record);
     this.port.attach({ mgid, mlid: record.mlid, qKey: record.qKey });
     return record;
+  }
+
+  /** Gives up a full membership. */
+  async leave(mgid: Uint8Array): Promise<void> {
+    this.#records.delete(mgid.join());
+    this.port.detach(mgid);
+    await this.sa.leave(mgid, 1);
   }
 
   /** The packet of a message without its VCRC, with what the group's record says. */
