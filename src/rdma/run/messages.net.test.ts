@@ -17,7 +17,7 @@ let roce: RoceEnd;
 let ib: InfinibandEnd;
 
 beforeAll(async () => {
-  stand = await Stand.build(4, 4);
+  stand = await Stand.build(7, 4);
   stand.addLink("mr1");
   roce = await RoceEnd.on("mr1", ROCE);
   ib = await InfinibandEnd.at(stand.place("H3"), IB);
