@@ -101,6 +101,7 @@ export class Agent {
       this.#note(hint);
     });
     this.#options.repairing(true);
+    await this.#watchers.begin(this.#course.config);
     this.#note(ALL);
     await this.#exclusively(() => this.#act());
   }

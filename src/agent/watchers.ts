@@ -1,4 +1,5 @@
-// Owns what goes on beside the looks for as long as the file asks for it: far ends are asked, and spreading is steered.
+// Owns what goes on beside the looks for as long as the file asks for it: far ends are asked, segments are watched, and
+// spreading is steered.
 import { spreadPackets } from "../host/bpf/spread.ts";
 import { OWN_NAMESPACE } from "../host/native.ts";
 import { Prober } from "../host/probes/prober.ts";
@@ -10,6 +11,7 @@ import { deadLinks } from "../spread/far-ends.ts";
 import type { Look } from "./look.ts";
 import type { News } from "./news.ts";
 import type { Hint } from "./pace.ts";
+import { WatchedSegments } from "./segments-watched.ts";
 import { runSpreading } from "./spread-run.ts";
 
 /** How often rows are written though nothing has changed, milliseconds: readers stop believing what is old. */
@@ -27,6 +29,7 @@ export class Watchers {
   readonly #folder: string;
   readonly #news: News;
   readonly #prober: Prober;
+  readonly #segments: WatchedSegments;
   #rows: NodeJS.Timeout | undefined;
   #spreading: AbortController | undefined;
   /** Writes one after the other, so that the last rows stay. */
@@ -36,6 +39,7 @@ export class Watchers {
   constructor(folder: string, news: News, hear: (hint: Hint) => void) {
     this.#folder = folder;
     this.#news = news;
+    this.#segments = new WatchedSegments(folder, news, hear);
     this.#prober = new Prober((wish, well, isNews) => {
       news.tell(well ? "info" : "warn", well ? "answers" : "does-not-answer", { target: wish.target, for: wish.name });
       const written = this.#write();
@@ -43,10 +47,16 @@ export class Watchers {
     });
   }
 
+  /** Takes up what an agent before this one has known. */
+  begin(config: Config): Promise<void> {
+    return this.#segments.begin(config);
+  }
+
   /** Does from now on what the configuration asks for. */
   attend(config: Config, { want }: Pick<Look, "want">): void {
     const wishes = wishesOf(config);
     this.#prober.attend(wishes);
+    this.#segments.attend(config);
     if (wishes.length === 0 && this.#rows) {
       clearInterval(this.#rows);
       this.#rows = undefined;
@@ -66,6 +76,7 @@ export class Watchers {
     clearInterval(this.#rows);
     this.#spreading?.abort();
     this.#prober[Symbol.dispose]();
+    await this.#segments.close();
     await this.#written;
   }
 

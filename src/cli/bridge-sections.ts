@@ -28,21 +28,28 @@ export interface BridgePlan {
 
 /** The bridges of a file that is right (the role's own checks have passed). */
 export function bridgePlans({ sections }: Config): BridgePlan[] {
-  return sections
-    .filter(({ role }) => role === "bridge")
-    .map(({ name, value }) => {
-      const section = value as BridgeSection;
-      const { model, node, port = IBSIM_PORT } = section.infiniband;
-      const { groups } = listGroups(section);
-      return {
-        name,
-        link: section.ethernet.link,
-        model: { folder: model, node, port },
-        pKey: section.p_key ?? DEFAULT_PKEY,
-        groups: groups.map((group, index) => subnetGroup(section, group, index)),
-        ...(section.messages === undefined ? {} : { messages: messagePlan(section.messages) }),
-      };
-    });
+  return (
+    sections
+      // One that only answers for hosts of IP has no process: the agent watches, and the kernel forwards.
+      .filter(({ role, value }) => role === "bridge" && isCarried(value as BridgeSection))
+      .map(({ name, value }) => {
+        const section = value as BridgeSection;
+        const { model = "", node = "", port = IBSIM_PORT } = section.infiniband;
+        const { groups } = listGroups(section);
+        return {
+          name,
+          link: section.ethernet.link,
+          model: { folder: model, node, port },
+          pKey: section.p_key ?? DEFAULT_PKEY,
+          groups: groups.map((group, index) => subnetGroup(section, group, index)),
+          ...(section.messages === undefined ? {} : { messages: messagePlan(section.messages) }),
+        };
+      })
+  );
+}
+
+function isCarried({ multicast, messages }: BridgeSection): boolean {
+  return multicast !== undefined || messages !== undefined;
 }
 
 function messagePlan({

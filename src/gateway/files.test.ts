@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { factsFrom } from "../../test/cases.ts";
 import { parseConfig } from "../config/config.ts";
 import { ROLES } from "../roles/index.ts";
-import { makeAnnouncement } from "./announcement.ts";
+import { makeAnnouncement } from "../model/announcement.ts";
 import { conntrackdFile } from "./conntrackd-file.ts";
 import { keepalivedFile } from "./keepalived-file.ts";
 import { NoticeReader } from "./notices.ts";

@@ -9,7 +9,7 @@ import type { LinkMessage } from "../../host/netlink/link.ts";
 import { VERB } from "../../host/netlink/requests.ts";
 import { parseAddress } from "../../model/ip.ts";
 import { MOVING_PROTOCOL } from "../../model/kinds.ts";
-import { ARP_PROTOCOL, makeAnnouncement } from "../announcement.ts";
+import { ARP_PROTOCOL, makeAnnouncement } from "../../model/announcement.ts";
 import { LEASE_S } from "../machine.ts";
 import type { MovingAddress } from "../setup.ts";
 

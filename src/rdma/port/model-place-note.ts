@@ -3,13 +3,14 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Where the note of a host is. */
-export function placeNote(folder: string, node: string): string {
-  return join(folder, `${node}.client`);
+/** Where the note of a host is; nowhere (undefined) for a model that has a name instead of a folder. */
+export function placeNote(folder: string, node: string): string | undefined {
+  return folder.startsWith("@") ? undefined : join(folder, `${node}.client`);
 }
 
 /** The client that a process which is no more has left at ibsim; undefined where there is none. */
-export function deadClient(path: string): number | undefined {
+export function deadClient(path: string | undefined): number | undefined {
+  if (path === undefined) return undefined;
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -21,12 +22,12 @@ export function deadClient(path: string): number | undefined {
 }
 
 /** Notes that this process has the place. */
-export function writePlaceNote(path: string, client: number): void {
-  writeFileSync(path, `${process.pid} ${client}\n`);
+export function writePlaceNote(path: string | undefined, client: number): void {
+  if (path !== undefined) writeFileSync(path, `${process.pid} ${client}\n`);
 }
 
-export function removePlaceNote(path: string): void {
-  rmSync(path, { force: true });
+export function removePlaceNote(path: string | undefined): void {
+  if (path !== undefined) rmSync(path, { force: true });
 }
 
 function isAlive(pid: number): boolean {

@@ -31,10 +31,10 @@ export class ModelPort implements InfinibandPort {
   readonly #adapter = new Adapter();
   readonly #socket: FrameSocket;
   readonly #wire: string;
-  readonly #note: string;
+  readonly #note: string | undefined;
   #connected = false;
 
-  private constructor(management: IbsimPort, { host, wire }: { host: string; wire: string }, note: string) {
+  private constructor(management: IbsimPort, { host, wire }: { host: string; wire: string }, note: string | undefined) {
     this.management = management;
     this.#note = note;
     this.#socket = FrameSocket.atPath(host);

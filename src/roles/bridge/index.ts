@@ -11,6 +11,7 @@ import type { Wanted } from "../../model/objects.ts";
 import type { Role, Section, View } from "../role.ts";
 import { listGroups } from "./groups.ts";
 import type { LineFault, ListedGroup } from "./groups.ts";
+import { arpFaults, segmentsOf, wantArp } from "./arp.ts";
 import { messageFaults } from "./messages.ts";
 import { bridgeSchema, MOST_GROUPS } from "./schema.ts";
 import type { BridgeSection } from "./schema.ts";
@@ -25,6 +26,11 @@ export const bridge: Role<BridgeSection> = {
   about: "Messages to multicast groups and between hosts pass between RDMA on Ethernet and InfiniBand.",
   schema: bridgeSchema,
 
+  // What hosts there are is found out again and again.
+  needsAgent: ({ value }) => value.arp === true,
+
+  segments: segmentsOf,
+
   claims(section) {
     return [{ exclusive: `the groups on ${section.value.ethernet.link}`, from: section.at("ethernet", "link") }];
   },
@@ -35,14 +41,16 @@ export const bridge: Role<BridgeSection> = {
     for (const { line, fault } of faults) diagnostics.push(lineFault(section, line, fault));
     diagnostics.push(...doubles(section, groups));
     if (groups.length > MOST_GROUPS) diagnostics.push(tooMany(section, groups.length));
-    diagnostics.push(...messageFaults(section));
+    diagnostics.push(...messageFaults(section), ...arpFaults(section));
     if (diagnostics.length > 0) return { diagnostics };
     const link = findLink(section, view, diagnostics);
     const heard = groups.filter(({ from }) => from.way !== "to-ethernet").map(({ address }) => address);
     const messages = section.value.messages !== undefined;
-    if (heard.length === 0 && !messages) return { value: [], diagnostics };
+    const wanted = wantArp(section, view, diagnostics);
+    if (heard.length === 0 && !messages) return { value: wanted, diagnostics };
     return {
       value: [
+        ...wanted,
         { kind: "nftTable", spec: keepOff(section.name, link, heard, messages), from: section.at("ethernet", "link") },
       ],
       diagnostics,

@@ -12,13 +12,13 @@ export function aliasOf({ qpn, as }: QueuePair): number {
 
 /** Queue pairs that cannot be told apart, or cannot be as they are stated. */
 export function* messageFaults(section: Section<BridgeSection>): Generator<Diagnostic> {
-  const { messages, multicast } = section.value;
-  if (messages === undefined && multicast === undefined) {
+  const { messages, multicast, arp } = section.value;
+  if (messages === undefined && multicast === undefined && arp !== true) {
     yield {
       code: "bridge-empty",
       severity: "error",
       summary: "nothing passes over this bridge",
-      remedy: "State `multicast`, `messages` or both.",
+      remedy: "State `multicast`, `messages` or `arp`.",
       range: section.at("ethernet"),
     };
   }

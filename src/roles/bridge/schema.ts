@@ -36,10 +36,11 @@ const fabric = z
   .string("expected a folder, or @ and a name")
   .check(z.regex(FABRIC_NAME, "expected an absolute path, or @ and a name, of at most 71 characters"));
 
-/** A model of a fabric: what there is until a port of a real adapter is. */
-const model = z.strictObject({
-  model: described("The model of a fabric: its folder, or @ and its name.", fabric),
-  node: described(
+/** The link of IP, and a model of a fabric: what there is until a port of a real adapter is. */
+const infiniband = z.strictObject({
+  link: optional("Link of IP over InfiniBand, for `arp`.", linkName),
+  model: optional("The model of a fabric, for `multicast` and `messages`: its folder, or @ and its name.", fabric),
+  node: optional(
     "Name of the host in the model whose place the bridge takes.",
     z.string().check(z.regex(/^[A-Za-z0-9_-]{1,31}$/, "expected the name of a node of the model")),
   ),
@@ -91,12 +92,16 @@ const messages = z.strictObject({
 });
 
 export const bridgeSchema = z.strictObject({
-  infiniband: described("The port on InfiniBand.", model),
+  infiniband: described("The port on InfiniBand.", infiniband),
   ethernet: described("The port on Ethernet.", z.strictObject({ link: described("Its link.", linkName) })),
   p_key: optional("Partition on InfiniBand; the default one (0xffff) unless stated.", wholeNumber(1, 0xffff)),
   multicast: optional(
     "The groups.",
     z.array(group).check(z.minLength(1, "expected at least one group"), z.maxLength(MOST_GROUPS)),
+  ),
+  arp: optional(
+    "Hosts on the two links are of one subnet of IPv4: each is looked for and answered for on the other link.",
+    z.boolean(),
   ),
   messages: optional("Messages from one host to another; none are passed on unless it is stated.", messages),
   classes: optional(
