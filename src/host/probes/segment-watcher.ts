@@ -21,8 +21,11 @@ import type { ArpHeard } from "./arp-ears.ts";
 const TICK_MS = 100;
 /** How often it is looked whether the links are still those that are heard, and which addresses are the host's own. */
 const LINKS_MS = 1000;
-/** When a host that has moved is announced: after the agent has had time to make its route, and again. */
-const ANNOUNCE_MS = [300, 2000] as const;
+/**
+ * When a host is announced on the other segment, so that whoever has asked for it need not ask again (after a second), or
+ * knows it by its own hardware address no longer: about when the agent has made its route, and again.
+ */
+const ANNOUNCE_MS = { found: [40, 300], moved: [40, 300, 2000] } as const;
 /** RTN_UNICAST (linux/rtnetlink.h). */
 const UNICAST = 1;
 
@@ -52,7 +55,7 @@ export class SegmentWatcher implements Disposable {
       ask: (address, side) => void this.#ask(address, side),
       changed: (host, what) => {
         tell(wish, host, what);
-        if (what === "moved") this.#announceLater(host);
+        if (what === "found" || what === "moved") this.#announceLater(host, what);
       },
     });
     this.#socket = openRouteSocket();
@@ -140,9 +143,8 @@ export class SegmentWatcher implements Disposable {
     }
   }
 
-  /** Those on the segment that a host has left know it by its own hardware address: they are told that it is here. */
-  #announceLater({ address, side }: SegmentHost): void {
-    for (const delayMs of ANNOUNCE_MS) {
+  #announceLater({ address, side }: SegmentHost, what: "found" | "moved"): void {
+    for (const delayMs of ANNOUNCE_MS[what]) {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
         this.#announce(address, side === 0 ? 1 : 0);
