@@ -54,6 +54,14 @@ test("who answers elsewhere has moved when the place before is silent", () => {
   expect(said()).toEqual([`moved ${A} 1`]);
 });
 
+test("who says elsewhere that it is there is asked at once, however short ago it was asked for", () => {
+  segments.wanted(A, 1, 0);
+  segments.answered(A, 0, 10);
+  said();
+  segments.present(A, 1, 20);
+  expect(said()).toEqual([`ask ${A} 1`]);
+});
+
 test("sooner when the kernel has asked in vain", () => {
   found();
   segments.answered(A, 1, 1000);

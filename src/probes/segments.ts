@@ -33,7 +33,8 @@ export interface SegmentHost {
   /** Where it is; means nothing while it is sought. */
   side: Side;
   heardMs: number;
-  soughtMs: number;
+  /** By side, when it was asked for last. */
+  soughtMs: [number, number];
   rival?: { side: Side; sinceMs: number };
 }
 
@@ -63,9 +64,7 @@ export class Segments {
   /** Somebody on a segment asks for an address. */
   wanted(address: string, by: Side, nowMs: number): void {
     const host = this.#take(address, nowMs);
-    if (host?.state !== "sought" || nowMs - host.soughtMs < SEGMENT_MS.seek) return;
-    host.soughtMs = nowMs;
-    this.#events.ask(address, other(by));
+    if (host?.state === "sought") this.#seek(host, other(by), SEGMENT_MS.seek, nowMs);
   }
 
   /** Somebody on a segment says that it is there. */
@@ -73,9 +72,7 @@ export class Segments {
     const host = this.#take(address, nowMs);
     if (host === undefined || host.state === "doubled") return;
     const sure = host.state === "found" && host.side === side && nowMs - host.heardMs < SEGMENT_MS.fresh;
-    if (sure || nowMs - host.soughtMs < SEGMENT_MS.seek) return;
-    host.soughtMs = nowMs;
-    this.#events.ask(address, side);
+    if (!sure) this.#seek(host, side, SEGMENT_MS.seek, nowMs);
   }
 
   /** A host has answered on a segment. */
@@ -109,14 +106,21 @@ export class Segments {
         this.#settle(host, host.rival.side, "moved", nowMs);
       } else if (host.state === "doubled" && age >= SEGMENT_MS.doubled) {
         host.state = "sought";
-        host.soughtMs = nowMs;
-        for (const side of [0, 1] as const) this.#events.ask(host.address, side);
+        for (const side of [0, 1] as const) this.#seek(host, side, 0, nowMs);
       } else if (host.state === "found" && age >= SEGMENT_MS.gone) this.#end(host, "gone", nowMs);
-      else if (host.state === "found" && age >= SEGMENT_MS.fresh && nowMs - host.soughtMs >= SEGMENT_MS.again) {
-        host.soughtMs = nowMs;
-        this.#events.ask(host.address, host.side);
-      } else if (host.state === "sought" && nowMs - host.soughtMs >= SEGMENT_MS.gone) this.#hosts.delete(host.address);
+      else if (host.state === "found" && age >= SEGMENT_MS.fresh) {
+        this.#seek(host, host.side, SEGMENT_MS.again, nowMs);
+      } else if (host.state === "sought" && nowMs - Math.max(...host.soughtMs) >= SEGMENT_MS.gone) {
+        this.#hosts.delete(host.address);
+      }
     }
+  }
+
+  /** Asks, unless that was done there a moment ago. */
+  #seek(host: SegmentHost, side: Side, everyMs: number, nowMs: number): void {
+    if (nowMs - host.soughtMs[side] < everyMs) return;
+    host.soughtMs[side] = nowMs;
+    this.#events.ask(host.address, side);
   }
 
   #take(address: string, nowMs: number): SegmentHost | undefined {
@@ -128,7 +132,7 @@ export class Segments {
       if (idle === undefined) return undefined;
       this.#hosts.delete(idle.address);
     }
-    const host: SegmentHost = { address, state: "sought", side: 0, heardMs: nowMs, soughtMs: -Infinity };
+    const host: SegmentHost = { address, state: "sought", side: 0, heardMs: nowMs, soughtMs: [-Infinity, -Infinity] };
     this.#hosts.set(address, host);
     return host;
   }
@@ -144,7 +148,8 @@ export class Segments {
   #end(host: SegmentHost, what: "gone" | "doubled", nowMs: number): void {
     delete host.rival;
     host.state = what === "gone" ? "sought" : "doubled";
-    host.heardMs = host.soughtMs = nowMs;
+    host.heardMs = nowMs;
+    host.soughtMs.fill(nowMs);
     this.#events.changed(host, what);
   }
 }

@@ -9,15 +9,19 @@ import type { ConfiguredSection, HostPicture } from "../../model/picture.ts";
 import { choosesOwners } from "../../roles/egress/owners.ts";
 import type { Egress } from "../../roles/egress/schema.ts";
 import { ROLES } from "../../roles/index.ts";
+import { askDoor, bridgeSocket } from "../bridge-door.ts";
+import { bridgePicture } from "../bridge-pictures.ts";
 import { DEFAULT_FILE } from "../context.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
+import { openStore } from "../session.ts";
 import { countFindings, renderFindings } from "../render/findings.ts";
 
 /** Looks at this host, changes nothing, and tells what it found. Needs no file; one that is there is heeded. */
 export async function doctor(context: Context, options: { root: string }): Promise<ExitCode> {
-  const picture = await addConfigured(context, await takePicture({ root: options.root, wishes: WISHES }));
+  const taken = await takePicture({ root: options.root, wishes: WISHES });
+  const picture = await addConfigured(context, await addBridges(context, taken));
   const findings = examine(picture);
   const counts = countFindings(findings);
   if (context.options.json) {
@@ -27,6 +31,18 @@ export async function doctor(context: Context, options: { root: string }): Promi
     context.say(renderFindings(findings, picture, context.paint));
   }
   return counts.error + counts.warning > 0 ? EXIT.findings : EXIT.ok;
+}
+
+/** The bridges that run here; whoever may not ask them does without. */
+async function addBridges(context: Context, picture: HostPicture): Promise<HostPicture> {
+  try {
+    const store = await openStore(context);
+    const running = await askDoor(bridgeSocket(store.runFolder, store.cookie));
+    return running === undefined ? picture : { ...picture, bridges: running.map(bridgePicture) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    return { ...picture, unseen: [...picture.unseen, { what: "the running bridges", why: "Only root may ask them." }] };
+  }
 }
 
 /** What the file says, so that a remedy can be "apply it" instead of "write it"; and what only matters where it says so. */

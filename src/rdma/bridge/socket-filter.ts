@@ -1,6 +1,6 @@
 // Owns which frames the kernel gives to the bridge, as a program of classic BPF (Linux Documentation/networking/filter.rst).
 //
-// RoCEv2 to IP groups, and the hellos of other bridges; where messages between hosts are bridged, RoCEv2 to the link's own
+// RoCEv2 to IP groups, IGMP, and the hellos of other bridges; where messages between hosts are bridged, RoCEv2 to the link's own
 // hardware address as well, and ARP. None that carries a VLAN's tag, which is another network. The kernel has taken tags
 // out of the frames, and tells them beside.
 import { ETHERTYPE } from "../codec/ethernet.ts";
@@ -41,6 +41,7 @@ export function socketFilter(hosts = false): Uint8Array {
     [JUMP.equal, PACKET.otherHost, "drop", "give"],
     ["ipv4"],
     [LOAD.byte, 23],
+    [JUMP.equal, PROTOCOL.igmp, "give"],
     [JUMP.equal, PROTOCOL.udp, "ipv4-group", "drop"],
     ["ipv4-group"],
     [LOAD.byte, 30],

@@ -11,8 +11,9 @@ import type { Counted } from "../bridge/forwarder.ts";
 import type { BridgedGroup } from "../bridge/group.ts";
 import { hashText, isHello, MOST_PEERS, readHello, writeHello } from "../bridge/hello.ts";
 import type { Hello } from "../bridge/hello.ts";
-import { u16 } from "../codec/bytes.ts";
+import { u16, u8 } from "../codec/bytes.ts";
 import { ETHERNET_BYTES, ETHERTYPE } from "../codec/ethernet.ts";
+import { IPV4_BYTES, ipv4HeaderBytes, PROTOCOL } from "../codec/ipv4.ts";
 import { EthernetPort, findEthernetLink } from "../port/ethernet-port.ts";
 import type { EthernetLink } from "../port/ethernet-port.ts";
 import type { InfinibandPort } from "../port/infiniband-port.ts";
@@ -24,6 +25,8 @@ import type { SubnetGroup, SubnetNews } from "./subnet.ts";
 /** How often the election's clock is looked at, and the link. */
 const TICK_MS = 50;
 const LINK_MS = 500;
+/** Type of a query of IGMP. */
+const IGMP_QUERY = 0x11;
 
 /** What a bridge is made of. */
 export interface BridgeOptions {
@@ -57,6 +60,9 @@ export class Bridge implements AsyncDisposable {
   /** Frames that are longer than any packet of RDMA. */
   readonly counts = { ethernet: { truncated: 0 }, infiniband: { truncated: 0 } };
   link: EthernetLink | undefined;
+  readonly startedMs = performance.now();
+  /** When somebody asked for members of groups on the link last. */
+  querierMs: number | undefined;
   readonly linkName: string;
   readonly #namespace: NamespaceFd;
   readonly #subnet: Subnet;
@@ -130,6 +136,11 @@ export class Bridge implements AsyncDisposable {
     this.forwarder.infiniband.lid = this.infiniband.lid;
     await this.messenger?.start();
     await this.#subnet.join();
+  }
+
+  /** LID of the subnet manager, 0 while there is none. */
+  get smLid(): number {
+    return this.#subnet.smLid;
   }
 
   /** Packets for which the link's socket had no room. */
@@ -229,6 +240,7 @@ export class Bridge implements AsyncDisposable {
       const length = arena.lengths[slot] as number;
       if (length < 0) this.counts.ethernet.truncated++;
       else if (isHello(arena.bytes, at, at + length)) this.#hear(at, at + length);
+      else if (isIgmp(arena.bytes, at, at + length)) this.#hearIgmp(at, at + length);
       else if (isArp(arena.bytes, at, at + length)) this.messenger?.takeArp(arena.bytes, at, at + length);
       else if (this.forwarder.fromEthernet(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
@@ -277,6 +289,13 @@ export class Bridge implements AsyncDisposable {
     queue.count = 0;
   }
 
+  /** Takes note of queries (RFC 3376, 4.1; those of versions 1 and 2 have the same type). */
+  #hearIgmp(at: number, to: number): void {
+    const ip = at + ETHERNET_BYTES;
+    const igmp = ip + ipv4HeaderBytes(this.#arena.bytes, ip);
+    if (igmp < to && u8(this.#arena.bytes, igmp) === IGMP_QUERY) this.querierMs = this.#nowMs;
+  }
+
   #hear(at: number, to: number): void {
     const hello = readHello(this.#arena.bytes, at, to);
     const nowMs = performance.now();
@@ -296,6 +315,11 @@ export class Bridge implements AsyncDisposable {
     this.#hello.add(0, frame.length);
     this.#ethernet.send(frame, this.#hello);
   }
+}
+
+function isIgmp(bytes: Uint8Array, at: number, to: number): boolean {
+  const ip = at + ETHERNET_BYTES;
+  return ip + IPV4_BYTES <= to && u16(bytes, ip - 2) === ETHERTYPE.ipv4 && u8(bytes, ip + 9) === PROTOCOL.igmp;
 }
 
 function isArp(bytes: Uint8Array, at: number, to: number): boolean {

@@ -62,6 +62,11 @@ export class Subnet {
     this.#keeper = new GroupKeeper(this.client, (news) => this.#take(news));
   }
 
+  /** LID of the subnet manager, 0 while there is none. */
+  get smLid(): number {
+    return this.#smLid;
+  }
+
   /** The port has a LID, and the manager has answered for all groups since it last was away. */
   get ready(): boolean {
     return this.#port.lid !== 0 && this.#answered;
@@ -164,15 +169,36 @@ export class Subnet {
     }
   }
 
+  /** Finds out how a group that is there differs from the one that was asked for. */
+  async #compare(group: BridgedGroup): Promise<void> {
+    try {
+      const has = await this.client.group(group.mgid);
+      const { ipoib = false, more = {} } = this.#groups.find((one) => one.group === group) ?? {};
+      const qKey = more.qKey ?? (ipoib ? IPOIB_QKEY : RDMA_CM_QKEY);
+      if (group.trouble === undefined) return;
+      const wanted = { Q_Key: qKey, P_Key: this.#pKey, ...(more.sl === undefined ? {} : { SL: more.sl }) };
+      const found = { Q_Key: has.qKey, P_Key: has.pKey, SL: has.sl };
+      for (const [what, value] of Object.entries(wanted) as ["Q_Key" | "P_Key" | "SL", number][]) {
+        if (found[what] !== value) group.trouble.differs.push({ what, wanted: value, has: found[what] });
+      }
+    } catch (error) {
+      // There is none, or nobody answers.
+      if (!(error instanceof FabricError)) throw error;
+    }
+  }
+
   #take({ mgid, what, record, error }: GroupNews): void {
     const group = this.#byMgid.get(mgid.join());
     if (group === undefined) return;
     if (record === undefined) {
       group.infiniband = undefined;
+      group.trouble = { why: error?.message ?? "", differs: [] };
+      void this.#compare(group);
       this.#port.detach(mgid);
       this.#tell("group-lost", { group: group.name, why: error?.message ?? "" });
       return;
     }
+    group.trouble = undefined;
     const { mlid, qKey, pKey, sl, hopLimit } = record;
     group.infiniband = { mlid, qKey, pKey, sl, hopLimit, mtu: 128 << record.mtu };
     if (group.way !== "to-infiniband") this.#port.attach({ mgid, mlid, qKey });
