@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build demo check test bench bench-egress bench-agent format clean
+.PHONY: help setup setup-tests build demo check test chaos bench bench-egress bench-agent format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -47,6 +47,11 @@ check: setup-tests build/heddle.node $(BPF) ## types, lint, format, import rules
 
 test: check build ## everything
 	@tools/test.sh
+
+chaos: setup-tests build ## random faults on hosts with an agent, 10,000 in some 20 minutes, as root; SEED=, FAULTS=, LABS=; BURST= ONLY= for one
+	@if [ "$$(id -u)" -ne 0 ]; then echo "Chaos needs root: control groups, BPF, several users." >&2; exit 1; fi
+	@tools/in-root-namespace.sh node test/chaos/chaos.ts $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
+	  $(if $(LABS),--labs $(LABS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(BURST),--burst $(BURST)) $(if $(ONLY),--only $(ONLY))
 
 build/bench-run: bench/run.c
 	@mkdir -p build
