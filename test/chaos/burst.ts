@@ -7,7 +7,9 @@ import { HOST_FAULTS, namesBack } from "./host-faults.ts";
 import { LINKS } from "./world.ts";
 import type { ForeignThing, State, World } from "./world.ts";
 
-const MOST_FAULTS = 40;
+/** Faults of a burst: many that come over each other, or few, so that none is healed by the look for another. */
+const MANY = 60;
+const FEW = 3;
 /** Longest rest of an object that is fought over, and what comes after it. */
 const CEILING_MS = 150_000;
 /** Longest time for a repair while nothing rests, on a machine that is busy with other things. */
@@ -33,7 +35,7 @@ const SORTS: readonly Draw[] = [...NETWORK_FAULTS, ...HOST_FAULTS].flatMap(({ we
 /** The faults of a seed; `only` keeps some of them, by their place. */
 export function drawBurst(seed: number, only?: readonly number[]): Turn[] {
   const random = new Random(seed);
-  const all = Array.from({ length: 1 + random.below(MOST_FAULTS) }, (): Turn => {
+  const all = Array.from({ length: 1 + random.below(random.chance(0.5) ? MANY : FEW) }, (): Turn => {
     const pauseMs = random.chance(0.5) ? 0 : random.below(40);
     return { ...random.pick(SORTS)(random), pauseMs };
   });
@@ -62,7 +64,6 @@ export async function suffer(world: World, burst: readonly Turn[]): Promise<Verd
 async function settle(world: World, burst: readonly Turn[]): Promise<void> {
   world.freeDisk();
   namesBack(world);
-  await world.makeGroup();
   for (const name of LINKS) {
     await world.switchPort(name, "up");
     await world.ip(4, ...renamedBack(name), `link set ${name} up`);
@@ -70,6 +71,8 @@ async function settle(world: World, burst: readonly Turn[]): Promise<void> {
   await world.putBack(new Set<ForeignThing>(burst.flatMap(({ takes = [] }) => takes)));
   // Carrier comes late; only then the routes of others can stand there again.
   if (burst.some(({ takes }) => takes?.includes("links"))) await world.putBack(new Set(["links"]));
+  // Last, so that nothing else makes the agent look.
+  await world.makeGroup();
   if (!world.owesApply) return;
   const { code, stdout, stderr } = await world.heddle("apply", "--force");
   if (code !== 0 && code !== 3) throw new Error(`apply ends with ${code}:\n${stdout}${stderr}`);
