@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../random.ts";
 import type { Draw, Fault } from "./faults.ts";
-import { GROUP } from "./world.ts";
+import { GROUP, NO_NET } from "./world.ts";
 import type { World } from "./world.ts";
 
 export const HOST_FAULTS: readonly { weight: number; draw: Draw }[] = [
@@ -112,7 +112,7 @@ function agentKilled(): Fault {
     text: "the agent is killed and started again",
     do: async (world) => {
       await world.agent.end();
-      await world.agent.start("--look-every", "3600");
+      await world.agent.start(...NO_NET);
     },
   };
 }
@@ -150,7 +150,7 @@ function commandKilledAlone(random: Random): Fault {
       // A removal that came through has confirmed that there is nothing. Without others' rules the kernel may refuse it now.
       const { code } = await world.heddle("apply", "--force");
       world.owesApply = code !== 0 && code !== 3;
-      await world.agent.start("--look-every", "3600");
+      await world.agent.start(...NO_NET);
     },
   };
 }

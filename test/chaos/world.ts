@@ -100,6 +100,9 @@ export interface State {
   theirs: string[];
 }
 
+/** What the agent does not hear of it shall not find by chance. */
+export const NO_NET = ["--look-every", "3600"] as const;
+
 /** A full disk is soon full. */
 const DISK = "1m";
 
@@ -124,8 +127,8 @@ export class World implements AsyncDisposable {
     this.cookie = namespaceCookie(fd.fd);
   }
 
-  /** A host as it shall be, with an agent on it. */
-  static async up(name: string): Promise<World> {
+  /** A host as it shall be, with an agent on it. Without its safety net, unless other words are given. */
+  static async up(name: string, words: readonly string[] = NO_NET): Promise<World> {
     const { value, diagnostics } = readTopology(TOPOLOGY, "chaos.yaml");
     if (!value) throw new Error(JSON.stringify(diagnostics));
     const lab = await upLab(value, { name, transient: true });
@@ -138,7 +141,7 @@ export class World implements AsyncDisposable {
       for (const family of [4, 6] as const) await world.ip(family, "rule flush");
       await world.putBack(new Set(ALL_FOREIGN));
       await world.makeGroup();
-      await world.agent.start("--look-every", "3600");
+      await world.agent.start(...words);
       await world.mustBeWhole();
       return world;
     } catch (error) {
