@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build demo check test chaos bench bench-egress bench-agent format clean
+.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway manual format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -16,7 +16,7 @@ setup-tests:
 	@tools/setup.sh --tests
 
 build: setup ## make bin/heddle runnable
-	@$(MAKE) --no-print-directory dist/heddle.cjs
+	@$(MAKE) --no-print-directory dist/man
 
 build/heddle.node: $(wildcard native/addon/*)
 	@native/addon/build.sh
@@ -32,6 +32,17 @@ dist/heddle.cjs: build/heddle.node $(BPF) $(SOURCES)
 	@echo "Building…" >&2
 	@node tools/build.ts
 	@touch $@
+
+# After the program, because its build begins with an empty dist.
+dist/man: dist/heddle.cjs $(wildcard docs/*.md docs/roles/*.md lab/README.md)
+	@node tools/manual/write-pages.ts
+	@touch $@
+
+install: build ## put program, manual and completions where the system finds them: PREFIX=/usr/local DESTDIR=
+	@DESTDIR='$(DESTDIR)' PREFIX='$(or $(PREFIX),/usr/local)' tools/place.sh place
+
+uninstall: ## take away what install put there
+	@DESTDIR='$(DESTDIR)' PREFIX='$(or $(PREFIX),/usr/local)' tools/place.sh take-away
 
 demo: build ## the trouble, the plan, the cure, with real packets: two cards in one subnet; users with a gateway of their own
 	@bin/heddle lab run lab/seed-003.yaml --scenario demo
@@ -61,7 +72,7 @@ build/egress-load: bench/egress/load.c
 	@mkdir -p build
 	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
 
-bench: build build/bench-run bench-egress ## measure, a few minutes; `make bench QUICK=1` for a glance
+bench: build build/bench-run bench-egress bench-gateway ## measure, some minutes, as root half an hour; `make bench QUICK=1` for a glance
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
 	@tools/in-namespace.sh node bench/explain.ts $(if $(QUICK),--quick)
 
@@ -75,6 +86,30 @@ bench-agent: build ## measure the agent: repairs, a storm, idleness; five minute
 	@tools/in-namespace.sh node bench/agent/agent.ts $(if $(QUICK),--quick)
 	@if [ "$$(id -u)" -eq 0 ]; then tools/in-root-namespace.sh node bench/agent/idle.ts $(if $(QUICK),--quick); \
 	else echo "Idle with programs that mark sockets is not measured: it needs root." >&2; fi
+
+build/bench-packets: bench/packets.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+build/bench/written-up.o build/bench/written-up-prints.o &: bench/written-up.bpf.c native/bpf/heddle.h native/bpf/build.sh
+	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up
+	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up-prints -DPRINTS
+
+bench-spread: build build/bench-packets build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
+	@tools/in-root-namespace.sh node bench/spread.ts $(if $(QUICK),--quick)
+
+build/bench-flood: bench/flood.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+bench-gateway: build build/bench-flood ## measure what a gateway costs and how it fails over, for twenty minutes (root)
+	@if [ "$$(id -u)" -eq 0 ]; then \
+	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
+	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
+	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
+
+manual: setup ## write what of the manual comes from the program's own definitions
+	@node tools/manual/manual.ts
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

@@ -66,19 +66,23 @@ interface ShortFacts {
   tableNames?: Record<string, number>;
   owners?: Partial<Owners>;
   features?: Partial<Facts["features"]>;
+  routedByRa?: string[];
+  signals?: Facts["signals"];
 }
 
 /** Facts from their short form: links by name, with what differs from an ordinary Ethernet link that is up. */
 export function factsFrom(value: unknown): Facts {
   const { links, tables = [], priorities = [], nexthops = [], marks = [], ...rest } = value as ShortFacts;
-  const { own = {}, tableNames = {}, owners = {}, features = {} } = rest;
+  const { own = {}, tableNames = {}, owners = {}, features = {}, routedByRa = [], signals = [] } = rest;
   return {
     links: linksFrom(links),
     inUse: { tables, priorities, nexthops, marks },
     own: { addresses: [], nexthops: [], ...own },
     tableNames,
     owners: { ...noOwners(), ...owners },
-    features: { ipv6: true, socketMarks: true, ...features },
+    features: { ipv6: true, socketMarks: true, tcPrograms: true, ...features },
+    routedByRa,
+    signals,
   };
 }
 

@@ -56,6 +56,8 @@ const host: Host = {
   links: (signal) => real.links(signal),
   owners: (names) => real.owners(names),
   canMarkSockets: () => real.canMarkSockets(),
+  canSpread: () => real.canSpread(),
+  packetFilters: () => real.packetFilters(),
   countSockets: (program) => real.countSockets(program),
   tableNames: () => real.tableNames(),
   drivers,

@@ -70,7 +70,7 @@ export class Applier {
     const observed = await this.host.drivers.nftTable.list(links, { sysctls: [], nftTables: true });
     const snapshot = { links, observed };
     const plan = makePlan(want, snapshot, this.ledger);
-    const told = { tableNames: {}, owners: noOwners(), socketMarks: false };
+    const told = { tableNames: {}, owners: noOwners(), signals: [], tcPrograms: true, socketMarks: false };
     const facts = factsOf(snapshot, this.ledger, told);
     const intent = { sections: [], numbers: emptyNumbers() };
     const known = { earlier: noKnownOwners(), now: noKnownOwners() };

@@ -25,6 +25,13 @@ tshark tshark
 scapy3 python3-scapy
 ibsim ibsim-utils
 opensm opensm
+keepalived keepalived
+conntrackd conntrackd
+conntrack conntrack
+mandoc mandoc
+zsh zsh
+fish fish
+script bsdutils
 "
 fi
 PATH=$PATH:/usr/sbin:/sbin
@@ -36,14 +43,18 @@ done)
 if [ -n "$missing" ]; then
   if [ "$(id -u)" -ne 0 ]; then
     say "Missing: $missing"
-    case " $missing " in *" opensm "*) say "opensm comes with a service; keep it from your fabric:  sudo systemctl mask opensm" ;; esac
+    for service in opensm keepalived conntrackd; do
+      case " $missing " in *" $service "*) say "$service comes with a service that is not wanted:  sudo systemctl mask $service" ;; esac
+    done
     say "Install them, then start again:  sudo apt-get install --no-install-recommends $missing"
     exit 1
   fi
-  # The tests start a subnet manager on a simulated fabric. As a service it would take charge of the real one.
-  case " $missing " in
-  *" opensm "*) mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/opensm.service ;;
-  esac
+  # The tests start daemons of their own. As services they would take charge of the real fabric, and of real connections.
+  for service in opensm keepalived conntrackd; do
+    case " $missing " in
+    *" $service "*) mkdir -p /etc/systemd/system && ln -sf /dev/null "/etc/systemd/system/$service.service" ;;
+    esac
+  done
   say "Installing $missing…"
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086 # a list of words

@@ -23,6 +23,8 @@ struct heddle_map {
 };
 
 static void *(*const map_lookup)(const void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
+static long (*const map_update)(const void *map, const void *key, const void *value, __u64 flags) =
+    (void *)BPF_FUNC_map_update_elem;
 static __u64 (*const current_uid_gid)(void) = (void *)BPF_FUNC_get_current_uid_gid;
 static __u64 (*const current_pid_tgid)(void) = (void *)BPF_FUNC_get_current_pid_tgid;
 static __u64 (*const current_task)(void) = (void *)BPF_FUNC_get_current_task;

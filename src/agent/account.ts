@@ -8,6 +8,7 @@ import { Culprits } from "./culprits.ts";
 import type { Culprit } from "./culprits.ts";
 import { Fights } from "./fights.ts";
 import type { Standing } from "./fights.ts";
+import { Hangings } from "./hangings.ts";
 import type { Look } from "./look.ts";
 import type { News } from "./news.ts";
 import type { Occasion } from "./pace.ts";
@@ -25,6 +26,7 @@ export class Account {
   readonly #fights = new Fights();
   readonly #culprits = new Culprits();
   readonly #named = new Map<Key, Culprit>();
+  #hangings = new Hangings({ objects: [] });
   /** When something was looked at, and how long the last time took, with what followed. */
   looks: { count: number; last?: Date; lastMs?: number } = { count: 0 };
   repairs: { count: number; last?: Date } = { count: 0 };
@@ -50,7 +52,7 @@ export class Account {
 
   /** Whether a step is to be left out now. */
   rests(step: Step, occasion: Occasion, now: number): boolean {
-    return this.#fights.rests(keyOf(step), now) && !wentWithLink(step, occasion);
+    return this.#fights.rests(keyOf(step), now) && !this.#wentWithLink(step, occasion);
   }
 
   /** When the first rest ends. */
@@ -69,6 +71,7 @@ export class Account {
 
   /** Notes what a look found: fights that are over, and what waits anew. */
   found({ want, plan }: Pick<Look, "want" | "plan">, now: number): void {
+    this.#hangings = new Hangings(want);
     const wanted = new Set(want.objects.map(({ key }) => key));
     for (const { key, why } of this.#fights.settle(wanted, new Set(plan.steps.map(keyOf)), now)) {
       this.#named.delete(key);
@@ -101,7 +104,7 @@ export class Account {
       this.#news.tell(i < MOST_TOLD ? "info" : "debug", event, { object, why: step.why, ...ms });
       if (!isRepair) continue;
       this.repairs = { count: this.repairs.count + 1, last: new Date() };
-      const fight = wentWithLink(step, occasion) ? undefined : this.#fights.repaired(keyOf(step), now);
+      const fight = this.#wentWithLink(step, occasion) ? undefined : this.#fights.repaired(keyOf(step), now);
       if (fight) this.#tellFight(fight, step, now);
     }
     if (steps.length > MOST_TOLD) this.#news.tell("info", "and-more", { count: steps.length - MOST_TOLD });
@@ -123,10 +126,10 @@ export class Account {
     if (culprit) this.#named.set(key, culprit);
     this.#news.tell("warn", "fight", { object: describeStep(step), repairs: count, restMs, ...culprit });
   }
-}
 
-/** What goes with its link goes because of it, however often that flaps: nobody fights over it. */
-function wentWithLink(step: Step, { links }: Occasion): boolean {
-  const needs = step.action === "delete" ? [] : step.after.needs;
-  return needs.some((need) => "link" in need && need.link !== undefined && links.has(need.link));
+  /** What goes with its link goes because of it, however often that flaps: nobody fights over it. */
+  #wentWithLink(step: Step, { links }: Occasion): boolean {
+    if (step.action === "delete") return false;
+    return [...this.#hangings.linksOf(step.after)].some((link) => links.has(link));
+  }
 }

@@ -3,6 +3,7 @@
 import type { NamedTable } from "../plan/name-tables.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Ledger } from "../model/plan.ts";
+import type { Signal } from "../model/signals.ts";
 import type { Numbers } from "../plan/numbers.ts";
 import type { KnownOwners } from "../plan/recall-owners.ts";
 import type { Keeper } from "./change.ts";
@@ -29,7 +30,12 @@ export class AgentMemory implements Keeper {
   }
 
   async read(): Promise<Memory & { diagnostics: Diagnostic[] }> {
-    return { ...this.#memory, diagnostics: [] };
+    // Others write those.
+    return { ...this.#memory, signals: await this.#files.readSignals(), diagnostics: [] };
+  }
+
+  readSignals(): Promise<Signal[]> {
+    return this.#files.readSignals();
   }
 
   async writeLedger(ledger: Ledger): Promise<void> {

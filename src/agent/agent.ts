@@ -4,6 +4,7 @@ import { sinceBootMs } from "../host/ledger/deadline.ts";
 import type { Pending } from "../host/ledger/deadline.ts";
 import { Account } from "./account.ts";
 import type { AgentMemory } from "./agent-memory.ts";
+import { Watchers } from "./watchers.ts";
 import type { ChangeRequest, Reply } from "./api/schema.ts";
 import { applyPlan } from "./apply.ts";
 import { carryOut, courseOf, UnusableFile } from "./carry-out.ts";
@@ -27,6 +28,8 @@ export interface AgentOffice extends Office {
 export interface AgentOptions {
   /** How often everything is looked at though nothing was heard, milliseconds. */
   netMs: number;
+  /** Where signals are (src/host/signals.ts). */
+  signals: string;
   /** Told when the agent repairs by itself (true) and when it does what it was asked (false). */
   repairing: (byItself: boolean) => void;
 }
@@ -54,6 +57,7 @@ export class Agent {
   readonly #news: News;
   readonly #pace: Pace;
   readonly #heap = new Heap();
+  readonly #watchers: Watchers;
   readonly account: Account;
   #ears: Ears | undefined;
   #course: Course = courseOf(undefined);
@@ -76,6 +80,7 @@ export class Agent {
     this.#options = options;
     this.account = new Account(news);
     this.#pace = new Pace(options.netMs, now());
+    this.#watchers = new Watchers(options.signals, news, (hint) => this.#note(hint));
   }
 
   /**
@@ -116,11 +121,13 @@ export class Agent {
     this.#wake();
     await this.#busy.catch(() => {});
     this.#ears?.close();
+    await this.#watchers.close();
   }
 
   /** Does what is asked for, when what it is doing is done. */
   async request(request: ChangeRequest, asker: Asker): Promise<Reply> {
     return this.#exclusively(async () => {
+      this.#ears?.begin();
       this.#office.host.forget(["everything"]);
       this.#options.repairing(false);
       try {
@@ -201,6 +208,7 @@ export class Agent {
   async #repair(occasion: Occasion): Promise<void> {
     const { host, store, trace } = this.#office;
     const { account } = this;
+    this.#ears?.begin();
     const memory = await store.read();
     const { look, diagnostics } = await lookAndPlan(this.#course.config, host, memory, trace);
     account.diagnostics = diagnostics;
@@ -209,6 +217,7 @@ export class Agent {
       return;
     }
     const hears = await this.#ears?.attend(new Interest(look));
+    this.#watchers.attend(this.#course.config, look);
     host.condense(look.want);
     const at = now();
     account.found(look, at);

@@ -107,7 +107,10 @@ async function takeBack(look: Look, done: readonly Step[], host: Host, trace: Tr
   // The links as they are now: they bring their addresses along.
   const present = await host.links();
   for (const kind of new Set(done.map(kindOf))) {
-    now.set(kind, await host.drivers[kind].list(present, { sysctls, nftTables: true, cgroupPrograms: true }));
+    now.set(
+      kind,
+      await host.drivers[kind].list(present, { sysctls, nftTables: true, cgroupPrograms: true, tcPrograms: true }),
+    );
   }
   const touched = new Set(done.map((step) => objectOf(step).key));
   const [earlier, later] = [textsByKey(observed, touched), textsByKey([...now.values()].flat(), touched)];

@@ -6,6 +6,7 @@ import type { NamedTable } from "../plan/name-tables.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Key } from "../model/kinds.ts";
 import type { Plan, Step } from "../model/plan.ts";
+import type { Signal } from "../model/signals.ts";
 import { describeStep } from "../plan/kinds/index.ts";
 import { nameTables } from "../plan/name-tables.ts";
 import type { Numbers } from "../plan/numbers.ts";
@@ -19,6 +20,7 @@ import { isWaiting } from "./waiting.ts";
 /** Memory that can be read again, and the names of tables. */
 export interface Keeper extends Store {
   read(): Promise<Memory & { diagnostics: Diagnostic[] }>;
+  readSignals(): Promise<Signal[]>;
   writeTableNames(tables: readonly NamedTable[], numbers: Numbers): Promise<void>;
 }
 

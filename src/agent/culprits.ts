@@ -82,8 +82,7 @@ function runningKnown(): { name: string; remedy: string }[] {
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
     const known = KNOWN[commOf(Number(entry)) ?? ""];
-    const theirs = known && namespaceOf(entry);
-    if (known && (theirs === undefined || theirs === own)) found.set(known.name, known);
+    if (known && own !== undefined && namespaceOf(entry) === own) found.set(known.name, known);
   }
   return [...found.values()];
 }

@@ -37,6 +37,22 @@ test("rests double up to a minute, and a refusal of the kernel rests alike", () 
   expect(rests).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
 });
 
+test("who takes it away at once meets longer and longer rests, who does so seldom short ones", () => {
+  const restsOf = (every: number): number[] => {
+    const fights = new Fights();
+    for (const at of [0, 1, 2]) fights.repaired("a", at);
+    let at = 2;
+    return Array.from({ length: 6 }, () => {
+      // Repaired when the rest is over, or when it is taken away after that.
+      at = Math.max(fights.nextEnd(at) ?? at, at + every);
+      fights.repaired("a", at);
+      return (fights.all[0]?.restMs ?? 0) / 1000;
+    });
+  };
+  expect(restsOf(100)).toEqual([2, 4, 8, 16, 32, 60]);
+  expect(restsOf(7000)).toEqual([1, 1, 1, 1, 1, 1]);
+});
+
 test("it is over when the object has stood for as long again, or is no longer wanted", () => {
   const fights = new Fights();
   for (const at of [0, 1, 2]) fights.repaired("a", at);

@@ -32,7 +32,10 @@ export class Fights {
   repaired(key: Key, now: number): Standing | undefined {
     const fight = this.#standing.get(key);
     if (fight) {
-      this.#rest(fight, now);
+      // Who takes it away seldom is not met with longer and longer absences: rest and stand keep in step.
+      const stood = now - fight.restsUntil;
+      if (stood > fight.restMs) this.#rest(fight, now, fight.restMs / 2);
+      else this.#rest(fight, now, fight.restMs * 2);
       return undefined;
     }
     const times = [...(this.#repairs.get(key) ?? []), now].filter((time) => now - time < WITHIN_MS);
@@ -46,7 +49,7 @@ export class Fights {
   refused(key: Key, now: number): Standing | undefined {
     const known = this.#standing.get(key);
     if (!known) return this.#begin(key, "refused", 1, now);
-    this.#rest(known, now);
+    this.#rest(known, now, known.restMs * 2);
     return undefined;
   }
 
@@ -93,9 +96,9 @@ export class Fights {
     return standing;
   }
 
-  #rest(standing: Standing, now: number): void {
+  #rest(standing: Standing, now: number, restMs: number): void {
     standing.count++;
-    standing.restMs = Math.min(standing.restMs * 2, LONGEST_REST_MS);
+    standing.restMs = Math.max(FIRST_REST_MS, Math.min(restMs, LONGEST_REST_MS));
     standing.restsUntil = now + standing.restMs;
   }
 }

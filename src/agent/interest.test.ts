@@ -84,6 +84,8 @@ test("links: what a look would see changed; urgently where the file names the li
   });
   expect(subject.hintOf(of("link", link({})))).toBeUndefined();
   expect(subject.hintOf(of("link", link({ carrierChanges: 5 })))).toBeUndefined();
+  // A look that is under way may have seen the link down before it came up again.
+  expect(subject.hintOf(of("link", link({})), true)).toEqual({ changed: "link", urgency: "urgent", link: "ib0" });
   for (const more of [{ flags: UP & ~1 }, { carrier: false }, { mtu: 2044 }, { name: "ib7" }, { altNames: ["a"] }]) {
     expect(subject.hintOf(of("link", link(more)))).toEqual({ changed: "link", urgency: "urgent", link: "ib0" });
   }
@@ -107,6 +109,7 @@ test("addresses: not the lease that is renewed", async () => {
     ...more,
   });
   expect(subject.hintOf(of("address", address({})))).toBeUndefined();
+  expect(subject.hintOf(of("address", address({})), true)).toMatchObject({ urgency: "urgent" });
   expect(subject.hintOf(of("address", address({}), "del"))).toEqual({
     changed: "address",
     urgency: "urgent",

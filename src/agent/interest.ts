@@ -56,14 +56,17 @@ export class Interest {
     this.program = kinds.has("cgroupProgram");
   }
 
-  /** What the event asks for; undefined when it is nobody's business. */
-  hintOf(event: NetlinkEvent): Hint | undefined {
+  /**
+   * What the event asks for; undefined when it is nobody's business. While another look is under way (`isOld`), a link
+   * or an address that is as the last look saw it may be otherwise than the new one sees it, and is no old news.
+   */
+  hintOf(event: NetlinkEvent, isOld = false): Hint | undefined {
     if (event.type === "lost-sync") return { changed: "everything", urgency: "lost" };
     switch (event.object) {
       case "link":
-        return this.#ofLink(event.type, event.message);
+        return this.#ofLink(event.type, event.message, isOld);
       case "address":
-        return this.#ofAddress(event.type, event.message);
+        return this.#ofAddress(event.type, event.message, isOld);
       case "route":
         return this.#isOurRoute(event.message) ? { changed: "route", urgency: "urgent" } : undefined;
       case "rule":
@@ -78,9 +81,9 @@ export class Interest {
     }
   }
 
-  #ofLink(type: "new" | "del", message: LinkMessage): Hint | undefined {
+  #ofLink(type: "new" | "del", message: LinkMessage, isOld: boolean): Hint | undefined {
     const known = this.#links.get(message.index);
-    if (type === "new" && known) {
+    if (type === "new" && known && !isOld) {
       const now = linkFromMessage(message, [], undefined, new Map());
       const { addresses: _1, driver: _2, parent: _3, ...before } = known;
       const { addresses: _4, driver: _5, parent: _6, ...after } = now;
@@ -93,13 +96,13 @@ export class Interest {
     return { changed: "link", urgency: ours ? "urgent" : "calm", ...(link === undefined ? {} : { link }) };
   }
 
-  #ofAddress(type: "new" | "del", message: AddressMessage): Hint | undefined {
+  #ofAddress(type: "new" | "del", message: AddressMessage, isOld: boolean): Hint | undefined {
     const link = this.#links.get(message.index);
     // Of a link that the look did not see there will be an event of the link as well.
     if (!link) return { changed: "link", urgency: "calm" };
     const now = addressFromMessage(message, link.name);
     // A lease that is renewed is told as an address that is new.
-    if (type === "new" && link.addresses.some((address) => isSameData(address, now))) return undefined;
+    if (type === "new" && !isOld && link.addresses.some((address) => isSameData(address, now))) return undefined;
     return { changed: "address", urgency: this.#named.has(link.name) ? "urgent" : "calm", link: link.name };
   }
 

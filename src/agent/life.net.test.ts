@@ -61,6 +61,19 @@ describe("start and end", () => {
     await until(async () => table().includes("10.1.0.0/16 dev ib0 table 77"));
   });
 
+  test("heddle events ends when nobody reads any more", async () => {
+    await host.start();
+    const events = spawn("nsenter", host.words("events"), { stdio: ["ignore", "pipe", "ignore"] });
+    try {
+      await once(events.stdout, "data");
+      events.stdout.destroy();
+      host.namespace.ip("rule del from 172.16.34.1");
+      await until(async () => events.exitCode === 0);
+    } finally {
+      events.kill();
+    }
+  });
+
   test("a file that is wrong, and a second agent, are refused with their exit codes", async () => {
     host.write("multihome: { ib: { lnks: [] } }");
     expect(host.heddle("agent")).toMatchObject({

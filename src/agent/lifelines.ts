@@ -1,16 +1,21 @@
 // Owns the question whether a plan cuts a way that the host, or whoever works on it, needs.
 import type { NetworkMount } from "../host/network-mounts.ts";
 import type { Diagnostic } from "../model/diagnostic.ts";
-import { defaultPrefix, networkOf, parseAddress, parsePrefix, prefixContains } from "../model/ip.ts";
-import type { Hop } from "../model/kinds.ts";
+import { defaultPrefix, networkOf, parseAddress, prefixContains } from "../model/ip.ts";
 import { TABLE } from "../model/kinds.ts";
+import type { PictureHop } from "../model/picture.ts";
 import type { Snapshot } from "../model/objects.ts";
 import type { Step } from "../model/plan.ts";
 import { describeStep } from "../plan/kinds/index.ts";
-import { expectSnapshot } from "./expected-snapshot.ts";
+import type { Packet } from "../explain/packet.ts";
+import { afterSteps } from "../explain/planned.ts";
+import type { Routing } from "../explain/routing.ts";
+import { sayLast } from "../explain/say.ts";
+import { routingOf } from "../explain/snapshot.ts";
+import { lastWay } from "../explain/verdict.ts";
+import type { Verdict, Way } from "../explain/verdict.ts";
+import { wayOf } from "../explain/way.ts";
 import type { Look } from "./look.ts";
-import { wayOf } from "./way.ts";
-import type { Packet, Way } from "./way.ts";
 
 /** A way that must stay, and what hangs on it, to stand in a sentence. */
 interface Lifeline {
@@ -30,34 +35,39 @@ export function objectToCuts(
   look: Pick<Look, "snapshot" | "plan">,
   { ssh, mounts, guarded }: { ssh?: string | undefined; mounts: readonly NetworkMount[]; guarded: boolean },
 ): Diagnostic[] {
-  const { snapshot: before, plan } = look;
+  const { snapshot, plan } = look;
   if (plan.steps.length === 0) return [];
-  const after = expectSnapshot(before, plan);
-  const lifelines = [...ofSsh(ssh), ...ofMounts(mounts), ...ofGateways(before)];
+  const before = routingOf(snapshot);
+  const after = afterSteps(before, plan.steps);
+  const lifelines = [...ofSsh(ssh), ...ofMounts(mounts), ...ofGateways(snapshot)];
   return lifelines.flatMap(({ what, packet }) => {
     const was = wayOf(before, packet);
-    if (was?.type !== "unicast") return [];
-    const { from } = packet;
-    const lostAddress = from !== undefined && hasAddress(before, from) && !hasAddress(after, from);
-    const now = lostAddress ? undefined : wayOf(after, packet);
-    if (now && (guarded || isSameWay(was, now, after, packet))) return [];
-    return [objection(what, packet, was, now, causeOf(before, plan.steps, packet))];
+    if (!leads(was)) return [];
+    const now = wayOf(after, packet);
+    if (leads(now) && (guarded || isSameWay(was, now, after))) return [];
+    return [objection(what, was, now, causeOf(before, plan.steps, packet))];
   });
+}
+
+/** Whether it leads to another host. */
+function leads(way: Way): boolean {
+  const { is } = lastWay(way).verdict;
+  return is === "sent" || is === "assumed";
 }
 
 /** SSH_CONNECTION of ssh(1): the client's address and port, and the server's. */
 function ofSsh(connection: string | undefined): Lifeline[] {
   const [to = "", destinationPort, from = "", sourcePort] = (connection ?? "").split(" ");
   if (!parseAddress(to)) return [];
-  const ports = { destinationPort: Number(destinationPort), sourcePort: Number(sourcePort) };
-  const packet = { to, ...(parseAddress(from) ? { from } : {}), protocol: TCP, ...ports };
+  const ports = { uid: 0, destinationPort: Number(destinationPort), sourcePort: Number(sourcePort) };
+  const packet = { to, ...(parseAddress(from) ? { from } : {}), ipProtocol: TCP, ...ports };
   return [{ what: `you, who came from ${to} by SSH`, packet }];
 }
 
 function ofMounts(mounts: readonly NetworkMount[]): Lifeline[] {
   return mounts.map(({ point, type, server }) => {
     const port = PORTS[type];
-    const packet = { to: server, protocol: TCP, ...(port === undefined ? {} : { destinationPort: port }) };
+    const packet = { to: server, uid: 0, ipProtocol: TCP, ...(port === undefined ? {} : { destinationPort: port }) };
     return { what: `${server}, the server of ${point} (${type})`, packet };
   });
 }
@@ -71,37 +81,35 @@ function ofGateways({ observed }: Snapshot): Lifeline[] {
   );
   return [...new Set(gateways)]
     .filter((gateway) => !gateway.startsWith("fe80:"))
-    .map((to) => ({ what: `${to}, the default gateway`, packet: { to } }));
-}
-
-function hasAddress({ links }: Snapshot, address: string): boolean {
-  return links.some((link) => link.addresses.some((one) => parsePrefix(one.address)?.address === address));
+    .map((to) => ({ what: `${to}, the default gateway`, packet: { to, uid: 0 } }));
 }
 
 /**
  * Whether a packet comes to the same place by both ways: over a hop that it could take before, or straight to a
  * destination in the link's own subnet, as with several links in one.
  */
-function isSameWay(was: Way, now: Way, after: Snapshot, packet: Packet): boolean {
-  if (was.type !== "unicast" || now.type !== "unicast") return now.type === was.type;
-  return now.hops.every(
-    (hop) => was.hops.some((one) => one.link === hop.link && one.via === hop.via) || isDirect(hop, after, packet),
+function isSameWay(was: Way, now: Way, after: Routing): boolean {
+  const before = hopsOf(lastWay(was).verdict);
+  return hopsOf(lastWay(now).verdict).every(
+    (hop) => before.some((one) => one.link === hop.link && one.via === hop.via) || isDirect(hop, after, now.packet),
   );
 }
 
-function isDirect({ link: name, via }: Hop, { links }: Snapshot, { to }: Packet): boolean {
+function hopsOf(verdict: Verdict): PictureHop[] {
+  if (verdict.is === "sent") return verdict.ways.map(({ hop }) => hop);
+  return verdict.is === "assumed" ? [{ link: verdict.link }] : [];
+}
+
+function isDirect({ link: name, via }: PictureHop, { links }: Routing, { to }: Packet): boolean {
   const link = links.find((one) => one.name === name);
   if (via !== undefined || !link?.carrier) return false;
   return link.addresses.some(({ address }) => prefixContains(networkOf(address), to));
 }
 
 /** The first step without which the way would be as it was. */
-function causeOf(before: Snapshot, steps: readonly Step[], packet: Packet): Step | undefined {
+function causeOf(before: Routing, steps: readonly Step[], packet: Packet): Step | undefined {
   // A plan of ten thousand steps is not walked ten thousand times: half of those that are left, again and again.
-  const text = (count: number): string => {
-    const then = expectSnapshot(before, { steps: steps.slice(0, count), blocked: [], settled: [] });
-    return JSON.stringify([wayOf(then, packet), packet.from !== undefined && hasAddress(then, packet.from)]);
-  };
+  const text = (count: number): string => sayLast(wayOf(afterSteps(before, steps.slice(0, count)), packet));
   const untouched = text(0);
   let [good, bad] = [0, steps.length];
   while (bad - good > 1) {
@@ -112,29 +120,20 @@ function causeOf(before: Snapshot, steps: readonly Step[], packet: Packet): Step
   return steps[bad - 1];
 }
 
-function objection(
-  what: string,
-  { from }: Packet,
-  was: Way,
-  now: Way | undefined,
-  cause: Step | undefined,
-): Diagnostic {
+function objection(what: string, was: Way, now: Way, cause: Step | undefined): Diagnostic {
   const verb = cause && { create: "add", replace: "change", delete: "remove", adopt: "take over" }[cause.action];
-  const because = cause ? ` because of this step: ${verb} ${describeStep(cause)}.` : ".";
+  const because = cause ? ` Because of this step: ${verb} ${describeStep(cause)}.` : "";
   const range = cause && cause.action !== "delete" ? cause.after.from[0] : undefined;
+  const moves = leads(now);
+  const from = was.packet.from === undefined ? "" : ` from ${was.packet.from}`;
   return {
-    code: now ? "moves-way" : "cuts-way",
+    code: moves ? "moves-way" : "cuts-way",
     severity: "error",
-    summary: now ? `this would lead the way to ${what} elsewhere` : `this would cut the way to ${what}`,
-    detail: `Packets${from === undefined ? "" : ` from ${from}`} go ${say(was)} now, and would ${now ? `go ${say(now)}` : "go nowhere"}${because} Nothing was done.`,
-    remedy: now
+    summary: moves ? `this would lead the way to ${what} elsewhere` : `this would cut the way to ${what}`,
+    detail: `A packet${from} now ${sayLast(was)}. After this plan it ${sayLast(now)}.${because} Nothing was done.`,
+    remedy: moves
       ? "Apply it with --confirm SECONDS, so that it is undone if it does not work, or with --force."
       : "Correct the file; or do it all the same, with --force.",
     ...(range === undefined ? {} : { range }),
   };
-}
-
-function say(way: Way): string {
-  if (way.type === "local") return "to this host itself";
-  return way.hops.map(({ link, via }) => `${via === undefined ? "" : `via ${via} `}over ${link}`).join(" or ");
 }

@@ -8,6 +8,7 @@ import type { Kind } from "../model/kinds.ts";
 import type { DesiredState, Observed, Snapshot } from "../model/objects.ts";
 import { noOwners } from "../model/owners.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
+import type { Signal } from "../model/signals.ts";
 import type { Ledger, Plan } from "../model/plan.ts";
 import { bindIntent, composeIntent } from "../plan/bind.ts";
 import type { Intent } from "../plan/bind.ts";
@@ -29,6 +30,8 @@ export interface Memory {
   numbers: Numbers;
   /** Users and groups as they were known last. */
   known: KnownOwners;
+  /** What those that watch have told of late; nothing where nobody does. */
+  signals?: readonly Signal[];
 }
 
 /** One look at a host, and what the file asks of it. */
@@ -66,9 +69,25 @@ export async function lookAndPlan(
     host.tableNames(),
   ]);
   const { owners, remember, socketMarks, cgroups, said } = await askOwners(config, roles, host, memory, trace);
+  const asks = (what: "tcPrograms" | "packetFilters"): boolean =>
+    config.sections.some((section) =>
+      roles
+        .find(({ name }) => name === section.role)
+        ?.features?.(section)
+        .includes(what),
+    );
+  const tcPrograms = asks("tcPrograms") ? await host.canSpread() : false;
+  const packetFilters = asks("packetFilters") ? await host.packetFilters() : undefined;
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
-  const facts = factsOf({ links, observed }, ledger, { tableNames, owners, socketMarks });
+  const facts = factsOf({ links, observed }, ledger, {
+    tableNames,
+    owners,
+    socketMarks,
+    tcPrograms,
+    ...(packetFilters ? { packetFilters } : {}),
+    signals: [...(memory.signals ?? [])],
+  });
 
   const bound = bindIntent(config, facts, memory.numbers, roles);
   if (!bound.value) return { diagnostics: [...said, ...bound.diagnostics] };
@@ -87,13 +106,15 @@ export async function lookAndPlan(
     sysctls: [...paths],
     nftTables: concerns("nftTable"),
     cgroupPrograms: concerns("cgroupProgram"),
+    tcPrograms: concerns("tcProgram"),
   };
-  const [values, tables, programs] = await Promise.all([
+  const [values, tables, programs, spreads] = await Promise.all([
     timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
     timed(trace, "nft tables listed", () => host.drivers.nftTable.list(links, scope), count),
     timed(trace, "programs listed", () => host.drivers.cgroupProgram.list(links, scope), count),
+    timed(trace, "programs at links listed", () => host.drivers.tcProgram.list(links, scope), count),
   ]);
-  for (const object of [...values, ...tables, ...programs]) observed.push(object);
+  for (const object of [...values, ...tables, ...programs, ...spreads]) observed.push(object);
   const snapshot: Snapshot = { links, observed };
   diagnostics.push(...findOverruled(composed.value, values));
   const plan = makePlan(composed.value, snapshot, ledger);

@@ -2,8 +2,8 @@
 // an argument, in milliseconds of a clock that only goes forward.
 import type { Kind } from "../model/kinds.ts";
 
-/** What may have changed: objects of a kind, links (and whatever hangs on them), or anything at all. */
-export type Changed = Kind | "link" | "everything";
+/** What may have changed: objects of a kind, links (and whatever hangs on them), what is no kernel object, or anything at all. */
+export type Changed = Kind | "link" | "signal" | "everything";
 
 /**
  * How much a change matters: "urgent" touches what heddle wants or made; "calm" may matter to a role (an address or a

@@ -47,10 +47,10 @@ test("what was not heard of is not asked for again, but for what changes without
   await lookAt(host);
   expect(asked.splice(0)).toEqual([...KINDS]);
   await lookAt(host);
-  expect(asked.splice(0)).toEqual(["sysctl", "address", "cgroupProgram"]);
+  expect(asked.splice(0)).toEqual(["sysctl", "address", "cgroupProgram", "tcProgram"]);
   host.forget(["rule"]);
   await lookAt(host);
-  expect(asked.splice(0)).toEqual(["sysctl", "address", "rule", "cgroupProgram"]);
+  expect(asked.splice(0)).toEqual(["sysctl", "address", "rule", "cgroupProgram", "tcProgram"]);
   host.forget(["link"]);
   await lookAt(host);
   expect(asked.splice(0)).toEqual([...KINDS]);
@@ -62,7 +62,7 @@ test("what is done through it is listed anew", async () => {
   asked.splice(0);
   await host.drivers.route.perform([create("route", route("10.1.0.0/16", 77, HEDDLE_PROTOCOL))], await host.links());
   const { route: routes } = await lookAt(host);
-  expect(asked).toEqual(["sysctl", "address", "route", "cgroupProgram"]);
+  expect(asked).toEqual(["sysctl", "address", "route", "cgroupProgram", "tcProgram"]);
   expect(routes.map(({ key }) => key)).toContain("route ipv4 table 77 10.1.0.0/16 metric 0");
 });
 
@@ -86,14 +86,14 @@ test("of very many routes of others those are let go of that no plan depends on"
     "10.7.0.0/16 901",
     "172.16.0.0/16 254",
   ]);
-  expect(asked.splice(0)).toEqual(["sysctl", "address", "cgroupProgram"]);
+  expect(asked.splice(0)).toEqual(["sysctl", "address", "cgroupProgram", "tcProgram"]);
 
   // A route was heard of: the tables that matter are listed anew, again and again.
   for (const to of ["10.3.0.0/16", "10.4.0.0/16"]) {
     host.forget(["route"]);
     fake.state.routes.push(route(to, 78, HEDDLE_PROTOCOL));
     expect(await said()).toContain(`${to} 78`);
-    expect(asked.splice(0)).toEqual(["sysctl", "address", "route 77,78", "cgroupProgram"]);
+    expect(asked.splice(0)).toEqual(["sysctl", "address", "route 77,78", "cgroupProgram", "tcProgram"]);
     host.condense({ objects: [wanted] });
   }
   host.forget(["link"]);

@@ -26,6 +26,8 @@ const STALE: Readonly<Record<Changed, readonly Kind[]>> = {
   rule: ["rule"],
   nftTable: ["nftTable"],
   cgroupProgram: ["cgroupProgram"],
+  tcProgram: ["tcProgram"],
+  signal: [],
 };
 
 /** Changes after which only the tables of routes that matter are listed anew: nobody else's were heard of. */
@@ -35,7 +37,7 @@ const IN_TABLES: ReadonlySet<Changed> = new Set(["route", "nexthop"]);
 const MOST_TABLES = 32;
 
 /** Kinds that are listed at every look: addresses come with their links, and of programs there are no events. */
-const FRESH: ReadonlySet<Kind> = new Set(["sysctl", "address", "cgroupProgram"]);
+const FRESH: ReadonlySet<Kind> = new Set(["sysctl", "address", "cgroupProgram", "tcProgram"]);
 
 /** Routes that are kept as they are; of more, only those that a plan can depend on. */
 const FEW = 1000;
@@ -108,6 +110,14 @@ export class RememberedHost implements Host {
 
   canMarkSockets(): ReturnType<Host["canMarkSockets"]> {
     return this.#host.canMarkSockets();
+  }
+
+  canSpread(): ReturnType<Host["canSpread"]> {
+    return this.#host.canSpread();
+  }
+
+  packetFilters(): ReturnType<Host["packetFilters"]> {
+    return this.#host.packetFilters();
   }
 
   close(): void {

@@ -92,6 +92,28 @@ describe("what the kernel takes along", () => {
     await comesBack(whole, () => namespace.setCarrier("ib0", true));
   });
 
+  test("a link that comes up again at any moment of a look is seen", { timeout: 120_000 }, async () => {
+    const whole = state();
+    const script = "ip link set ib1 down; sleep $1; ip link set ib1 up";
+    for (let i = 0; i < 60; i++) {
+      // From the beginning of the look that the loss leads to, to its end.
+      const delay = (i % 20) / 1000;
+      await comesBack(whole, () => host.namespace.run("sh", "-c", script, "sh", String(delay)));
+    }
+  });
+
+  test("a link that flaps again and again is mended each time, and nobody is taken for a rival", async () => {
+    const whole = state();
+    for (let i = 0; i < 5; i++) {
+      await comesBack(whole, () => {
+        host.namespace.ip("link set ib1 down");
+        host.namespace.ip("link set ib1 up");
+      });
+    }
+    expect(host.status().standing).toEqual([]);
+    expect(host.told("fight")).toEqual([]);
+  });
+
   test("an address goes, and what stands on it; it is put back", async () => {
     const whole = state();
     await comesBack(whole, () => host.namespace.ip("addr del 172.16.34.1/16 dev ib0"));

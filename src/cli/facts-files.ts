@@ -48,6 +48,8 @@ export async function takeFacts(context: Context): Promise<{ facts: HostFacts; d
     host.drivers.cgroupProgram.list(links, { sysctls: [], cgroupPrograms: true }),
   );
   if ("why" in programs) picture.unseen.push({ what: "the programs of heddle", why: programs.why });
+  const spreads = await listForRoot(() => host.drivers.tcProgram.list(links, { sysctls: [], tcPrograms: true }));
+  if ("why" in spreads) picture.unseen.push({ what: "the spreading of heddle", why: spreads.why });
   const facts: HostFacts = {
     version: FACTS_VERSION,
     host: hostname(),
@@ -55,6 +57,7 @@ export async function takeFacts(context: Context): Promise<{ facts: HostFacts; d
     neighbours,
     nftTables: "specs" in tables ? tables.specs : [],
     programs: "specs" in programs ? programs.specs : [],
+    spreads: "specs" in spreads ? spreads.specs : [],
     owners: await findOwners(context, host),
     ledger: memory.ledger,
     numbers: memory.numbers,
@@ -71,7 +74,9 @@ async function findOwners(context: Context, host: Host): Promise<Owners> {
 }
 
 /** What only root may look at, or why it was not seen. */
-async function listForRoot<Spec>(list: () => Promise<{ spec: Spec }[]>): Promise<{ specs: Spec[] } | { why: string }> {
+export async function listForRoot<Spec>(
+  list: () => Promise<{ spec: Spec }[]>,
+): Promise<{ specs: Spec[] } | { why: string }> {
   try {
     return { specs: (await list()).map(({ spec }) => spec) };
   } catch (error) {

@@ -4,9 +4,10 @@ import type { Packet } from "../explain/packet.ts";
 import { PROTOCOLS } from "../explain/say.ts";
 import { indexOf } from "../explain/routing.ts";
 import type { Routing } from "../explain/routing.ts";
-import { accountNumber } from "../host/accounts.ts";
+import { accountNumber, groupsOf } from "../host/accounts.ts";
 import type { Diagnostic, Outcome } from "../model/diagnostic.ts";
 import { canonicalAddress, familyOf } from "../model/ip.ts";
+import { readCgroup, Refusal } from "../roles/fields.ts";
 import { nearest } from "../model/nearest.ts";
 
 /** The options as they stand on the command line. */
@@ -96,6 +97,15 @@ export async function readPacket(options: PacketOptions, routing: Routing): Prom
       remedy: "It is a multiple of 4: a DSCP times 4.",
     });
   }
+  const written = options.cgroup === undefined ? undefined : readCgroup(options.cgroup);
+  const cgroup =
+    written instanceof Refusal
+      ? wrong(
+          "not-a-cgroup",
+          `--cgroup: ${written.message}`,
+          written.remedy === undefined ? {} : { remedy: written.remedy },
+        )
+      : written;
   const [uid, gid] = await Promise.all([account("user", options.user, wrong), account("group", options.group, wrong)]);
   if (found.length > 0 || to === undefined) return { diagnostics: found };
   const packet: Packet = {
@@ -110,10 +120,15 @@ export async function readPacket(options: PacketOptions, routing: Routing): Prom
     ...(destinationPort === undefined ? {} : { destinationPort }),
     ...(tos === undefined ? {} : { tos }),
   };
+  // A program that somebody starts has the groups of their login; one of a group that is said has that one.
+  const groups =
+    options.user === undefined && options.group !== undefined ? undefined : await groupsOf(options.user ?? "0");
+  const own = gid ?? groups?.own;
   const sender: Sender = {
     uid: uid ?? 0,
-    ...(gid === undefined ? {} : { gid }),
-    ...(options.cgroup === undefined ? {} : { cgroup: options.cgroup }),
+    ...(own === undefined ? {} : { gid: own }),
+    ...(groups ? { groups: groups.all } : {}),
+    ...(cgroup === undefined ? {} : { cgroup }),
   };
   return { value: { packet, sender }, diagnostics: [] };
 }

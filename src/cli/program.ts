@@ -1,11 +1,13 @@
 // Owns the command line: which commands there are, their options and help.
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXPORT_FORMATS } from "../export/exported.ts";
 import type { ChangeOptions } from "./commands/apply.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { ImportOptions } from "./commands/import.ts";
 import type { InstallOptions } from "./commands/install.ts";
+import { SHELLS } from "./completion/shells.ts";
+import type { Shell } from "./completion/shells.ts";
 import { Context, DEFAULT_FILE } from "./context.ts";
 import type { GlobalOptions } from "./context.ts";
 import { EXIT } from "./exit.ts";
@@ -13,7 +15,9 @@ import { write } from "./output.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
+import { registerGatewayCommand } from "./register-gateway.ts";
 import { registerRdmaCommand } from "./register-rdma.ts";
+import { registerSpreadCommand } from "./register-spread.ts";
 
 /** What the option --force means, wherever it is. */
 const FORCE = "do it even if it cuts the way to you, to the default gateway or to a network file system";
@@ -53,8 +57,18 @@ Exit codes:
   5   apply --plan: the host has changed since the plan was made; nothing was done
   64  the command line is wrong`;
 
-/** Runs a command line (without the program's name) and gives the exit code. */
-export async function runCommandLine(words: readonly string[], version: string): Promise<number> {
+/** The command line as it is defined, and what comes of its run. */
+export interface DefinedProgram {
+  program: Command;
+  /** The exit code of what has run. */
+  exitCode: () => number;
+}
+
+/**
+ * Defines all commands. `words` are those that will be parsed: what they do not need is left out (the lab's commands), or
+ * said in another form (errors as JSON).
+ */
+export async function defineProgram(words: readonly string[], version: string): Promise<DefinedProgram> {
   let exit: number = EXIT.ok;
   // Known before the options are: what is wrong with them is to be said as JSON too.
   const asJson = words.includes("--json");
@@ -166,6 +180,11 @@ export async function runCommandLine(words: readonly string[], version: string):
       exit = await guard(new Context(program.opts<GlobalOptions>()), token, until);
     });
   command(
+    "watch",
+    "ask the gateways that the file wants asked, and apply it when one stops or begins to answer; until ended",
+    async () => (await import("./commands/watch.ts")).watchTargets,
+  );
+  command(
     "schema",
     "print the JSON Schema of the file, for editors",
     async () => (await import("./commands/schema.ts")).schema,
@@ -207,7 +226,7 @@ export async function runCommandLine(words: readonly string[], version: string):
     .option("--oif <link>", "the link that its socket is bound to")
     .option("--user <user>", "who sends it, by name or number (default: root)")
     .option("--group <group>", "the group that sends it, by name or number")
-    .option("--cgroup <path>", "the control group that sends it")
+    .option("--cgroup <cgroup>", "the control group that sends it")
     .option("--mark <mark>", "its mark")
     .option("--proto <protocol>", "its IP protocol: tcp, udp, icmp, …, or a number")
     .option("--sport <port>", "its source port")
@@ -235,6 +254,16 @@ export async function runCommandLine(words: readonly string[], version: string):
     });
 
   registerRdmaCommand(
+    program,
+    () => new Context(program.opts<GlobalOptions>()),
+    (code) => (exit = code),
+  );
+  registerSpreadCommand(
+    program,
+    () => new Context(program.opts<GlobalOptions>()),
+    (code) => (exit = code),
+  );
+  registerGatewayCommand(
     program,
     () => new Context(program.opts<GlobalOptions>()),
     (code) => (exit = code),
@@ -274,7 +303,16 @@ export async function runCommandLine(words: readonly string[], version: string):
       exit = await uninstall(new Context(program.opts<GlobalOptions>()), options);
     });
 
-  if (words.includes("lab")) {
+  program
+    .command("completion")
+    .description("write a script that completes heddle's command line in a shell")
+    .addArgument(new Argument("<shell>", "whose script").choices(SHELLS))
+    .action(async (shell: Shell) => {
+      const { completion } = await import("./commands/completion.ts");
+      exit = completion(new Context(program.opts<GlobalOptions>()), program, shell);
+    });
+
+  if (words.includes("lab") || words.includes("completion")) {
     // It writes through Node's streams: words for a reader who is gone are lost there as well (output.ts).
     for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
     const { registerLabCommand } = await import("../lab/command.ts");
@@ -289,16 +327,22 @@ export async function runCommandLine(words: readonly string[], version: string):
     program.command("lab").description("stand up hosts and fabrics in network namespaces, and run scenarios in them");
   }
 
+  return { program, exitCode: () => exit };
+}
+
+/** Runs a command line (without the program's name) and gives the exit code. */
+export async function runCommandLine(words: readonly string[], version: string): Promise<number> {
+  const { program, exitCode } = await defineProgram(words, version);
   try {
     await program.parseAsync(words, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return EXIT.ok;
-    if (asJson) {
+    if (words.includes("--json")) {
       const summary = error.message.replace(/^error: /, "");
       write(1, `${JSON.stringify({ diagnostics: [{ code: "usage", severity: "error", summary }] })}\n`);
     }
     return EXIT.usage;
   }
-  return exit;
+  return exitCode();
 }

@@ -1,6 +1,6 @@
 // Owns the proof of `heddle rdma decode` as its users run it: the built bundle, from another folder; and against tshark.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -46,6 +46,17 @@ function damaged(): string {
   writeFileSync(file, writePcap([bytes, harmed], { linkType: LINK_TYPE.ethernet }));
   return file;
 }
+
+test.each([[[]], [["--limit", "3"]]])("packets %s and what was counted stand on lines of their own", (words) => {
+  const file = join(place, "both");
+  const both = openSync(file, "w");
+  const command = ["rdma", "decode", join(captures, "udaddy.pcap"), ...words];
+  spawnSync(join(root, "bin/heddle"), command, { stdio: ["ignore", both, both] });
+  closeSync(both);
+  const lines = readFileSync(file, "utf8").split("\n");
+  expect(lines.slice(-2)).toEqual([expect.stringMatching(/^\d+ packets?, \d+ of RDMA/), ""]);
+  expect(decode(command.slice(2)).out).toMatch(/[^\n]\n$/);
+});
 
 describe("what the exit code says", () => {
   test("0: all is well", () => {

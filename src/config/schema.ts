@@ -17,8 +17,17 @@ const ranges = z.strictObject({
   marks: optional("Bits of the packet mark, counted from 0; 24-31 unless you say otherwise.", numberRange(0, 31)),
 });
 
-/** The schema of a file that these roles are written in. */
-export function fileSchema(roles: readonly Role[]) {
+/** The schema of a file that these roles are written in; made once for each list of roles. */
+export function fileSchema(roles: readonly Role[]): FileSchema {
+  const made = schemas.get(roles) ?? { file: makeSchema(roles) };
+  schemas.set(roles, made);
+  return made.file;
+}
+
+type FileSchema = ReturnType<typeof makeSchema>;
+const schemas = new WeakMap<readonly Role[], { file: FileSchema; json?: JsonSchema }>();
+
+function makeSchema(roles: readonly Role[]) {
   const sections: Record<string, z.ZodMiniType> = {};
   for (const role of roles) sections[role.name] = optional(role.about, z.record(role.sectionName ?? name, role.schema));
   return z.strictObject({
@@ -30,7 +39,9 @@ export function fileSchema(roles: readonly Role[]) {
 
 /** The file's language as JSON Schema (draft 2020-12), for editors and for looking up keys. */
 export function jsonSchema(roles: readonly Role[]): JsonSchema {
-  return z.toJSONSchema(fileSchema(roles), { io: "input" }) as JsonSchema;
+  const file = fileSchema(roles);
+  const made = schemas.get(roles) ?? { file };
+  return (made.json ??= z.toJSONSchema(file, { io: "input" }) as JsonSchema);
 }
 
 /** The part of JSON Schema that is looked into. */

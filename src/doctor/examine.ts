@@ -7,6 +7,7 @@ import { defaults } from "./checks/defaults.ts";
 import { egressFallback } from "./checks/egress-fallback.ts";
 import { firewalls } from "./checks/firewalls.ts";
 import { forwarding } from "./checks/forwarding.ts";
+import { gateways } from "./checks/gateways.ts";
 import { idleRules } from "./checks/idle-rules.ts";
 import { kernel } from "./checks/kernel.ts";
 import { marks } from "./checks/marks.ts";
@@ -34,6 +35,7 @@ export const CHECKS: readonly Check[] = [
   egressFallback,
   marks,
   defaults,
+  gateways,
 ];
 
 const WEIGHT: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 };

@@ -31,6 +31,13 @@ export const CODES = [
   "equal-rules",
   "equal-defaults",
   "default-down",
+  "vrrp-same-id",
+  "vrrp-interval",
+  "vrrp-no-uplink",
+  "vrrp-masquerade",
+  "sync-public",
+  "conntrack-loose",
+  "conntrack-full",
   "not-looked-at",
 ] as const;
 

@@ -21,6 +21,10 @@ export const IPTABLES_FILES = [
   "/etc/sysconfig/ip6tables",
 ];
 
+export const KEEPALIVED_FILE = "/etc/keepalived/keepalived.conf";
+
+export const CONNTRACKD_FILE = "/etc/conntrackd/conntrackd.conf";
+
 /** Services whose enabling matters. */
 export const SERVICES = [
   "systemd-networkd.service",
@@ -46,11 +50,14 @@ export const WISHES: PictureWishes = {
     "net/ipv6/conf/*/ignore_routes_with_linkdown",
     "net/ipv4/ip_forward",
     "net/ipv6/conf/all/forwarding",
+    ...["max", "count", "tcp_loose"].map((name) => `net/netfilter/nf_conntrack_${name}`),
   ],
   texts: [
     ...NFTABLES_FILES,
     FIREWALLD_FILE,
     ...IPTABLES_FILES,
+    KEEPALIVED_FILE,
+    CONNTRACKD_FILE,
     ...NETWORKD_DIRECTORIES.map((directory) => `${directory}/networkd.conf`),
   ],
   directories: NETWORKD_DIRECTORIES.map((directory) => `${directory}/networkd.conf.d`),

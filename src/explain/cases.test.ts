@@ -16,5 +16,5 @@ interface Question {
 testCases(join(import.meta.dirname, "cases"), "said.txt", (one) => {
   const picture = pictureFrom(one.yaml("picture.yaml"));
   const { packet, reply = false, measure = "screen" } = one.yaml("packet.yaml") as Question;
-  return renderExplanation(explain(picture, packet, { reply }), picture, measure, (_format, text) => text);
+  return renderExplanation(explain(picture, packet, { reply }), picture, {}, measure, (_format, text) => text);
 });

@@ -37,7 +37,10 @@ test("a snapshot of a host gives the ways that its picture gives", async () => {
   using world = new World(4711, 0);
   await world.addRules();
   const picture = await world.picture();
-  const routing = routingOf(snapshotOf(picture, { neighbours: [], nftTables: [], programs: [] }), picture.tableNames);
+  const routing = routingOf(
+    snapshotOf(picture, { neighbours: [], nftTables: [], programs: [], spreads: [] }),
+    picture.tableNames,
+  );
   // What the kernel learned of neighbours is in no snapshot.
   const { neighbours: _learned, ...seen } = picture;
   const rest = { ...seen, routes: picture.routes.map(inOrderOfSpecs) };

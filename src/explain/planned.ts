@@ -89,6 +89,7 @@ function add(draft: Draft, object: Desired): void {
       return;
     case "nftTable":
     case "cgroupProgram":
+    case "tcProgram":
   }
 }
 
@@ -112,6 +113,7 @@ function remove(draft: Draft, object: Observed): void {
     case "sysctl":
     case "nftTable":
     case "cgroupProgram":
+    case "tcProgram":
   }
 }
 

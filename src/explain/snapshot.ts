@@ -4,6 +4,7 @@ import type { Kind, NeighbourSpec, RouteSpec, RuleSpec, Specs } from "../model/k
 import type { LinkFact } from "../model/facts.ts";
 import type { NftTableSpec } from "../model/nft.ts";
 import type { CgroupProgramSpec } from "../model/socket-marks.ts";
+import type { TcProgramSpec } from "../model/spread-program.ts";
 import type { Observed, Snapshot } from "../model/objects.ts";
 import type { PictureLink, PictureNeighbour, PictureRoute, PictureRule } from "../model/picture.ts";
 import { rulesOf } from "../plan/kinds/index.ts";
@@ -47,10 +48,12 @@ export interface Besides {
   nftTables: readonly NftTableSpec[];
   /** Programs that mark sockets. */
   programs: readonly CgroupProgramSpec[];
+  /** Programs that spread packets. */
+  spreads: readonly TcProgramSpec[];
 }
 
 /** The snapshot in a picture. */
-export function snapshotOf(routing: Routing, { neighbours, nftTables, programs }: Besides): Snapshot {
+export function snapshotOf(routing: Routing, { neighbours, nftTables, programs, spreads }: Besides): Snapshot {
   const links = routing.links.map(plainLink);
   return {
     links,
@@ -63,6 +66,7 @@ export function snapshotOf(routing: Routing, { neighbours, nftTables, programs }
       ...Object.entries(routing.sysctls).map(([path, value]) => observe("sysctl", { path, value })),
       ...nftTables.map((spec) => observe("nftTable", spec)),
       ...programs.map((spec) => observe("cgroupProgram", spec)),
+      ...spreads.map((spec) => observe("tcProgram", spec)),
     ],
   };
 }

@@ -62,6 +62,7 @@ export function linksOf(object: Desired, all: readonly Desired[]): string[] {
     case "sysctl":
     case "nftTable":
     case "cgroupProgram":
+    case "tcProgram":
       return [];
   }
 }

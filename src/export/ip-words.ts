@@ -43,6 +43,7 @@ export function ipCommands(object: Desired): IpCommands | undefined {
     case "sysctl":
     case "nftTable":
     case "cgroupProgram":
+    case "tcProgram":
       return undefined;
   }
 }

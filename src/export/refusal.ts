@@ -40,6 +40,7 @@ function refuse(format: ExportFormat, object: Desired, why: string): Diagnostic 
 /** What no export can say, whatever the format. */
 export function lacksAnywhere(object: Desired): string | undefined {
   if (object.kind === "cgroupProgram") return "No other manager marks sockets by who makes them.";
+  if (object.kind === "tcProgram") return "No other manager spreads packets over links.";
   if (object.kind === "nftTable") return "Tables of nftables are not exported: they have to be swapped as a whole.";
   if (object.kind === "rule" && object.spec.dscp !== undefined) {
     return "Most releases of its readers have no word for `dscp` in a rule.";

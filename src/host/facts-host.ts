@@ -3,6 +3,7 @@ import type { HostFacts } from "../model/host-facts.ts";
 import type { Kind } from "../model/kinds.ts";
 import type { Observed, Snapshot } from "../model/objects.ts";
 import type { Host, KindDriver } from "./host.ts";
+import { chainsOfTransit } from "./packet-filters.ts";
 
 /** The host of a facts file. `snapshot` is what its picture holds. */
 export function factsHost({ picture, owners }: HostFacts, snapshot: Snapshot): Host {
@@ -25,6 +26,8 @@ export function factsHost({ picture, owners }: HostFacts, snapshot: Snapshot): H
     countSockets: async () => ({}),
     // A kernel that does not tell is taken to be a usual one.
     canMarkSockets: async () => picture.features["bpf-cgroup"] !== false,
+    canSpread: async () => picture.features["bpf-tc"] !== false,
+    packetFilters: async () => picture.chains && chainsOfTransit(picture.chains),
     drivers: {
       sysctl: driver("sysctl"),
       address: driver("address"),
@@ -34,6 +37,7 @@ export function factsHost({ picture, owners }: HostFacts, snapshot: Snapshot): H
       rule: driver("rule"),
       nftTable: driver("nftTable"),
       cgroupProgram: driver("cgroupProgram"),
+      tcProgram: driver("tcProgram"),
     },
     close: () => {},
   };

@@ -20,6 +20,8 @@ export interface Scope {
   cgroupPrograms?: boolean;
   /** Routing tables to list routes of; absent means all. */
   tables?: readonly number[];
+  /** The same for programs at links. */
+  tcPrograms?: boolean;
 }
 
 /** What became of a step: no error means done. */
@@ -54,6 +56,10 @@ export interface Host {
   countSockets(program: CgroupProgramSpec): Promise<Record<number, SocketCounts>>;
   /** Whether BPF programs can mark sockets here. Rejects with HostError where nobody but root can tell. */
   canMarkSockets(): Promise<boolean>;
+  /** Whether BPF programs can run at links here. Rejects with HostError where nobody but root can tell. */
+  canSpread(): Promise<boolean>;
+  /** Who looks at packets on their way through: "inet filter forward"; undefined where that cannot be told. */
+  packetFilters(): Promise<string[] | undefined>;
   drivers: { readonly [K in Kind]: KindDriver<K> };
   /** What the kernel's events of this host's own doings carry (nlmsg_pid); absent where there are no events. */
   readonly port?: number;

@@ -8,6 +8,7 @@ import { neighbourDriver } from "./kinds/neighbour-driver.ts";
 import { routeDriver, ruleDriver } from "./kinds/netlink-drivers.ts";
 import { nexthopDriver } from "./kinds/nexthop-driver.ts";
 import { sysctlDriver } from "./kinds/sysctl-driver.ts";
+import { canSpread, tcProgramDriver } from "./kinds/tc-program-driver.ts";
 import { driverNames, OWN_NAMESPACE } from "./native.ts";
 import type { NamespaceFd } from "./native.ts";
 import type { AddressMessage } from "./netlink/address.ts";
@@ -15,6 +16,7 @@ import { openRouteSocket } from "./netlink/client.ts";
 import type { RouteSocket } from "./netlink/client.ts";
 import { nftTableDriver } from "./nftables/driver.ts";
 import { ownersLookUp } from "./owners.ts";
+import { listPacketFilters } from "./packet-filters.ts";
 import { countSockets } from "./sockets/marked-sockets.ts";
 import { readTableNames } from "./table-names.ts";
 
@@ -38,6 +40,8 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE, options: HostOp
     owners: ownersLookUp(),
     countSockets: (program) => countSockets(namespace, program),
     canMarkSockets: async () => canMarkSockets(),
+    canSpread: async () => canSpread(),
+    packetFilters: () => listPacketFilters(namespace),
     drivers: {
       sysctl: sysctlDriver(namespace),
       address: addressDriver(socket, namespace, options.awaitsProbes),
@@ -47,6 +51,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE, options: HostOp
       rule: ruleDriver(socket),
       nftTable,
       cgroupProgram: cgroupProgramDriver(namespace),
+      tcProgram: tcProgramDriver(namespace),
     },
     close: () => {
       socket.close();

@@ -48,6 +48,8 @@ interface Addon {
   raiseLockedMemory(): number;
   peerCredentials(descriptor: number): [pid: number, uid: number, gid: number] | number;
   sendToPath(path: string, text: string): number;
+  openPacketSocket(namespace: NamespaceFd): number;
+  sendPacket(socket: number, index: number, protocol: number, hardwareAddress: Uint8Array, bytes: Uint8Array): number;
 }
 
 /** Bytes that a bpf(2) call points to; the kernel reads them, and what it writes is in them afterwards. */
@@ -164,4 +166,26 @@ export function peerOf(descriptor: number): Peer {
 /** Sends one datagram (below 1 KiB) to a unix socket; a path that begins with "@" is abstract. Throws HostError. */
 export function sendToPath(path: string, text: string): void {
   checked(addon().sendToPath(path, text), `socket ${path}`);
+}
+
+/**
+ * Opens a socket that sends packets by links and receives none; the caller closes it (fs.closeSync), which takes the
+ * kernel some 10 ms. Throws HostError.
+ */
+export function openPacketSocket(namespace: NamespaceFd): number {
+  return checked(addon().openPacketSocket(namespace), "packet socket");
+}
+
+/**
+ * Sends one packet by a link: `protocol` is its EtherType, `hardwareAddress` the receiver's (at most 20 bytes), `bytes`
+ * what follows the header of the link layer (at most 1500). It is not waited for. Throws HostError.
+ */
+export function sendPacket(
+  socket: number,
+  index: number,
+  protocol: number,
+  hardwareAddress: Uint8Array,
+  bytes: Uint8Array,
+): void {
+  checked(addon().sendPacket(socket, index, protocol, hardwareAddress, bytes), `packet on link ${index}`);
 }

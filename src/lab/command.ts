@@ -31,7 +31,7 @@ interface RawOptions {
 export function registerLabCommand(program: Command, options: LabCommandOptions = {}): void {
   const lab = program
     .command("lab")
-    .description("Stand up hosts and fabrics in network namespaces, and run scenarios in them.");
+    .description("stand up hosts and fabrics in network namespaces, and run scenarios in them");
   const onExit = options.onExit ?? ((code: number) => (process.exitCode = code));
   const heddle = options.heddle ?? [process.execPath, ...process.execArgv, process.argv[1] ?? "heddle"];
 

@@ -2,6 +2,7 @@
 import type { Pool } from "./claim.ts";
 import type { AddressSpec } from "./kinds.ts";
 import type { Owners } from "./owners.ts";
+import type { Signal } from "./signals.ts";
 
 /** One network interface. */
 export interface LinkFact {
@@ -32,6 +33,10 @@ export interface Features {
   ipv6: boolean;
   /** BPF programs can mark sockets by who makes them. */
   socketMarks: boolean;
+  /** BPF programs can run at links. */
+  tcPrograms: boolean;
+  /** Who looks at packets on their way through: chains of packet filters. Absent where nobody asked, or can tell. */
+  packetFilters?: string[];
 }
 
 export interface Facts {
@@ -45,4 +50,8 @@ export interface Facts {
   /** Whom the file names, as far as the host knows them. */
   owners: Owners;
   features: Features;
+  /** Links with a default route that a router told of (RFC 4861). */
+  routedByRa: string[];
+  /** What those that watch have told of late. */
+  signals: Signal[];
 }

@@ -6,6 +6,7 @@ import type { HostPicture } from "./picture.ts";
 import type { Owners } from "./owners.ts";
 import type { Ledger } from "./plan.ts";
 import type { CgroupProgramSpec } from "./socket-marks.ts";
+import type { TcProgramSpec } from "./spread-program.ts";
 
 /** Version of the file. A later heddle reads earlier ones; an earlier one refuses later ones. */
 export const FACTS_VERSION = 1;
@@ -23,6 +24,8 @@ export interface HostFacts {
   nftTables: NftTableSpec[];
   /** Programs that mark sockets. */
   programs: CgroupProgramSpec[];
+  /** Programs that spread packets. */
+  spreads: TcProgramSpec[];
   /** Whom heddle.yaml names there, as far as the host knows them. */
   owners: Owners;
   /** What heddle remembers there: earlier values, what was applied. */

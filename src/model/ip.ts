@@ -197,3 +197,16 @@ function mustParsePrefix(prefix: string): PrefixParts {
   if (!parts) throw new RangeError(`not a prefix: ${prefix}`);
   return parts;
 }
+
+/** Prefixes that the world does not route (RFC 1918, 3927, 6598). */
+const NOT_ROUTED = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"];
+
+/** Whether an IPv4 address is one that the world does not route to. */
+export function isPrivateAddress(address: string): boolean {
+  return NOT_ROUTED.some((prefix) => prefixContains(prefix, address));
+}
+
+/** Whether a text is an address of either version. */
+export function isIpAddress(text: string): boolean {
+  return canonicalAddress(text) !== undefined;
+}

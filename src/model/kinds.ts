@@ -6,12 +6,19 @@
 import type { Family } from "./ip.ts";
 import type { NftTableSpec } from "./nft.ts";
 import type { CgroupProgramSpec } from "./socket-marks.ts";
+import type { TcProgramSpec } from "./spread-program.ts";
 
 /**
  * heddle's routing protocol number: the tag by which routes, rules, nexthops, neighbours and addresses are known to be
  * ours (rtm_protocol, FRA_PROTOCOL, nh_protocol, NDA_PROTOCOL, IFA_PROTO). 72 is in none of iproute2's rt_protos lists up to 6.15.
  */
 export const HEDDLE_PROTOCOL = 72;
+
+/**
+ * The number of addresses that move between hosts (IFA_PROTO): they are put on a link and taken off it by what is going
+ * on, never by a plan, and nothing that a plan makes may depend on where they are. In no list either.
+ */
+export const MOVING_PROTOCOL = 73;
 
 /** Routing tables that the kernel itself fills or names (include/uapi/linux/rtnetlink.h, rt_class_t). */
 export const TABLE = { default: 253, main: 254, local: 255 } as const;
@@ -230,6 +237,7 @@ export interface Specs {
   sysctl: SysctlSpec;
   nftTable: NftTableSpec;
   cgroupProgram: CgroupProgramSpec;
+  tcProgram: TcProgramSpec;
 }
 
 export type Kind = keyof Specs;
@@ -248,6 +256,7 @@ export const KINDS = [
   "rule",
   "nftTable",
   "cgroupProgram",
+  "tcProgram",
 ] as const satisfies readonly Kind[];
 
 /** Text that names one object among all of its kind on a host. */

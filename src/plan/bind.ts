@@ -59,8 +59,8 @@ export function bindIntent(config: Config, facts: Facts, earlier: Numbers, roles
   );
   const diagnostics = [...exhausted, ...claimedTwice(exclusives)];
   if (hasErrors(diagnostics)) return { diagnostics };
-  const { tableNames, owners, features } = facts;
-  const told = { tableNames, owners, features };
+  const { tableNames, owners, features, routedByRa, signals } = facts;
+  const told = { tableNames, owners, features, routedByRa, signals };
   const sections = bound.map(({ role, section, owner, own }): BoundSection => {
     // Names come from links and from the file, so they are looked up where nothing is inherited.
     const drawn: Record<Pool, Record<string, number>> = {

@@ -82,6 +82,31 @@ const program = z.object({
   broken: z.optional(z.literal(true)),
 });
 
+const text = z.string();
+const texts = z.array(text);
+const spreadProgram = z.object({
+  program: z.literal("spread"),
+  ingress: texts,
+  egress: texts,
+  spreads: z.array(
+    z.object({
+      name,
+      mechanism: z.enum(["mark", "redirect", "fast"]),
+      by: z.enum(["load", "hash"]),
+      to: texts,
+      of: z.optional(text),
+      except: z.optional(texts),
+      local: z.optional(z.literal(true)),
+      mask: number,
+      shift: number,
+      gapMs: number,
+      busyMs: z.optional(number),
+      members: z.array(z.object({ number, link: text, weight: number, via: z.optional(texts) })),
+    }),
+  ),
+  broken: z.optional(z.literal(true)),
+});
+
 const factsFile = z.object({
   version: z.literal(FACTS_VERSION),
   host: name,
@@ -101,6 +126,7 @@ const factsFile = z.object({
   neighbours: z.array(z.looseObject({ ...neighbour.shape, protocol: number })),
   nftTables: z.array(z.looseObject({ family: z.string(), name, owner: z.string(), objects: z.array(z.unknown()) })),
   programs: z._default(z.array(program), []),
+  spreads: z._default(z.array(spreadProgram), []),
   owners: z._default(
     z.object({ users: numbers, groups: numbers, cgroups: z.record(z.string(), z.string()) }),
     noOwners,

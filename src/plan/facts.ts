@@ -1,22 +1,26 @@
 // Owns what a look at the kernel tells the roles: links, and the numbers that others use.
-import type { Facts } from "../model/facts.ts";
+import type { Facts, LinkFact } from "../model/facts.ts";
 import type { AddressSpec, RuleSpec } from "../model/kinds.ts";
-import { TABLE } from "../model/kinds.ts";
+import { MOVING_PROTOCOL, TABLE } from "../model/kinds.ts";
 import type { Snapshot } from "../model/objects.ts";
 import type { Ledger } from "../model/plan.ts";
 import { isOurs } from "./ownership.ts";
+
+/** RTPROT_RA: routes that the kernel made because a router told of itself. */
+const RA_PROTOCOL = 9;
 
 /** The facts in a snapshot. A number counts as used by others when an object of theirs names it. */
 export function factsOf(
   snapshot: Snapshot,
   ledger: Ledger,
-  told: Pick<Facts, "tableNames" | "owners"> & { socketMarks: boolean },
+  told: Pick<Facts, "tableNames" | "owners" | "signals"> & Omit<Facts["features"], "ipv6">,
 ): Facts {
-  const { tableNames, owners, socketMarks } = told;
+  const { tableNames, owners, signals, ...features } = told;
   const tables = new Set<number>([...Object.values(TABLE), ...Object.values(tableNames)]);
   const priorities = new Set<number>();
   const nexthops = new Set<number>();
   const marks = new Set<number>();
+  const byRa = new Set<string>();
   const own: { addresses: AddressSpec[]; nexthops: number[] } = { addresses: [], nexthops: [] };
   for (const object of snapshot.observed) {
     if (isOurs(object, ledger)) {
@@ -26,6 +30,7 @@ export function factsOf(
     }
     if (object.kind === "route") {
       tables.add(object.spec.table);
+      if (object.spec.protocol === RA_PROTOCOL && object.spec.to === "::/0") byRa.add(object.spec.hops[0]?.link ?? "");
       // An object that is gone for a moment, as with its link, comes back under the number that the route waits for.
       if (object.spec.nexthop !== undefined) nexthops.add(object.spec.nexthop);
     }
@@ -48,7 +53,22 @@ export function factsOf(
   };
   // A kernel with IPv6 has rules for it, be it only the one of the local table.
   const ipv6 = snapshot.observed.some((object) => object.kind === "rule" && object.spec.family === 6);
-  return { links: snapshot.links, inUse, own, tableNames, owners, features: { ipv6, socketMarks } };
+  return {
+    links: snapshot.links.map(withoutMoving),
+    inUse,
+    own,
+    tableNames,
+    owners,
+    features: { ipv6, ...features },
+    routedByRa: [...byRa],
+    signals,
+  };
+}
+
+/** A link without the addresses that move: where they are today decides nothing. */
+function withoutMoving(link: LinkFact): LinkFact {
+  if (link.addresses.every(({ protocol }) => protocol !== MOVING_PROTOCOL)) return link;
+  return { ...link, addresses: link.addresses.filter(({ protocol }) => protocol !== MOVING_PROTOCOL) };
 }
 
 /**

@@ -17,8 +17,9 @@ export function isOurs(observed: Observed, ledger: Ledger): boolean {
       return observed.spec.protocol === HEDDLE_PROTOCOL;
     case "nftTable":
       return observed.spec.owner === "heddle" && observed.spec.name.startsWith(NFT_PREFIX);
-    // Found by its pin, which nobody else has.
+    // Found by their pins, which nobody else has.
     case "cgroupProgram":
+    case "tcProgram":
       return true;
     case "sysctl":
       return observed.spec.path in ledger.sysctls;

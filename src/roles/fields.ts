@@ -2,7 +2,7 @@
 //
 // Each says what is wrong in words for the one who wrote the file; `params.remedy` says what to write instead.
 import * as z from "zod/mini";
-import { addressBits, canonicalAddress, familyOf, networkOf, parsePrefix } from "../model/ip.ts";
+import { addressBits, canonicalAddress, familyOf, networkOf, parseAddress, parsePrefix } from "../model/ip.ts";
 import type { NumberRange } from "../model/kinds.ts";
 import { cgroupKey, LAST_ID } from "../model/owners.ts";
 
@@ -11,15 +11,23 @@ export function optional<T, I>(about: string, schema: z.ZodMiniType<T, I>): z.Zo
   return described(about, z.optional(schema));
 }
 
-/** The schema with a sentence for the JSON Schema and the manual. */
+/** The schema with a sentence for the JSON Schema and the manual. A copy: the same field means other things elsewhere. */
 export function described<S extends z.ZodMiniType>(about: string, schema: S): S {
-  z.globalRegistry.add(schema, { description: about });
-  return schema;
+  const copy = z.clone(schema);
+  z.globalRegistry.add(copy, { description: about });
+  return copy;
+}
+
+/** The schema with the name of what is written there, "an IP address", where its type alone does not tell. */
+export function named<S extends z.ZodMiniType>(what: string, schema: S): S {
+  const copy = z.clone(schema);
+  z.globalRegistry.add(copy, { title: what });
+  return copy;
 }
 
 /** Text that a function turns into a value, or refuses with a message and a remedy. */
 function text<T>(expects: string, read: (text: string) => T | Refusal): z.ZodMiniType<T, string> {
-  return refine(z.string(`expected ${expects}, as text`), read);
+  return named(expects, refine(z.string(`expected ${expects}, as text`), read));
 }
 
 function refine<In, T>(input: z.ZodMiniType<In, In>, read: (value: In) => T | Refusal): z.ZodMiniType<T, In> {
@@ -55,8 +63,27 @@ export function readAddress(input: string): string | Refusal {
   return new Refusal(`"${input}" is not an IP address`, "Write it like 172.16.34.1 or fd00:16::1.");
 }
 
+/** The same of IPv4 only, for what has no meaning in IPv6. */
+export const ipv4Address = text("an IPv4 address", ipv4Only(readAddress));
+
 /** An address of a link, with the length of its subnet, made canonical: "172.16.34.1/16". */
-export const interfaceAddress = text("an address with the length of its subnet", (input) => {
+export const interfaceAddress = text("an address with the length of its subnet", readInterfaceAddress);
+
+/** The same of IPv4 only. */
+export const ipv4InterfaceAddress = text(
+  "an IPv4 address with the length of its subnet",
+  ipv4Only(readInterfaceAddress),
+);
+
+function ipv4Only(read: (input: string) => string | Refusal): (input: string) => string | Refusal {
+  return (input) => {
+    const found = read(input);
+    if (found instanceof Refusal || familyOf(found) === 4) return found;
+    return new Refusal(`"${input}" is an IPv6 address`, "Only IPv4 addresses can stand here.");
+  };
+}
+
+function readInterfaceAddress(input: string): string | Refusal {
   const parts = parsePrefix(input);
   if (!parts) return new Refusal(`"${input}" is not an IP address with a length`, "Write it like 172.16.34.1/16.");
   if (!input.includes("/")) {
@@ -70,7 +97,7 @@ export const interfaceAddress = text("an address with the length of its subnet",
     return new Refusal(`"${input}" is a network, not an address in it`, "Write the address of this host in it.");
   }
   return whole;
-});
+}
 
 /** A hardware address of 6 bytes (Ethernet) or 20 (InfiniBand), in lower case with colons. */
 export const hardwareAddress = text("a hardware address", (input) => {
@@ -109,6 +136,32 @@ function readPrefix(input: string): string | Refusal {
   return whole;
 }
 
+/** Addresses from one to another, both included: "192.0.2.1-192.0.2.8". */
+export const addressRange = text("a range of IP addresses", (input): { first: string; last: string } | Refusal => {
+  const [first, last, ...more] = input.split("-").map((part) => canonicalAddress(part.trim()));
+  if (first === undefined || last === undefined || more.length > 0 || familyOf(first) !== familyOf(last)) {
+    return new Refusal(`"${input}" is not a range of IP addresses`, "Write it like 192.0.2.1-192.0.2.8.");
+  }
+  const [from, to] = [parseAddress(first) ?? [], parseAddress(last) ?? []];
+  const differs = [...from].findIndex((byte, i) => byte !== to[i]);
+  if (differs < 0 || (from[differs] as number) < (to[differs] as number)) return { first, last };
+  return new Refusal(`"${input}" ends before it begins`, `Write ${last}-${first}.`);
+});
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000 };
+
+/** A time with its unit, in milliseconds: "20ms", "1.5s", "2min". `stepMs` is how fine it can be said. */
+export function duration(leastMs: number, mostMs: number, stepMs: number): z.ZodMiniType<number, string> {
+  return text("a time with its unit", (input): number | Refusal => {
+    const [, number, unit = ""] = /^(\d{1,9}(?:\.\d{1,3})?) ?(ms|s|min)$/.exec(input) ?? [];
+    if (number === undefined) return new Refusal(`"${input}" is not a time`, "Write it like 20ms, 1.5s or 2min.");
+    const ms = Number(number) * (UNITS_MS[unit] as number);
+    if (ms >= leastMs && ms <= mostMs && ms % stepMs === 0) return ms;
+    const steps = stepMs === 1 ? "" : `, in steps of ${stepMs}ms`;
+    return new Refusal(`"${input}" is out of range`, `Write a time from ${leastMs}ms to ${mostMs / 1000}s${steps}.`);
+  });
+}
+
 const UTF8 = new TextEncoder();
 
 /** The name of a link as the kernel allows it (dev_valid_name, net/core/dev.c). */
@@ -125,9 +178,9 @@ export function readLinkName(input: string): string | Refusal {
 export type Owner = { name: string } | NumberRange;
 
 /** A user or group: "alice", `5001`, "5000-5999". */
-export const owner: z.ZodMiniType<Owner, string | number> = refine(
-  z.union([z.number(), z.string()], "expected a name, an id or a range of ids"),
-  (input): Owner | Refusal => {
+export const owner: z.ZodMiniType<Owner, string | number> = named(
+  "a name, an id or a range of ids",
+  refine(z.union([z.number(), z.string()], "expected a name, an id or a range of ids"), (input): Owner | Refusal => {
     const written = String(input);
     const match = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(written);
     const range = match && { first: Number(match[1]), last: Number(match[2] ?? match[1]) };
@@ -143,11 +196,14 @@ export const owner: z.ZodMiniType<Owner, string | number> = refine(
       `"${written}" cannot be a name`,
       "A name has no spaces, colons and commas, and no dash at its beginning.",
     );
-  },
+  }),
 );
 
 /** A control group by its path from the root of its hierarchy, with the controller of one of version 1 in front. */
-export const cgroup = text("the path of a control group", (input): string | Refusal => {
+export const cgroup = text("the path of a control group", readCgroup);
+
+/** The key of a control group as a person writes it. */
+export function readCgroup(input: string): string | Refusal {
   const [, controller, path = ""] = /^(?:([a-z_]+):(?=.))?\/?(.*)$/.exec(input) ?? [];
   const parts = path.split("/");
   if (parts.every((part) => part !== "" && part !== "." && part !== ".." && !part.includes("\0"))) {
@@ -157,13 +213,16 @@ export const cgroup = text("the path of a control group", (input): string | Refu
     `"${input}" is not the path of a control group`,
     'Write it from the root of its hierarchy, like "system.slice/slurmstepd.scope", or "freezer:slurm" for one of version 1.',
   );
-});
+}
 
 /** A name that the file gives to something: a role instance, a table. */
-export const name = z.string().check(
-  z.regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,30}$/, {
-    error: "a name begins with a letter and has at most 31 letters, digits, dots, dashes and underscores",
-  }),
+export const name = named(
+  "a name",
+  z.string().check(
+    z.regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,30}$/, {
+      error: "a name begins with a letter and has at most 31 letters, digits, dots, dashes and underscores",
+    }),
+  ),
 );
 
 /** A whole number in the range, both ends included. */
@@ -186,5 +245,5 @@ export function numberRange(first: number, last: number): z.ZodMiniType<NumberRa
     wholeNumber(first, last),
     z.transform((value: number): NumberRange => ({ first: value, last: value })),
   );
-  return z.union([fromNumber, fromText]);
+  return named(expects, z.union([fromNumber, fromText]));
 }

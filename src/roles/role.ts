@@ -6,6 +6,7 @@ import type { Features, LinkFact } from "../model/facts.ts";
 import type { AddressSpec } from "../model/kinds.ts";
 import type { Wanted } from "../model/objects.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
+import type { ProbeWish, Signal } from "../model/signals.ts";
 
 /** Claim of the one table that a section is about: it is called as the section is. No link can be called so. */
 export const OWN_TABLE = ":table";
@@ -36,6 +37,10 @@ export interface View {
   /** Users, groups and control groups that the file names and the host knows. */
   owners: Owners;
   features: Features;
+  /** Links with a default route that a router told of (RFC 4861). */
+  routedByRa: readonly string[];
+  /** What those that watch have told of late; rows that are too old to be believed are not among them. */
+  signals: readonly Signal[];
 }
 
 /** What a role reads besides heddle.yaml. */
@@ -62,8 +67,12 @@ export interface Role<Value = unknown> {
   names?(section: Section<Value>): OwnerNames;
   /** The numbers that it draws, given the links that are there. */
   claims(section: Section<Value>, links: readonly LinkFact[]): Claim[];
+  /** What of the host has to be found out for the section, because it takes time. Absent means nothing. */
+  features?(section: Section<Value>): ("tcPrograms" | "packetFilters")[];
   /** Whether the section only works while the agent runs, which watches what is no kernel object. Absent means never. */
   needsAgent?(section: Section<Value>): boolean;
+  /** What has to be asked again and again, because its answers decide what the section asks for. */
+  watches?(section: Section<Value>): ProbeWish[];
   /** The kernel objects that the section asks for. */
   desire(section: Section<Value>, view: View): Outcome<Wanted[]>;
 }

@@ -15,6 +15,7 @@ import { lockNamespace } from "../../host/ledger/lock.ts";
 import type { Lock } from "../../host/ledger/lock.ts";
 import type { StateStore } from "../../host/ledger/store.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
+import { signalsFolder } from "../../host/signals.ts";
 import { loginOf } from "../../host/login.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -65,7 +66,11 @@ export async function agent(context: Context, version: string, options: AgentOpt
       for (const { summary } of reply.findings) news.tell("error", "not-applied", { summary });
       if (reply.outcome === "failed") return context.fail([...reply.diagnostics, ...reply.findings]);
     }
-    const keeper = new Agent(office, news, { netMs: options.lookEvery * 1000, repairing: (on) => (repairing = on) });
+    const keeper = new Agent(office, news, {
+      netMs: options.lookEvery * 1000,
+      signals: signalsFolder(store.runFolder, store.cookie),
+      repairing: (on) => (repairing = on),
+    });
     busyMs = () => keeper.busyMs;
     await keeper.start();
     const close = await serve(lock.socket, services(keeper, office, news, version));

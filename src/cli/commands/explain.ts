@@ -1,20 +1,26 @@
 // Owns `heddle explain`: why does my packet go there?
 import { planForFacts } from "../../agent/plan-facts.ts";
 import { explain as explainPacket } from "../../explain/explanation.ts";
-import { applyMarks, marksOf } from "../../explain/marks.ts";
-import type { Marking, Sender } from "../../explain/marks.ts";
+import { markSocket } from "../../explain/marks.ts";
+import type { Marking } from "../../explain/marks.ts";
+import type { Packet } from "../../explain/packet.ts";
 import { afterSteps } from "../../explain/planned.ts";
+import { spreadPacket } from "../../explain/spread.ts";
 import { lastWay } from "../../explain/verdict.ts";
 import { WISHES } from "../../explain/wishes.ts";
+import { cgroupProgramDriver } from "../../host/kinds/cgroup-program-driver.ts";
+import { OWN_NAMESPACE } from "../../host/native.ts";
 import { takePicture } from "../../host/picture/read.ts";
+import { pictureSpreads } from "../../host/picture/spreads.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
-import type { Desired } from "../../model/objects.ts";
 import type { HostPicture } from "../../model/picture.ts";
+import type { CgroupProgramSpec } from "../../model/socket-marks.ts";
+import type { PictureSpread } from "../../model/spread-picture.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
-import { readFacts, takeFacts } from "../facts-files.ts";
+import { listForRoot, readFacts, takeFacts } from "../facts-files.ts";
 import { readPacket } from "../packet-options.ts";
 import type { PacketOptions } from "../packet-options.ts";
 import { explanationJson } from "../render/explain-json.ts";
@@ -31,45 +37,82 @@ export interface ExplainOptions extends PacketOptions {
 
 /** Explains the way of one packet. Changes nothing and sends nothing. */
 export async function explain(context: Context, options: ExplainOptions): Promise<ExitCode> {
-  const { picture, objects = [], diagnostics } = await pictureFor(context, options);
+  const { picture, program, spreads = [], diagnostics } = await pictureFor(context, options);
   if (!picture) return context.fail(diagnostics);
   const { value, diagnostics: wrong } = await readPacket(options, picture);
   if (!value) return context.fail([...diagnostics, ...wrong], EXIT.usage);
-  const markings = value.packet.iif === undefined ? marksOf(objects, value.sender) : [];
-  const mark = markings.length > 0 ? { mark: applyMarks(value.packet.mark ?? 0, markings) } : {};
-  const found = explainPacket(picture, { ...value.packet, ...mark }, { reply: options.reply === true });
-  const explanation = { ...found, remarks: [...unmarked(value.sender, markings), ...found.remarks] };
+  const { packet, sender } = value;
+  const marking = program && packet.iif === undefined ? markSocket(program, sender, packet) : undefined;
+  const marked: Packet = { ...packet, ...(marking && marking.mark !== 0 ? { mark: marking.mark } : {}) };
+  const spreading = spreadPacket(spreads, marked);
+  const found = explainPacket(picture, spreading?.packet ?? marked, { reply: options.reply === true });
+  const explanation = { ...found, remarks: [...unmarked(options, marking, program), ...found.remarks] };
   const measure = options.short ? "short" : options.full ? "full" : "screen";
-  if (context.options.json) context.sayJson({ ...explanationJson(explanation), diagnostics });
+  const beside = { ...(marking ? { marking } : {}), ...(spreading ? { spread: spreading } : {}) };
+  if (context.options.json) context.sayJson({ ...explanationJson(explanation, beside), diagnostics });
   context.report(diagnostics);
-  if (!context.options.json) context.say(renderExplanation(explanation, picture, measure, context.paint));
+  if (!context.options.json) context.say(renderExplanation(explanation, picture, beside, measure, context.paint));
   return lastWay(explanation.way).verdict.is === "refused" ? EXIT.noWay : EXIT.ok;
 }
 
-/** What is said when a sender is described by more than rules ask for, and no section of heddle's marks it. */
-function unmarked({ gid, cgroup }: Sender, markings: readonly Marking[]): string[] {
-  if (markings.length > 0 || (gid ?? cgroup) === undefined) return [];
-  return ["Rules do not ask for groups and control groups, and no section of heddle's was seen to mark by them."];
+/** What is said where a sender is described by more than rules ask for, or by less than marks depend on. */
+function unmarked(
+  { group, cgroup }: ExplainOptions,
+  marking: Marking | undefined,
+  program: CgroupProgramSpec | undefined,
+): string[] {
+  if (!program && (group ?? cgroup) !== undefined) {
+    return ["Rules do not ask for groups and control groups, and no program of heddle's was seen to mark by them."];
+  }
+  if (!marking || marking.unknown.length === 0) return [];
+  return [`Sockets are also marked by the ${marking.unknown.join(" and the ")} of who makes them, which was not said.`];
 }
 
 interface Seen {
   /** Absent where the diagnostics hold errors. */
   picture?: HostPicture;
-  /** What heddle's sections want, where that is known. */
-  objects?: readonly Desired[];
+  /** The program that marks sockets. */
+  program?: CgroupProgramSpec | undefined;
+  /** Sections of `spread` at work, and where their buckets are. */
+  spreads?: PictureSpread[];
   diagnostics: Diagnostic[];
 }
 
 /** The host that is asked about: this one or that of a facts file, as it is or as it will be. */
 async function pictureFor(context: Context, { facts: file, planned }: ExplainOptions): Promise<Seen> {
-  if (file === undefined && !planned)
-    return { picture: await takePicture({ root: "/", wishes: WISHES }), diagnostics: [] };
+  if (file === undefined && !planned) return pictureHere();
   const read = file === undefined ? await takeFacts(context) : await readFacts(context, file);
   const facts = "facts" in read ? read.facts : read.value;
-  if (!facts || !planned) return { ...(facts ? { picture: facts.picture } : {}), diagnostics: read.diagnostics };
+  if (!facts) return { diagnostics: read.diagnostics };
+  if (!planned) {
+    return { picture: facts.picture, program: programIn(facts.programs), diagnostics: read.diagnostics };
+  }
   const seen = await pictureOnceApplied(context, facts);
   return { ...seen, diagnostics: [...read.diagnostics, ...seen.diagnostics] };
 }
+
+async function pictureHere(): Promise<Seen> {
+  const picture = await takePicture({ root: "/", wishes: WISHES });
+  const driver = cgroupProgramDriver(OWN_NAMESPACE);
+  const programs = await listForRoot(() => driver.list(picture.links, { sysctls: [], cgroupPrograms: true }));
+  return {
+    picture,
+    program: "specs" in programs ? programIn(programs.specs) : undefined,
+    spreads: await pictureSpreads(OWN_NAMESPACE, picture.links),
+    diagnostics: "why" in programs ? [NOT_ROOT] : [],
+  };
+}
+
+function programIn(programs: readonly CgroupProgramSpec[]): CgroupProgramSpec | undefined {
+  return programs.find(({ broken }) => !broken);
+}
+
+const NOT_ROOT: Diagnostic = {
+  code: "marks-unseen",
+  severity: "note",
+  summary: "only root sees the programs that mark and spread packets; they are not in this",
+  remedy: "Ask as root, or say the mark with --mark.",
+};
 
 async function pictureOnceApplied(context: Context, facts: HostFacts): Promise<Seen> {
   const { config, diagnostics } = await context.readConfig();
@@ -86,7 +129,7 @@ async function pictureOnceApplied(context: Context, facts: HostFacts): Promise<S
   };
   return {
     picture: afterSteps(facts.picture, steps),
-    objects: outcome.look.want.objects,
+    program: outcome.look.want.objects.find((object) => object.kind === "cgroupProgram")?.spec,
     diagnostics: blocked.length > 0 ? [...said, waiting] : said,
   };
 }

@@ -3,6 +3,7 @@ import { AgentRefusal } from "../../agent/api/client.ts";
 import { lookAndPlan } from "../../agent/look.ts";
 import type { Look } from "../../agent/look.ts";
 import type { Host } from "../../host/host.ts";
+import type { GatewaySignal, Signal } from "../../model/signals.ts";
 import type { SocketCounts } from "../../model/socket-marks.ts";
 import { isWaiting } from "../../agent/waiting.ts";
 import type { Context } from "../context.ts";
@@ -20,6 +21,8 @@ interface SectionState {
   inPlace: number;
   wanted: number;
   tables: Record<string, number>;
+  /** Of a gateway of several: which part it plays. */
+  gateway?: GatewaySignal;
   /** Of a section that marks sockets: connections with its mark, and older ones of the same owners without it. */
   connections?: SocketCounts;
 }
@@ -38,6 +41,7 @@ export async function status(context: Context): Promise<ExitCode> {
   const sections = intent.sections.map(({ owner, view }) => ({
     ...sectionState(owner, view.tables, outcome.look as Look),
     ...connectionsOf(view.marks, counts),
+    ...gatewayOf(owner, session.memory.signals ?? []),
   }));
   const agent = await fromAgent(session.store, (client) => client.status()).catch((error: unknown) => {
     if (!(error instanceof AgentRefusal)) throw error;
@@ -86,6 +90,21 @@ async function countConnections(look: Look, host: Host): Promise<Record<number, 
   return program?.kind === "cgroupProgram" ? host.countSockets(program.spec) : {};
 }
 
+/** What the process of a gateway of several tells of it, where one runs. */
+function gatewayOf(owner: string, signals: readonly Signal[]): Pick<SectionState, "gateway"> {
+  const gateway = signals.find((signal) => signal.kind === "gateway" && `gateway/${signal.section}` === owner);
+  return gateway?.kind === "gateway" ? { gateway } : {};
+}
+
+/** "; active" or, of several shares, "; a active, b standby". */
+function renderParts(gateway: GatewaySignal | undefined): string {
+  if (!gateway) return "";
+  const { shares } = gateway;
+  const [only] = shares;
+  if (only && shares.length === 1) return `; ${only.state}`;
+  return `; ${shares.map(({ name, state }) => `${name} ${state}`).join(", ")}`;
+}
+
 /** A section's counts: those of the one bit that it has. */
 function connectionsOf(
   marks: Readonly<Record<string, number>>,
@@ -106,11 +125,11 @@ function renderConnections(connections: SocketCounts | undefined): string {
 }
 
 function renderSection(
-  { section, state, inPlace, wanted, tables, connections }: SectionState,
+  { section, state, inPlace, wanted, tables, connections, gateway }: SectionState,
   { paint }: Context,
 ): string {
   const colour = state === "in place" ? "green" : state === "waiting" ? "cyan" : "yellow";
   const drawn = Object.entries(tables).filter(([name]) => !name.startsWith("#"));
   const listed = drawn.map(([name, id]) => `${name.replace(/^:/, "")} ${id}`).join(", ");
-  return `${section}: ${paint(colour, state)} (${inPlace} of ${wanted} objects)${listed ? `; tables: ${listed}` : ""}${renderConnections(connections)}`;
+  return `${section}: ${paint(colour, state)} (${inPlace} of ${wanted} objects)${listed ? `; tables: ${listed}` : ""}${renderConnections(connections)}${renderParts(gateway)}`;
 }

@@ -1,16 +1,29 @@
 // Owns how an explanation looks to a program.
 import type { Explanation } from "../../explain/explanation.ts";
+import type { Marking } from "../../explain/marks.ts";
+import type { Spreading } from "../../explain/spread.ts";
 import { sayLast, sayWay } from "../../explain/say.ts";
 import { lastWay } from "../../explain/verdict.ts";
 import type { Way } from "../../explain/verdict.ts";
 import type { Step } from "../../explain/walk.ts";
 import { sayRoute, sayRule } from "../../explain/words.ts";
 
+/** What heddle's programs do to a packet before its way is looked for. */
+export interface BesideWay {
+  marking?: Marking;
+  spread?: Spreading;
+}
+
 /** The explanation as plain data; docs/CLI.md says what it holds. */
-export function explanationJson({ way, farEnds, ifLost, reply, remarks }: Explanation): object {
+export function explanationJson(
+  { way, farEnds, ifLost, reply, remarks }: Explanation,
+  { marking, spread }: BesideWay,
+): object {
   return {
     answer: sayLast(way),
     ...wayJson(way),
+    ...(marking ? { marking } : {}),
+    ...(spread ? { spread: spreadJson(spread) } : {}),
     next: farEnds,
     ifLost: ifLost.map(({ link, loss, way: other }) => ({
       link,
@@ -21,6 +34,10 @@ export function explanationJson({ way, farEnds, ifLost, reply, remarks }: Explan
     ...(reply ? { reply: { answer: sayWay(reply.way), ...wayJson(reply.way), answerers: reply.answerers } } : {}),
     remarks,
   };
+}
+
+function spreadJson({ packet: _packet, ...spread }: Spreading): object {
+  return spread;
 }
 
 function wayJson(way: Way): object {

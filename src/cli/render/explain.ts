@@ -1,5 +1,6 @@
 // Owns how an explanation looks to a person: the answer first, then the walk with a sign for each rule, then what if.
 import type { Explanation, FarEnd, WhatIf } from "../../explain/explanation.ts";
+import type { Marking } from "../../explain/marks.ts";
 import type { Routing } from "../../explain/routing.ts";
 import { sayLast, sayOutcome, sayPacket, sayPassed, sayPassedOver, sayReverse, sayWay } from "../../explain/say.ts";
 import { hostOf } from "../../explain/source4.ts";
@@ -8,7 +9,9 @@ import type { Way } from "../../explain/verdict.ts";
 import type { Step } from "../../explain/walk.ts";
 import { sayRoute, sayRule } from "../../explain/words.ts";
 import type { PictureRoute } from "../../model/picture.ts";
+import { markText } from "../../model/socket-marks.ts";
 import { harmless } from "./diagnostics.ts";
+import type { BesideWay } from "./explain-json.ts";
 import type { Paint } from "./style.ts";
 
 /** How much is told: a line, a screen, or all. */
@@ -21,17 +24,32 @@ const MOST_IN_A_RUN = 3;
 const MOST_COLUMNS = 56;
 
 /** The explanation as text. */
-export function renderExplanation(explanation: Explanation, routing: Routing, measure: Measure, paint: Paint): string {
+export function renderExplanation(
+  explanation: Explanation,
+  routing: Routing,
+  beside: BesideWay,
+  measure: Measure,
+  paint: Paint,
+): string {
   const safe: Paint = (format, text) => paint(format, harmless(text));
-  return renderAll(explanation, routing, measure, safe);
+  return renderAll(explanation, routing, beside, measure, safe);
 }
 
-function renderAll(explanation: Explanation, routing: Routing, measure: Measure, paint: Paint): string {
+function renderAll(
+  explanation: Explanation,
+  routing: Routing,
+  { marking, spread }: BesideWay,
+  measure: Measure,
+  paint: Paint,
+): string {
   const { way } = explanation;
   const counted = lastWay(way);
   const lines = [paint(["bold", counted.verdict.is === "refused" ? "red" : "green"], sayLast(way))];
   if (measure !== "short") {
-    lines.push(paint("dim", `  a packet ${sayPacket(way.packet)}`), "");
+    lines.push(paint("dim", `  a packet ${sayPacket(way.packet)}`));
+    if (marking) lines.push(paint("dim", `  ${sayMarking(marking)}`));
+    if (spread) lines.push(`  ${harmless(spread.said)}`);
+    lines.push("");
     lines.push(...renderWalk(way, routing, measure, paint));
     lines.push(...renderAgain(way, routing, measure, paint));
     lines.push(...renderFacts(explanation, routing, counted, paint));
@@ -42,6 +60,11 @@ function renderAll(explanation: Explanation, routing: Routing, measure: Measure,
     }
   }
   return `${lines.join("\n")}\n`;
+}
+
+function sayMarking({ bits, mask, because }: Marking): string {
+  if (because.length === 0) return "heddle's program leaves its socket without a mark";
+  return `heddle's program gives its socket the mark ${markText(bits)}/${markText(mask)}: ${because.join(", ")}`;
 }
 
 function renderWalk({ walk, flow }: Way, routing: Routing, measure: Measure, paint: Paint): string[] {

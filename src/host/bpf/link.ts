@@ -1,6 +1,7 @@
-// Owns links: what holds a program at its hook, made, swapped, looked at and ended.
+// Owns links of BPF: what holds a program at its hook, made, swapped, looked at and ended.
 import { constants } from "node:os";
 import { HostError } from "../error.ts";
+import type { NamespaceFd } from "../native.ts";
 import { Attributes, call, COMMAND, describe, Descriptor, tryCall } from "./call.ts";
 import { HOOKS } from "./load.ts";
 import type { Hook } from "./load.ts";
@@ -15,8 +16,37 @@ export interface CgroupLink {
   attach: number;
 }
 
-/** BPF_LINK_TYPE_CGROUP of enum bpf_link_type. */
+/** What a link to a network interface holds. */
+export interface InterfaceLink {
+  /** Id of the program that runs now. */
+  program: number;
+  /** Index of the interface; 0 when it has gone. */
+  index: number;
+  /** Number of the hook (enum bpf_attach_type). */
+  attach: number;
+}
+
+/** BPF_LINK_TYPE_CGROUP, BPF_LINK_TYPE_TCX of enum bpf_link_type. */
 const TYPE_CGROUP = 3;
+const TYPE_TCX = 11;
+
+/**
+ * Attaches a program to an interface of a namespace, behind the programs that are there. Kernel 6.6. Throws HostError;
+ * kernels that know no such links answer EINVAL.
+ */
+export function attachToInterface(program: Descriptor, hook: Hook, index: number, namespace: NamespaceFd): Descriptor {
+  const attributes = new Attributes(32).u32(0, program.fd).u32(4, index).u32(8, HOOKS[hook].attach);
+  return new Descriptor(call(COMMAND.createLink, attributes, `attachment to hook ${hook}`, namespace));
+}
+
+/** What a link holds; undefined when it is not one to an interface. */
+export function lookAtInterfaceLink(link: Descriptor): InterfaceLink | undefined {
+  // struct bpf_link_info: type, id, prog_id, then for tcx: the interface's index at 16 and the attach type at 20.
+  const told = describe(link.fd, 32, "BPF link");
+  if (told.getUint32(0, true) !== TYPE_TCX) return undefined;
+  const [program, index, attach] = [told.getUint32(8, true), told.getUint32(16, true), told.getUint32(20, true)];
+  return { program, index, attach };
+}
 
 /**
  * Attaches a program to a cgroup, whose directory is open as `cgroup`. It runs for the cgroup and all below it, beside

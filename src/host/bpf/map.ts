@@ -95,6 +95,11 @@ export class BpfMap implements Disposable {
     return this.#descriptor.fd;
   }
 
+  /** The kernel's number of it: struct bpf_map_info has it behind the type. Throws HostError. */
+  id(): number {
+    return describe(this.fd, 8, `BPF map ${this.name}`).getUint32(4, true);
+  }
+
   /** Bytes of an entry's value as they pass between the kernel and us. */
   get #valueBytes(): number {
     const { type, valueSize } = this.shape;
@@ -154,6 +159,28 @@ export class BpfMap implements Disposable {
   /** All entries, in no order. While others write, entries may be missed or seen twice. */
   readAll(): MapEntry[] {
     return this.#readBatches() ?? this.#readOneByOne();
+  }
+
+  /** Values of an array's entries from one number on, in order. Throws HostError. */
+  readRange(first: number, count: number): Uint8Array[] {
+    if (this.shape.type !== MAP_TYPE.array || first < 0 || first + count > this.shape.entries) {
+      throw new RangeError(`map ${this.name} has no entries ${first} to ${first + count - 1}`);
+    }
+    const [keys, values] = [new Uint8Array(4 * count), new Uint8Array(this.#valueBytes * count)];
+    const attributes = new Attributes(56).u32(32, count).u32(36, this.fd);
+    attributes.pointer(8, new Uint8Array(4)).pointer(16, keys).pointer(24, values);
+    // A batch goes on behind a key; without one it begins at the beginning.
+    if (first > 0) attributes.pointer(0, numberBytes(first - 1));
+    const answer = tryCall(COMMAND.lookupBatch, attributes);
+    // ENOENT tells that the end was reached.
+    if (!NO_BATCH.has(answer)) {
+      if (answer !== -ENOENT) this.#done(answer);
+      return Array.from({ length: count }, (_, i) => values.subarray(i * this.#valueBytes, (i + 1) * this.#valueBytes));
+    }
+    return Array.from(
+      { length: count },
+      (_, i) => this.lookup(numberBytes(first + i)) ?? new Uint8Array(this.#valueBytes),
+    );
   }
 
   #readBatches(): MapEntry[] | undefined {
@@ -224,6 +251,12 @@ export class BpfMap implements Disposable {
   [Symbol.dispose](): void {
     this.#descriptor[Symbol.dispose]();
   }
+}
+
+function numberBytes(number: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, number, true);
+  return bytes;
 }
 
 /** Whether two maps are alike, so that one can go on in the other's place. */

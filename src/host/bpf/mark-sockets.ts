@@ -9,9 +9,10 @@ import type { WatchedPath } from "../file-watch.ts";
 import { makeStateFolder } from "../ledger/files.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
 import type { NamespaceFd } from "../native.ts";
+import { buildOf } from "./build.ts";
 import { openPinned } from "./call.ts";
-import { learnCookie } from "./cookie.ts";
 import type { BpfObject } from "./elf.ts";
+import { learnCookie } from "./cookie.ts";
 import { lookAtLink } from "./link.ts";
 import { CONSTANTS, openPrograms, readObject } from "./load.ts";
 import type { Hook } from "./load.ts";
@@ -128,17 +129,6 @@ function openCgroup(path: string): Cgroup & Disposable {
   const fd = openSync(path, flags.O_RDONLY | flags.O_DIRECTORY);
   const id = fstatSync(fd, { bigint: true }).ino.toString();
   return { fd, id, [Symbol.dispose]: () => closeSync(fd) };
-}
-
-/** Which build of the program an object is: FNV-1a of its names and code, in two halves that begin differently. */
-function buildOf({ programs }: BpfObject): bigint {
-  const halves = [0x811c9dc5, 0x01000193].map((start) =>
-    programs.reduce((hash, { name, instructions }) => {
-      for (const byte of [...Buffer.from(name), ...instructions]) hash = Math.imul(hash ^ byte, 0x01000193);
-      return hash;
-    }, start),
-  );
-  return halves.reduce((all, half) => (all << 32n) | BigInt(half >>> 0), 0n);
 }
 
 interface Goal {

@@ -60,6 +60,11 @@ function dropLink(path: string): void {
 /** Ends all links of a folder and takes it away, with the empty ones above it, up to `top`, which goes too. */
 export function removePins(folder: string, top: string): void {
   for (const name of entriesOf(folder)) dropLink(join(folder, name));
+  removeFolders(folder, top);
+}
+
+/** Takes an empty folder away, with the empty ones above it, up to `top`, which goes too. */
+export function removeFolders(folder: string, top: string): void {
   for (let path = folder; path.startsWith(top); path = dirname(path)) {
     try {
       rmdirSync(path);

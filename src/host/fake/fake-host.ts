@@ -50,6 +50,7 @@ export class FakeHost implements Host {
       sysctls: new Map(),
       nftTables: [],
       programs: [],
+      tcPrograms: [],
       owners: noOwners(),
     };
   }
@@ -95,6 +96,10 @@ export class FakeHost implements Host {
       list: async () => this.state.programs.map((spec) => observe("cgroupProgram", structuredClone(spec))),
       perform: (steps) => this.#perform(steps, (step) => this.#program(step)),
     },
+    tcProgram: {
+      list: async () => this.state.tcPrograms.map((spec) => observe("tcProgram", structuredClone(spec))),
+      perform: (steps) => this.#perform(steps, (step) => this.#tcProgram(step)),
+    },
   } satisfies { [K in Kind]: KindDriver<K> };
 
   async links(): Promise<LinkFact[]> {
@@ -115,6 +120,14 @@ export class FakeHost implements Host {
 
   async canMarkSockets(): Promise<boolean> {
     return true;
+  }
+
+  async canSpread(): Promise<boolean> {
+    return true;
+  }
+
+  async packetFilters(): Promise<string[]> {
+    return [];
   }
 
   close(): void {}
@@ -181,6 +194,12 @@ export class FakeHost implements Host {
     const object = step.action === "delete" ? step.before : step.after;
     if (object.kind !== "cgroupProgram") throw new Error("not a program");
     this.state.programs = step.action === "delete" ? [] : [object.spec];
+  }
+
+  #tcProgram(step: Step): void {
+    const object = step.action === "delete" ? step.before : step.after;
+    if (object.kind !== "tcProgram") throw new Error("not a program");
+    this.state.tcPrograms = step.action === "delete" ? [] : [object.spec];
   }
 
   #route(step: Step): void {

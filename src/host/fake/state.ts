@@ -5,6 +5,7 @@ import type { NeighbourSpec, NexthopSpec, RouteSpec, RuleSpec } from "../../mode
 import type { NftTableSpec } from "../../model/nft.ts";
 import type { Owners } from "../../model/owners.ts";
 import type { CgroupProgramSpec } from "../../model/socket-marks.ts";
+import type { TcProgramSpec } from "../../model/spread-program.ts";
 import { HostError } from "../error.ts";
 
 /** RTPROT_KERNEL: what the kernel makes by itself. */
@@ -20,6 +21,7 @@ export interface FakeState {
   sysctls: Map<string, string>;
   nftTables: NftTableSpec[];
   programs: CgroupProgramSpec[];
+  tcPrograms: TcProgramSpec[];
   /** Whom the name service knows. */
   owners: Owners;
 }

@@ -1,11 +1,14 @@
 // Owns the kind "sysctl" on a real host: switches below /proc/sys/net, read and written inside the namespace.
+import { spawnSync } from "node:child_process";
+import { constants } from "node:os";
 import type { Observed } from "../../model/objects.ts";
 import type { Step } from "../../model/plan.ts";
 import { sysctlRules } from "../../plan/kinds/sysctl.ts";
 import { HostError } from "../error.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import { sysctl } from "../native.ts";
-import type { NamespaceFd } from "../native.ts";
+import type { NamespaceFd, SysctlAnswer } from "../native.ts";
+import { findProgram } from "../program.ts";
 
 /** Sysctls of a namespace. A path that the kernel does not have is not listed. */
 export function sysctlDriver(namespace: NamespaceFd): KindDriver<"sysctl"> {
@@ -24,7 +27,13 @@ export function sysctlDriver(namespace: NamespaceFd): KindDriver<"sysctl"> {
     },
 
     async perform(steps) {
-      const answers = sysctl(namespace, steps.map(valueToWrite));
+      const operations = steps.map(valueToWrite);
+      let answers = sysctl(namespace, operations);
+      // Switches of connection tracking come with its module, which nobody may have needed yet.
+      if (answers.some((answer, i) => isMissing(answer) && operations[i]?.path.startsWith("net/netfilter/"))) {
+        spawnSync(findProgram("modprobe", "kmod"), ["-q", "nf_conntrack"], { stdio: "ignore" });
+        answers = sysctl(namespace, operations);
+      }
       return steps.map((step, i): StepResult => {
         const answer = answers[i];
         if (!answer || !("errno" in answer)) return { step };
@@ -32,6 +41,10 @@ export function sysctlDriver(namespace: NamespaceFd): KindDriver<"sysctl"> {
       });
     },
   };
+}
+
+function isMissing(answer: SysctlAnswer): boolean {
+  return "errno" in answer && answer.errno === constants.errno.ENOENT;
 }
 
 function valueToWrite(step: Step): { path: string; value: string } {

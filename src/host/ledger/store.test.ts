@@ -30,7 +30,7 @@ test("what is remembered is read as it was written", async () => {
   const known = { users: { alice: 5001 }, groups: { atlas: 600 } };
   await store.writeNumbers(numbers);
   await store.writeKnown(known);
-  expect(await store.read()).toEqual({ ledger, numbers, known, diagnostics: [] });
+  expect(await store.read()).toEqual({ ledger, numbers, known, signals: [], diagnostics: [] });
 });
 
 test("a ledger that knows nothing of addresses and the kernel's own words is read all the same", async () => {

@@ -13,6 +13,8 @@ import type { Numbers } from "../../plan/numbers.ts";
 import { noKnownOwners } from "../../plan/recall-owners.ts";
 import type { KnownOwners } from "../../plan/recall-owners.ts";
 import { namespaceCookie, OWN_NAMESPACE } from "../native.ts";
+import type { Signal } from "../../model/signals.ts";
+import { readFreshSignals, signalsFolder } from "../signals.ts";
 import { readIfThere, writeWhole } from "./files.ts";
 import { NAMES_FILE, writeNamesFile } from "./names-file.ts";
 
@@ -59,6 +61,8 @@ export interface Remembered {
   ledger: Ledger;
   numbers: Numbers;
   known: KnownOwners;
+  /** What those that watch have told of late. */
+  signals: Signal[];
   /** What of it could not be read. */
   diagnostics: Diagnostic[];
 }
@@ -139,8 +143,14 @@ export class StateStore {
       ledger,
       numbers: toNumbers(numbers),
       known: known ? { users: known.users, groups: known.groups } : noKnownOwners(),
+      signals: await this.readSignals(),
       diagnostics,
     };
+  }
+
+  /** What those that watch have told of late. */
+  async readSignals(): Promise<Signal[]> {
+    return readFreshSignals(signalsFolder(this.#paths.run, this.cookie));
   }
 
   /** Numbers that are lost are found again behind the names of tables. */

@@ -14,6 +14,7 @@ import { decodeNexthop, type NexthopMessage } from "./nexthop.ts";
 import type { Request } from "./requests.ts";
 import { decodeRoute, type RouteMessage } from "./route.ts";
 import { decodeRule, type RuleMessage } from "./rule.ts";
+import { decodeFilter, decodeQdisc, type FilterMessage, type QdiscMessage } from "./traffic-control.ts";
 import { openTransport, type Transport, type TransportOptions } from "./transport.ts";
 
 export interface FamilyFilter {
@@ -55,6 +56,10 @@ export interface RouteSocket {
   listRoutes(filter?: RouteFilter, signal?: AbortSignal): Promise<RouteMessage[]>;
   /** In the kernel's order, IPv4 first. */
   listRules(filter?: FamilyFilter, signal?: AbortSignal): Promise<RuleMessage[]>;
+  /** Of one link. */
+  listQdiscs(index: number, signal?: AbortSignal): Promise<QdiscMessage[]>;
+  /** At one hook of a link; none where the hook is not there. */
+  listFilters(index: number, parent: number, signal?: AbortSignal): Promise<FilterMessage[]>;
   /** The route that the kernel would take. Rejects with NetlinkError: ENETUNREACH where there is none. */
   lookUp(question: Question): Promise<RouteMessage>;
   /**
@@ -92,6 +97,8 @@ export function routeSocket(transport: Transport): RouteSocket {
     listNexthops: (signal) => listNexthops(line, signal),
     listRoutes: (filter = {}, signal) => eachFamily(filter, (family) => listRoutes(line, family, filter, signal)),
     listRules: (filter = {}, signal) => eachFamily(filter, (family) => listRules(line, family, signal)),
+    listQdiscs: (index, signal) => listQdiscs(line, index, signal),
+    listFilters: (index, parent, signal) => listFilters(line, index, parent, signal),
     lookUp: (question) => lookUp(line, question),
     perform: (requests) => perform(line, requests),
     close: () => line.close(),
@@ -246,6 +253,43 @@ async function listRules(line: Line, family: Family, signal?: AbortSignal): Prom
         encoder.finish(header);
       },
       decode: decodeRule,
+    },
+    signal,
+  );
+}
+
+async function listQdiscs(line: Line, index: number, signal?: AbortSignal): Promise<QdiscMessage[]> {
+  return dump(
+    line,
+    {
+      object: `qdiscs of link ${index}`,
+      type: RTM.qdisc,
+      encode(encoder, flags, sequence) {
+        const header = encoder.message(RTM.qdisc + 2, flags, sequence, 20);
+        encoder.setS32(header + 4, index);
+        encoder.finish(header);
+      },
+      // The dump is of all links, whatever is asked for.
+      decode: (packet, at, end) => kept(decodeQdisc(packet, at, end), (qdisc) => qdisc.index === index),
+    },
+    signal,
+  );
+}
+
+async function listFilters(line: Line, index: number, parent: number, signal?: AbortSignal): Promise<FilterMessage[]> {
+  return dump(
+    line,
+    {
+      object: `filters of link ${index}`,
+      type: RTM.filter,
+      encode(encoder, flags, sequence) {
+        const header = encoder.message(RTM.filter + 2, flags, sequence, 20);
+        encoder.setS32(header + 4, index);
+        encoder.setU32(header + 12, parent);
+        encoder.finish(header);
+      },
+      decode: (packet, at, end) => kept(decodeFilter(packet, at, end), (filter) => filter.index === index),
+      none: [constants.errno.ENODEV, constants.errno.EINVAL, constants.errno.ENOENT],
     },
     signal,
   );

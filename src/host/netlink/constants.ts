@@ -28,7 +28,16 @@ export const NLM_F = {
 export const NLMSG = { NOOP: 1, ERROR: 2, DONE: 3, OVERRUN: 4 } as const;
 
 /** Types of rtnetlink messages: NEW; DEL is one more, GET two more (linux/rtnetlink.h). */
-export const RTM = { link: 16, address: 20, route: 24, neighbour: 28, rule: 32, nexthop: 104 } as const;
+export const RTM = {
+  link: 16,
+  address: 20,
+  route: 24,
+  neighbour: 28,
+  rule: 32,
+  qdisc: 36,
+  filter: 44,
+  nexthop: 104,
+} as const;
 
 /** AF_INET and AF_INET6. */
 export const AF = { 4: 2, 6: 10 } as const;

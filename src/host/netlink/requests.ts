@@ -7,6 +7,7 @@ import { encodeNeighbour, type NeighbourMessage } from "./neighbour.ts";
 import { encodeNexthop, encodeNexthopId, type NexthopMessage } from "./nexthop.ts";
 import { encodeRoute, type RouteMessage } from "./route.ts";
 import { encodeRule, type RuleMessage } from "./rule.ts";
+import { encodeFilter, encodeQdisc, type FilterMessage, type QdiscMessage } from "./traffic-control.ts";
 
 /** Flags of a "new" request, by what they do. A "delete" has none. */
 export const VERB = {
@@ -43,8 +44,19 @@ export interface LinkRequest extends Change<"link", LinkMessage> {
   change?: number;
 }
 
+export type QdiscRequest = Change<"qdisc", QdiscMessage>;
+export type FilterRequest = Change<"filter", FilterMessage>;
+
 /** One change to ask the kernel for. */
-export type Request = RouteRequest | RuleRequest | AddressRequest | NeighbourRequest | NexthopRequest | LinkRequest;
+export type Request =
+  | RouteRequest
+  | RuleRequest
+  | AddressRequest
+  | NeighbourRequest
+  | NexthopRequest
+  | LinkRequest
+  | QdiscRequest
+  | FilterRequest;
 
 /** Appends the request as a message. Throws RangeError for a value that its field cannot hold. */
 export function encodeRequest(encoder: Encoder, request: Request, sequence: number): void {
@@ -65,6 +77,10 @@ export function encodeRequest(encoder: Encoder, request: Request, sequence: numb
         : encodeNexthopId(encoder, type, flags, sequence, request.message.id);
     case "link":
       return encodeLink(encoder, type, flags, sequence, request.message, request.change);
+    case "qdisc":
+      return encodeQdisc(encoder, type, flags, sequence, request.message);
+    case "filter":
+      return encodeFilter(encoder, type, flags, sequence, request.message);
   }
 }
 
@@ -89,5 +105,9 @@ export function describeRequest(request: Request): string {
       return `nexthop ${request.message.id}`;
     case "link":
       return `link ${request.message.name ?? request.message.index}`;
+    case "qdisc":
+      return `qdisc ${request.message.kind} on link ${request.message.index}`;
+    case "filter":
+      return `filter ${request.message.name ?? request.message.kind} on link ${request.message.index}`;
   }
 }

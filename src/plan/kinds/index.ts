@@ -10,6 +10,7 @@ import { nftTableRules } from "./nft-table.ts";
 import { routeRules } from "./route.ts";
 import { ruleRules } from "./rule.ts";
 import { sysctlRules } from "./sysctl.ts";
+import { tcProgramRules } from "./tc-program.ts";
 
 /** The pure half of every kind. */
 export const KIND_RULES: { [K in Kind]: KindRules<K> } = {
@@ -21,6 +22,7 @@ export const KIND_RULES: { [K in Kind]: KindRules<K> } = {
   sysctl: sysctlRules,
   nftTable: nftTableRules,
   cgroupProgram: cgroupProgramRules,
+  tcProgram: tcProgramRules,
 };
 
 /** The rules of one kind, with its type kept. */

@@ -14,6 +14,7 @@ const STRENGTH: Record<string, readonly string[]> = {
   arp_announce: ["0", "1", "2"],
   forwarding: ["0", "1"],
   ip_forward: ["0", "1"],
+  accept_ra: ["0", "1", "2"],
   src_valid_mark: ["0", "1"],
   ignore_routes_with_linkdown: ["0", "1"],
 };
@@ -32,8 +33,9 @@ export const sysctlRules: KindRules<"sysctl"> = {
     return rankA >= rankB ? a : b;
   },
   describe: (spec) => `${dotted(spec.path)} = ${spec.value}`,
-  // Switches of the whole host reset those of its links when they change (ip_forward), so they come first.
-  rank: (spec) => (linkOfSysctl(spec.path) === undefined ? 0 : 1),
+  // Switches of the whole host reset those of its links when they change (ip_forward), so they come first; but when IPv6
+  // begins to forward, the kernel forgets the routes of links that are not to listen to routers all the same.
+  rank: ({ path }) => (path.endsWith("/accept_ra") ? 0 : linkOfSysctl(path) === undefined ? 1 : 2),
   compare: (spec) => canonicalText(spec),
 };
 

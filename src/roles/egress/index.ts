@@ -15,6 +15,7 @@ import { OWN_TABLE } from "../role.ts";
 import type { Role, Section, View } from "../role.ts";
 import { namedTable, unknownTable } from "../table-names.ts";
 import { wantSwitch } from "../wanted.ts";
+import { claimGateways, watchGateways } from "./gateways.ts";
 import { markingTable } from "./nftables.ts";
 import { choosesOwners, namesOf, ownersOf } from "./owners.ts";
 import { desireRules } from "./packets.ts";
@@ -31,6 +32,8 @@ export const egress: Role<Egress> = {
   schema: egressSchema,
   names: (section) => namesOf(section.value),
 
+  watches: watchGateways,
+
   claims(section): Claim[] {
     const { table } = section.value;
     const claims: Claim[] = [{ pool: "priorities", name: RULES, from: section.at("match") }];
@@ -39,7 +42,7 @@ export const egress: Role<Egress> = {
     if (typeof table === "number") {
       claims.push({ pool: "tables", name: `#${table}`, fixed: table, from: section.at("table") });
     }
-    return claims;
+    return [...claims, ...claimGateways(section)];
   },
 
   desire(section, view): Outcome<Wanted[]> {
@@ -55,7 +58,7 @@ export const egress: Role<Egress> = {
     const priority = view.priorities[RULES] as number;
     for (const family of families) {
       if (link) warnOfAddress(section, family, link, diagnostics);
-      wanted.push(...desireWay(section, family, table, link, diagnostics));
+      wanted.push(...desireWay(section, family, table, link, view, diagnostics));
       const mark = bit === undefined ? {} : { mark: bit, mask: bit };
       wanted.push(...desireRules(section, family, { priority, table, ...mark }, diagnostics));
     }

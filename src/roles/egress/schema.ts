@@ -1,7 +1,19 @@
 // Owns what may be written under `egress`.
 import * as z from "zod/mini";
+import { checkSchema } from "../check.ts";
 import { IP_PROTOCOLS } from "../ip-protocols.ts";
-import { address, cgroup, described, linkName, numberRange, optional, owner, prefix, wholeNumber } from "../fields.ts";
+import {
+  address,
+  cgroup,
+  described,
+  linkName,
+  named,
+  numberRange,
+  optional,
+  owner,
+  prefix,
+  wholeNumber,
+} from "../fields.ts";
 
 const owners = z.array(owner).check(z.minLength(1, "expected at least one"));
 
@@ -62,6 +74,10 @@ export const egressSchema = z.strictObject({
       z.transform((value) => (Array.isArray(value) ? value : [value])),
     ),
   ),
+  check: optional(
+    "Gateways are asked by ping all the time, by the agent or `heddle watch`: new connections go by those that answer, and old ones stay where they are.",
+    checkSchema,
+  ),
   routes: optional("Destinations that do not go by the gateways.", z.array(route)),
   source: optional(
     "Source addresses, one for each IP version; the link's own in the gateway's subnet unless stated.",
@@ -76,7 +92,7 @@ export const egressSchema = z.strictObject({
   ),
   table: optional(
     "Table id, or a name from rt_tables; drawn unless stated.",
-    z.union([wholeNumber(1, 0xffffffff), z.string("expected a table's name, as text")]),
+    z.union([wholeNumber(1, 0xffffffff), named("a table's name", z.string("expected a table's name, as text"))]),
   ),
   rp_filter: optional(
     '"loose" (default) lets answers from everywhere in by the link; "keep" leaves rp_filter alone.',

@@ -7,8 +7,9 @@ import type { Hop } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
 import { linkLocalSubnets, ownAddresses } from "../own-addresses.ts";
 import type { OwnAddress } from "../own-addresses.ts";
-import type { Section } from "../role.ts";
+import type { Section, View } from "../role.ts";
 import { wantRoute } from "../wanted.ts";
+import { desireWatched } from "./gateways.ts";
 import type { Egress } from "./schema.ts";
 
 /** Metric of the route that is asked last: nothing comes after it. */
@@ -20,6 +21,7 @@ export function desireWay(
   family: Family,
   table: number,
   link: LinkFact | undefined,
+  view: View,
   diagnostics: Diagnostic[],
 ): Wanted[] {
   const { otherwise = "unreachable" } = section.value;
@@ -33,7 +35,7 @@ export function desireWay(
             section.at("otherwise"),
           ),
         ];
-  return [...closed, ...desireStated(section, family, table, link, diagnostics)];
+  return [...closed, ...desireStated(section, family, table, link, view, diagnostics)];
 }
 
 /** The source address for what leaves by the section: stated, or the link's own in the gateway's subnet. */
@@ -50,6 +52,7 @@ function desireStated(
   family: Family,
   table: number,
   link: LinkFact | undefined,
+  view: View,
   diagnostics: Diagnostic[],
 ): Wanted[] {
   const { routes = [], gateways = [] } = section.value;
@@ -87,7 +90,10 @@ function desireStated(
     if (familyOf(via) !== family || !isReached(via, section.at("gateways", index))) return [];
     return [{ link: section.value.link, via, ...(weight === undefined ? {} : { weight }) }];
   });
-  if (hops.length > 0) {
+  if (hops.length > 0 && section.value.check) {
+    const way = { family, table, ...(source === undefined ? {} : { source }) };
+    wanted.push(...desireWatched(section, view, way, hops, from));
+  } else if (hops.length > 0) {
     const to = defaultPrefix(family);
     wanted.push(wantRoute({ family, table, to, hops, ...(source === undefined ? {} : { source }) }, from));
   }

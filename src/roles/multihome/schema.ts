@@ -1,22 +1,28 @@
 // Owns what may be written under `multihome`.
 import * as z from "zod/mini";
 import { familyOf } from "../../model/ip.ts";
-import { address, described, linkName, optional, prefix } from "../fields.ts";
+import { address, described, linkName, named, optional, prefix } from "../fields.ts";
 
 /** Lower-case hexadecimal digits of a port GUID, however it was written: "0x0002c90300efa1b2", "0002:c903:00ef:a1b2". */
-const guid = z.pipe(
-  z.string("expected a port GUID, as text").check(
-    z.regex(/^(0x)?([0-9a-fA-F]{16}|([0-9a-fA-F]{4}:){3}[0-9a-fA-F]{4}|([0-9a-fA-F]{2}:){7}[0-9a-fA-F]{2})$/, {
-      error: "a port GUID has 16 hexadecimal digits, as ibstat prints it: 0x0002c90300efa1b2",
-    }),
+const guid = named(
+  "a port GUID",
+  z.pipe(
+    z.string("expected a port GUID, as text").check(
+      z.regex(/^(0x)?([0-9a-fA-F]{16}|([0-9a-fA-F]{4}:){3}[0-9a-fA-F]{4}|([0-9a-fA-F]{2}:){7}[0-9a-fA-F]{2})$/, {
+        error: "a port GUID has 16 hexadecimal digits, as ibstat prints it: 0x0002c90300efa1b2",
+      }),
+    ),
+    z.transform((text: string) => text.replace(/^0x/, "").replaceAll(":", "").toLowerCase()),
   ),
-  z.transform((text: string) => text.replace(/^0x/, "").replaceAll(":", "").toLowerCase()),
 );
 
 const pattern = (what: string) =>
-  z
-    .string(`expected ${what}, as text`)
-    .check(z.regex(/^[^\s/\p{Cc}]{1,64}$/u, { error: `${what} has 1 to 64 characters, without spaces and /` }));
+  named(
+    `${what}, or a pattern`,
+    z
+      .string(`expected ${what}, as text`)
+      .check(z.regex(/^[^\s/\p{Cc}]{1,64}$/u, { error: `${what} has 1 to 64 characters, without spaces and /` })),
+  );
 
 const gateways = z.pipe(
   z.union([

@@ -7,6 +7,7 @@ import {
   hardwareAddress,
   linkName,
   name,
+  named,
   numberRange,
   optional,
   prefix,
@@ -19,7 +20,7 @@ import type { LinedRoute } from "./route-lines.ts";
 export const MAX_U32 = 0xffffffff;
 
 /** Table id, or a name from `tables` or from rt_tables. */
-const table = z.union([wholeNumber(1, MAX_U32), z.string("expected a table's name, as text")]);
+const table = z.union([wholeNumber(1, MAX_U32), named("a table's name", z.string("expected a table's name, as text"))]);
 
 const family = z.enum(["ipv4", "ipv6", "both"], 'expected "ipv4", "ipv6" or "both"');
 
@@ -31,33 +32,32 @@ const hop = z.strictObject({
   onlink: optional("The gateway is on the link though no subnet says so.", z.boolean()),
 });
 
-/** Highest value of each metric that the kernel keeps as it is (fib_metrics.c: ip_metrics_convert). 0 says nothing. */
-const HIGHEST = {
-  mtu: 65_520,
-  window: MAX_U32,
-  rtt: MAX_U32,
-  rttvar: MAX_U32,
-  ssthresh: MAX_U32,
-  cwnd: MAX_U32,
-  advmss: 65_495,
-  reordering: MAX_U32,
-  hoplimit: 255,
-  initcwnd: MAX_U32,
-  features: 0x1f,
-  rto_min: MAX_U32,
-  initrwnd: MAX_U32,
-  quickack: 1,
-  fastopen_no_cookie: 1,
+/** Highest value of each metric that the kernel keeps as it is (fib_metrics.c: ip_metrics_convert); 0 says nothing. And what it is. */
+const METRICS = {
+  mtu: [65_520, "Largest packet on the way, in bytes."],
+  window: [MAX_U32, "Largest TCP window offered, in bytes."],
+  rtt: [MAX_U32, "First guess of the round-trip time, in eighths of a millisecond."],
+  rttvar: [MAX_U32, "First guess of its variance, in quarters of a millisecond."],
+  ssthresh: [MAX_U32, "First guess of TCP's slow start threshold, in packets."],
+  cwnd: [MAX_U32, "Upper bound of TCP's congestion window, in packets; counts when locked."],
+  advmss: [65_495, "Segment size that TCP advertises, in bytes."],
+  reordering: [MAX_U32, "Packets that TCP takes for out of order, not for lost."],
+  hoplimit: [255, "Hop limit (TTL) of packets."],
+  initcwnd: [MAX_U32, "TCP's congestion window at the start, in packets."],
+  features: [0x1f, "Bits: 1 ECN, 2 SACK, 4 timestamps, 8 allfrag, 16 TCP timestamps in microseconds."],
+  rto_min: [MAX_U32, "Shortest retransmission time-out of TCP, in milliseconds."],
+  initrwnd: [MAX_U32, "TCP's receive window at the start, in packets."],
+  quickack: [1, "1: TCP acknowledges at once."],
+  fastopen_no_cookie: [1, "1: TCP Fast Open without a cookie."],
 } as const;
 
-type MetricName = keyof typeof HIGHEST;
-const METRIC_NAMES = Object.keys(HIGHEST) as MetricName[];
+type MetricName = keyof typeof METRICS;
+const METRIC_NAMES = Object.keys(METRICS) as MetricName[];
 
 const metrics = z.strictObject({
-  ...(Object.fromEntries(METRIC_NAMES.map((key) => [key, z.optional(wholeNumber(1, HIGHEST[key]))])) as Record<
-    MetricName,
-    z.ZodMiniOptional<z.ZodMiniType<number, number>>
-  >),
+  ...(Object.fromEntries(
+    METRIC_NAMES.map((key) => [key, optional(METRICS[key][1], wholeNumber(1, METRICS[key][0]))]),
+  ) as Record<MetricName, z.ZodMiniOptional<z.ZodMiniType<number, number>>>),
   congctl: optional("Congestion control algorithm.", z.string().check(z.regex(/^[a-z0-9_-]{1,15}$/))),
   lock: optional("Metrics that the kernel must not adapt.", z.array(z.enum([...METRIC_NAMES, "congctl"]))),
 });
@@ -93,7 +93,7 @@ const route = z.strictObject({
   ),
   nexthop: optional(
     "Name from `nexthops`, or id of a nexthop object, instead of `via` and `link`.",
-    z.union([wholeNumber(1, MAX_U32), z.string("expected a nexthop's name, as text")]),
+    z.union([wholeNumber(1, MAX_U32), named("a nexthop's name", z.string("expected a nexthop's name, as text"))]),
   ),
   source: optional("Source address for packets that have none yet.", address),
   from: optional("IPv6 only: source prefix that the packet must have.", prefix),
@@ -174,7 +174,10 @@ const rule = z.strictObject({
 });
 
 /** A path, from the directory of this file unless it begins with a slash. */
-const fileName = z.string("expected the path of a file, as text").check(z.regex(/^[^\0]{1,4096}$/));
+const fileName = named(
+  "the path of a file",
+  z.string("expected the path of a file, as text").check(z.regex(/^[^\0]{1,4096}$/)),
+);
 
 export const staticSchema = z.strictObject({
   adopt: optional("Takes equal routes and rules of others over, so that they become heddle's.", z.boolean()),

@@ -1,0 +1,102 @@
+// Owns what goes on beside the looks for as long as the file asks for it: far ends are asked, and spreading is steered.
+import { spreadPackets } from "../host/bpf/spread.ts";
+import { OWN_NAMESPACE } from "../host/native.ts";
+import { Prober } from "../host/probes/prober.ts";
+import { writeSignals } from "../host/signals.ts";
+import type { Config } from "../config/config.ts";
+import type { ProbeWish } from "../model/signals.ts";
+import { ROLES } from "../roles/index.ts";
+import { deadLinks } from "../spread/far-ends.ts";
+import type { Look } from "./look.ts";
+import type { News } from "./news.ts";
+import type { Hint } from "./pace.ts";
+import { runSpreading } from "./spread-run.ts";
+
+/** How often rows are written though nothing has changed, milliseconds: readers stop believing what is old. */
+export const ROWS_MS = 1000;
+/** After how long a controller of spreading that failed is started again, milliseconds. */
+const AGAIN_MS = 5000;
+
+/** The far ends that a configuration wants asked. */
+export function wishesOf({ sections }: Config): ProbeWish[] {
+  return sections.flatMap((section) => ROLES.find(({ name }) => name === section.role)?.watches?.(section) ?? []);
+}
+
+/** Watches for an agent. */
+export class Watchers {
+  readonly #folder: string;
+  readonly #news: News;
+  readonly #prober: Prober;
+  #rows: NodeJS.Timeout | undefined;
+  #spreading: AbortController | undefined;
+  /** Writes one after the other, so that the last rows stay. */
+  #written: Promise<void> = Promise.resolve();
+
+  /** `folder`: where signals are. `hear` is told when a look is worth it. */
+  constructor(folder: string, news: News, hear: (hint: Hint) => void) {
+    this.#folder = folder;
+    this.#news = news;
+    this.#prober = new Prober((wish, well, isNews) => {
+      news.tell(well ? "info" : "warn", well ? "answers" : "does-not-answer", { target: wish.target, for: wish.name });
+      const written = this.#write();
+      if (isNews) void written.then(() => hear({ changed: "signal", urgency: "urgent" }));
+    });
+  }
+
+  /** Does from now on what the configuration asks for. */
+  attend(config: Config, { want }: Pick<Look, "want">): void {
+    const wishes = wishesOf(config);
+    this.#prober.attend(wishes);
+    if (wishes.length === 0 && this.#rows) {
+      clearInterval(this.#rows);
+      this.#rows = undefined;
+      void this.#write();
+    } else if (wishes.length > 0) this.#rows ??= setInterval(() => void this.#write(), ROWS_MS).unref();
+    const spreads = want.objects.some(({ kind }) => kind === "tcProgram");
+    if (!spreads) {
+      this.#spreading?.abort();
+      this.#spreading = undefined;
+    } else if (!this.#spreading) {
+      this.#spreading = new AbortController();
+      void this.#steer(this.#spreading.signal);
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#rows);
+    this.#spreading?.abort();
+    this.#prober[Symbol.dispose]();
+    await this.#written;
+  }
+
+  async #steer(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await runSpreading(
+          {
+            spreader: spreadPackets({ namespace: OWN_NAMESPACE }),
+            deadLinks: (spread) => deadLinks(this.#prober.rows, spread),
+            onSteps: (steps) => {
+              for (const { spread, up } of steps) if (up) this.#news.tell("info", "can-carry", { spread, up });
+            },
+          },
+          signal,
+        );
+      } catch (error) {
+        this.#news.tell("error", "trouble", { error: error instanceof Error ? error.message : String(error) });
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref());
+      }
+    }
+  }
+
+  async #write(): Promise<void> {
+    const before = this.#written;
+    this.#written = (async () => {
+      await before;
+      await writeSignals(this.#folder, "probes", this.#prober.rows).catch((error: unknown) => {
+        this.#news.tell("debug", "rows-not-written", { error: String(error) });
+      });
+    })();
+    await this.#written;
+  }
+}

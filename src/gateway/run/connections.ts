@@ -1,0 +1,97 @@
+// Owns the daemon that synchronises connections: conntrackd, asked and heard through its own client.
+import { execFile } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { findProgram } from "../../host/program.ts";
+import { readSyncCounts } from "../sync-counts.ts";
+import type { SyncCounts } from "../sync-counts.ts";
+import { Daemon } from "./child.ts";
+
+/** How long an answer of conntrackd may take before it counts as hanging, ms. */
+const ANSWER_MS = 3000;
+/** How often counts are looked at while connections come in, ms. */
+const LOOK_MS = 200;
+/**
+ * A whole update is over when so few changes came since the last look, or a tenth of what came at most: other gateways'
+ * connections change all the time, but an update comes as fast as it can be sent.
+ */
+const FEW = 200;
+/** The longest that connections are waited for, ms. */
+const LONGEST_MS = 20_000;
+/** The shortest: the others may need a moment to answer. */
+const SHORTEST_MS = 1000;
+
+/** Where it works. */
+export interface ConnectionsPaths {
+  file: string;
+  lock: string;
+  control: string;
+}
+
+/** A running conntrackd. */
+export class Connections {
+  readonly daemon: Daemon;
+  readonly #program: string;
+  readonly #file: string;
+
+  private constructor(program: string, daemon: Daemon, file: string) {
+    this.#program = program;
+    this.daemon = daemon;
+    this.#file = file;
+  }
+
+  /** Starts it, and resolves when it answers or has ended. Throws HostError. */
+  static async start(paths: ConnectionsPaths): Promise<Connections> {
+    const program = findProgram("conntrackd", "conntrackd");
+    // What a killed one left behind keeps the next one from starting.
+    await rm(paths.lock, { force: true });
+    await rm(paths.control, { force: true });
+    const running = new Connections(program, new Daemon([program, "-C", paths.file]), paths.file);
+    const end = performance.now() + ANSWER_MS;
+    while (!running.daemon.isOver && performance.now() < end) {
+      if (await running.counts()) break;
+      await sleep(20);
+    }
+    return running;
+  }
+
+  /** What it counts; undefined when it does not answer in time. */
+  async counts(): Promise<SyncCounts | undefined> {
+    const text = await this.#ask("-s");
+    return text === undefined ? undefined : readSyncCounts(text);
+  }
+
+  /** Asks the others for all that they have, and resolves when no more comes. */
+  async askForAll(): Promise<void> {
+    await this.#ask("-n");
+    let last = 0;
+    let most = 0;
+    let quiet = 0;
+    for (
+      let waited = 0;
+      waited < LONGEST_MS && (quiet < 2 || waited < SHORTEST_MS) && !this.daemon.isOver;
+      waited += LOOK_MS
+    ) {
+      await sleep(LOOK_MS);
+      const injected = (await this.counts())?.injected ?? 0;
+      const came = injected - last;
+      most = Math.max(most, came);
+      quiet = came < Math.max(FEW, most / 10) ? quiet + 1 : 0;
+      last = injected;
+    }
+  }
+
+  /** Reads the kernel's table, so that others can be given what came from a gateway that is gone. */
+  async gather(): Promise<void> {
+    await this.#ask("-R");
+  }
+
+  #ask(word: string): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const options = { timeout: ANSWER_MS, killSignal: "SIGKILL" as const, maxBuffer: 1 << 20 };
+      execFile(this.#program, ["-C", this.#file, word], options, (error, stdout) => {
+        resolve(error ? undefined : stdout);
+      });
+    });
+  }
+}

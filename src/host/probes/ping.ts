@@ -1,0 +1,58 @@
+// Owns probes by ICMP echo: one ping(8) for each target, which runs all the time and tells of each answer and each lack.
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { findProgram } from "../program.ts";
+
+/** What is probed, and from where. */
+export interface PingOptions {
+  target: string;
+  /** Source address, or the name of a link. */
+  from: string;
+  /** Between two questions, ms; at least 10. */
+  intervalMs: number;
+}
+
+/** How long it is waited before a ping that ended is started again, ms. */
+const AGAIN_MS = 1000;
+
+/** Longest line of ping's. */
+const LONGEST = 4096;
+
+/**
+ * Probes until it is stopped. `tell` hears of each answer with its round trip time in ms, and of each question that was
+ * not answered when the next one was due. A ping that cannot run (no link, no route) is a lack for each second.
+ */
+export function startPing(options: PingOptions, tell: (answered: boolean, rttMs?: number) => void): () => void {
+  const { target, from, intervalMs } = options;
+  const ping = findProgram("ping", "iputils-ping");
+  let child: ChildProcess | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const begin = (): void => {
+    const words = ["-n", "-O", "-i", String(intervalMs / 1000), "-W", "1", "-I", from, target];
+    child = spawn(ping, words, { stdio: ["ignore", "pipe", "ignore"], env: { LC_ALL: "C", PATH: "" } });
+    let rest = "";
+    child.stdout?.setEncoding("utf8").on("data", (piece: string) => {
+      const lines = (rest + piece).split("\n");
+      rest = (lines.pop() ?? "").slice(-LONGEST);
+      for (const line of lines) {
+        const answer = / icmp_seq=\d+ .*time=([\d.]+) ms/.exec(line);
+        if (answer) tell(true, Number(answer[1]));
+        else if (/^no answer yet for icmp_seq=\d+|^From .* icmp_seq=\d+ /.test(line)) tell(false);
+      }
+    });
+    const over = (): void => {
+      if (stopped) return;
+      tell(false);
+      timer = setTimeout(begin, AGAIN_MS);
+    };
+    child.once("error", over);
+    child.once("exit", over);
+  };
+  begin();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    child?.kill("SIGKILL");
+  };
+}

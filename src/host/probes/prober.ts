@@ -1,0 +1,70 @@
+// Owns the asking of all targets that a configuration wants asked, with a verdict for each.
+import type { ProbeSignal, ProbeWish } from "../../model/signals.ts";
+import { judgeAnswer, noVerdict } from "../../probes/verdict.ts";
+import type { Verdict } from "../../probes/verdict.ts";
+import { secondsSinceBoot } from "../signals.ts";
+import { startPing } from "./ping.ts";
+
+/** Told of a target that stops or begins to answer. `isNews`: it was not taken to be so before anybody asked. */
+export type TellVerdict = (wish: ProbeWish, well: boolean, isNews: boolean) => void;
+
+interface Watched {
+  wish: ProbeWish;
+  verdict: Verdict;
+  rttMs?: number;
+  stop: () => void;
+}
+
+/** Asks until it is closed. */
+export class Prober implements Disposable {
+  readonly #tell: TellVerdict;
+  /** By the wish as text: one that changes is another one. */
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(tell: TellVerdict) {
+    this.#tell = tell;
+  }
+
+  /** Asks these targets from now on, and no others. What is asked already goes on. */
+  attend(wishes: readonly ProbeWish[]): void {
+    const wanted = new Map(wishes.map((wish) => [JSON.stringify(wish), wish]));
+    for (const [text, { stop }] of this.#watched) {
+      if (wanted.has(text)) continue;
+      stop();
+      this.#watched.delete(text);
+    }
+    for (const [text, wish] of wanted) if (!this.#watched.has(text)) this.#watched.set(text, this.#begin(wish));
+  }
+
+  /** What is known of each target, as it is told to others. */
+  get rows(): ProbeSignal[] {
+    const at = secondsSinceBoot();
+    return [...this.#watched.values()].map(({ wish: { name, link }, verdict: { well }, rttMs }) => ({
+      kind: "probe",
+      name,
+      link,
+      at,
+      ...(well === undefined ? {} : { well }),
+      ...(rttMs === undefined ? {} : { rttMs }),
+    }));
+  }
+
+  [Symbol.dispose](): void {
+    this.attend([]);
+  }
+
+  #begin(wish: ProbeWish): Watched {
+    const { target, link: from, intervalMs } = wish;
+    const watched: Watched = { wish, verdict: noVerdict(), stop: () => {} };
+    watched.stop = startPing({ target, from, intervalMs }, (answered, rttMs) => {
+      const before = watched.verdict.well;
+      watched.verdict = judgeAnswer(watched.verdict, answered, wish);
+      if (rttMs !== undefined) watched.rttMs = rttMs;
+      const { well } = watched.verdict;
+      if (well === undefined || well === before) return;
+      // What was taken to be well and is: nothing changes.
+      this.#tell(wish, well, before !== undefined || !well);
+    });
+    return watched;
+  }
+}

@@ -1,0 +1,33 @@
+// Owns the conversation with a program that answers each line with a line.
+import type { ChildProcess } from "node:child_process";
+
+/** A running program that can be asked. */
+export class Talker implements Disposable {
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+  #waiting: ((line: string) => void) | undefined;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    let rest = "";
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        if (this.#waiting) this.#waiting(line);
+        else this.#lines.push(line);
+        this.#waiting = undefined;
+      }
+    });
+  }
+
+  /** Says a line, and gives the line that comes back. One question at a time. */
+  async ask(word: string): Promise<string> {
+    this.#child.stdin?.write(`${word}\n`);
+    return this.#lines.shift() ?? new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill("SIGKILL");
+  }
+}
