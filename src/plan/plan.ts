@@ -8,7 +8,9 @@ import { rebuildRoutes } from "./emptied-links.ts";
 import { keepSources } from "./kept-sources.ts";
 import { fingerprint, isSameData } from "./kinds/canonical.ts";
 import { describeObject, rulesOf } from "./kinds/index.ts";
+import { linkOfSysctl } from "./kinds/sysctl.ts";
 import { Ground } from "./needs.ts";
+import type { Lack } from "./needs.ts";
 import type { Key, Kind, Specs } from "../model/kinds.ts";
 import type { Desired, DesiredState, Need, Observed, Snapshot } from "../model/objects.ts";
 import type { Ledger, Plan, Step } from "../model/plan.ts";
@@ -93,7 +95,8 @@ function planDesired(plan: Plan, whole: Desired, present: readonly Observed[], k
     return;
   }
   const lacking = [...whole.needs, ...(desired === undefined ? missing : [])];
-  const lack = lacking.map((need) => ground.lack(need)).find((one) => one !== undefined);
+  const lack =
+    lacking.map((need) => ground.lack(need)).find((one) => one !== undefined) ?? lackOfSwitch(whole, present);
   if (lack) plan.blocked.push({ desired: whole, ...lack });
   if (lack || !desired || planAdoption(plan, desired, present, known)) return;
   // A sysctl always has a value, which is no object of anybody's that could stand in the way.
@@ -107,6 +110,15 @@ function planDesired(plan: Plan, whole: Desired, present: readonly Observed[], k
     plan.steps.push({ action: "create", after: desired, why: whole.key in ledger.applied ? "missing" : "new" });
   }
   ground.add(desired);
+}
+
+/**
+ * A link has its switches from its first moment to its last, so one that has no value belongs to a link that went, or came,
+ * while the host was looked at. Nobody knows what it would get back in the end; the link's own event brings the next look.
+ */
+function lackOfSwitch({ kind, spec }: Desired, present: readonly Observed[]): Lack | undefined {
+  const link = kind === "sysctl" && present.length === 0 ? linkOfSysctl(spec.path) : undefined;
+  return link === undefined ? undefined : { waitsFor: `link ${link}`, why: "link-missing" };
 }
 
 /** The object made of those that are there; absent where nothing can be made, for lack of what is missing. */

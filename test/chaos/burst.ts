@@ -73,10 +73,16 @@ async function settle(world: World, burst: readonly Turn[]): Promise<void> {
   if (burst.some(({ takes }) => takes?.includes("links"))) await world.putBack(new Set(["links"]));
   // Last, so that nothing else makes the agent look.
   await world.makeGroup();
-  if (!world.owesApply) return;
+  await payDebts(world);
+}
+
+/** Does again what a burst undid. */
+async function payDebts(world: World): Promise<void> {
+  if (world.owes === undefined) return;
+  if (world.owes === "anew") await world.heddle("remove", "--force");
   const { code, stdout, stderr } = await world.heddle("apply", "--force");
   if (code !== 0 && code !== 3) throw new Error(`apply ends with ${code}:\n${stdout}${stderr}`);
-  world.owesApply = false;
+  world.owes = undefined;
 }
 
 /** Waits until all is as it was. Gives what is not, when it takes too long. */

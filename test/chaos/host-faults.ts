@@ -147,9 +147,11 @@ function commandKilledAlone(random: Random): Fault {
       await world.agent.end();
       world.freeDisk();
       await killed(world, ms, word.split(" "));
-      // A removal that came through has confirmed that there is nothing. Without others' rules the kernel may refuse it now.
+      // A removal that came through has confirmed that there is nothing, and forgotten the numbers.
+      if (word.startsWith("remove")) world.owes = "anew";
+      // Without others' rules the kernel may refuse it now.
       const { code } = await world.heddle("apply", "--force");
-      world.owesApply = code !== 0 && code !== 3;
+      if (code !== 0 && code !== 3) world.owes ??= "apply";
       await world.agent.start(...NO_NET);
     },
   };

@@ -116,8 +116,11 @@ export class World implements AsyncDisposable {
   /** As it was before the first fault. */
   whole: State = { ours: [], theirs: [] };
   marked = "";
-  /** Whether the file has to be applied again when the burst is over. */
-  owesApply = false;
+  /**
+   * What has to be done when the burst is over and the network is whole: an apply that was refused meanwhile, or one from
+   * the beginning, for the same numbers to be drawn as at first.
+   */
+  owes: "apply" | "anew" | undefined;
 
   private constructor(lab: Lab, groups: string) {
     this.lab = lab;
