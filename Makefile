@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway manual format clean
+.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway manual tour format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -34,7 +34,7 @@ dist/heddle.cjs: build/heddle.node $(BPF) $(SOURCES)
 	@touch $@
 
 # After the program, because its build begins with an empty dist.
-dist/man: dist/heddle.cjs $(wildcard docs/*.md docs/roles/*.md lab/README.md)
+dist/man: dist/heddle.cjs $(wildcard docs/*.md docs/roles/*.md docs/from/*.md lab/README.md)
 	@node tools/manual/write-pages.ts
 	@touch $@
 
@@ -110,6 +110,9 @@ bench-gateway: build build/bench-flood ## measure what a gateway costs and how i
 
 manual: setup ## write what of the manual comes from the program's own definitions
 	@node tools/manual/manual.ts
+
+tour: build ## run the commands of docs/TOUR.md in labs, and write down what they say
+	@node tools/manual/write-tour.ts
 
 format: setup ## lay the sources out
 	@prettier --write --log-level=warn .

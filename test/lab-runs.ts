@@ -1,7 +1,7 @@
 // Owns the run of every scenario of the labs, with the built program, as its users run it.
 import { spawnSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 
@@ -28,7 +28,8 @@ export function testLabs({ withUsers }: { withUsers: boolean }): void {
     const names = [...new Set((JSON.parse(listed.stdout) as { name: string }[]).map(({ name }) => name))];
     describe(file, () => {
       test.each(names)("%s", { timeout: 180_000 }, (name) => {
-        const words = ["--json", "lab", "run", file, "--scenario", name];
+        // A name of its own: the tour's test, which may run beside this one, brings labs up under their files' names.
+        const words = ["--json", "lab", "run", file, "--name", `run-${basename(file, ".yaml")}`, "--scenario", name];
         const run = spawnSync(program, words, { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
         // What went wrong is in the report on standard error.
         const report = run.stdout === "" ? undefined : (JSON.parse(run.stdout) as Report);

@@ -28,6 +28,7 @@ opensm opensm
 keepalived keepalived
 conntrackd conntrackd
 conntrack conntrack
+man man-db
 mandoc mandoc
 zsh zsh
 fish fish

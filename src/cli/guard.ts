@@ -2,6 +2,7 @@
 // the terminal, of the command and of the agent.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { HostError } from "../host/error.ts";
 import { sinceBootMs } from "../host/ledger/deadline.ts";
 import type { Context } from "./context.ts";
@@ -36,7 +37,7 @@ export async function startGuard(
     String(confirmation.until),
   ];
   // A session of its own: what ends the terminal's processes does not reach it.
-  const child = spawn(process.execPath, words, { detached: true, cwd: "/", stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, words, { detached: true, cwd: "/", stdio: ["pipe", "pipe", "ignore"] });
   const signal = AbortSignal.timeout(READY_MS);
   try {
     await once(child.stdout, "data", { signal });
@@ -46,6 +47,9 @@ export async function startGuard(
     throw new HostError({ errno: 11, object: "guard", kernelMessage });
   }
   child.stdout.destroy();
+  // Held open, and never written to: by its end the guard knows that this command is gone.
+  (child.stdin as Socket).unref();
+  child.stdin.on("error", () => {});
   child.unref();
   return { confirmation, dismiss: () => void child.kill() };
 }

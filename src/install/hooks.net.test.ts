@@ -31,8 +31,13 @@ test("ifup", async () => {
   expect(hasRoute(world)).toBe(false);
   stage.must("ifup", "ib0");
   expect(hasRoute(world)).toBe(true);
-  // Whatever heddle says, the link is up.
+  // A file that was edited since is not what was confirmed.
   stage.must("sh", "-c", "echo 'version: 9' >/etc/heddle/heddle.yaml");
+  stage.must("ifdown", "ib0");
+  stage.must("ifup", "ib0");
+  expect(hasRoute(world)).toBe(true);
+  // Whatever heddle says, the link is up.
+  stage.must("rm", "-r", "/var/lib/heddle/confirmed");
   stage.must("ifdown", "ib0");
   const wrong = stage.run("ifup", "ib0");
   expect(wrong.code).toBe(0);

@@ -112,7 +112,14 @@ function renderGroup({ title, about, keys }: KeyGroup): string {
     return `| \`${path}\` | ${cell(what)} | ${cell(meaning)} |`;
   });
   const head = `### ${title === "The file" ? title : `\`${title}\``}`;
-  return [head, "", ...(about ? [about, ""] : []), "| key | takes | |", "|---|---|---|", ...rows].join("\n");
+  return [
+    head,
+    "",
+    ...(about ? [`${about} [More](roles/${title}.md).`, ""] : []),
+    "| key | takes | |",
+    "|---|---|---|",
+    ...rows,
+  ].join("\n");
 }
 
 function cell(text: string): string {

@@ -73,17 +73,24 @@ test("heddle.yaml(5) tells of every key", () => {
   for (const { keys } of keyGroups(ROLES)) for (const { path } of keys) expect(text).toContain(`\n       ${path}`);
 });
 
-test("docs/CLI.md has a row for each command, and for no other", () => {
+test("docs/CLI.md has a row for each command, by itself or with those beside it, and for no other", () => {
   const rows = commandTexts(readBlocks(readFileSync(join(root, "docs/CLI.md"), "utf8")));
-  expect([...rows.keys()].sort()).toEqual(program.commands.map(({ name }) => name).sort());
+  const paths = everyCommand(program).map(({ path }) => path);
+  const told = (path: readonly string[]): boolean =>
+    path.some((_, index) => rows.has(path.slice(0, index + 1).join(" ")));
+  const leaves = everyCommand(program).filter(({ commands }) => commands.length === 0);
+  expect(leaves.filter(({ path }) => !told(path)).map(({ path }) => path)).toEqual([]);
+  expect([...rows.keys()].filter((words) => !paths.some((path) => path.join(" ") === words))).toEqual([]);
 });
 
 describe("Markdown", () => {
-  const page = (target: string): string | undefined => (target === "AGENT.md" ? "heddle-agent(7)" : undefined);
+  const targets: Record<string, string> = { "AGENT.md": "heddle-agent(7)", "adr/1.md": "docs/adr/1.md" };
+  const page = (target: string): string | undefined => targets[target];
 
   test.each([
     ["a `-f` and **bold** and *it*", "a \\fB\\-f\\fR and \\fBbold\\fR and \\fIit\\fR"],
-    ["[AGENT.md](AGENT.md), [why](adr/1.md)", "\\fBheddle\\-agent\\fR(7), why"],
+    ["[AGENT.md](AGENT.md), [why](adr/1.md)", "\\fBheddle\\-agent\\fR(7), why (docs/adr/1.md)"],
+    ["[below](#there)", "below"],
     ["[the agent](AGENT.md)", "the agent (\\fBheddle\\-agent\\fR(7))"],
     ["`\\d` and ~ and ^", "\\fB\\ed\\fR and \\(ti and \\(ha"],
     [".TH x", "\\&.TH x"],

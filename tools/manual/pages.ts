@@ -21,13 +21,12 @@ const FOR_DEVELOPERS = new Set(["ARCHITECTURE", "BENCHMARKS", "TESTING"]);
 /** All pages, from the outline of the command line and what stands in the checkout at `root`. */
 export function manualPages(program: CommandOutline, version: string, root: string): ManualPage[] {
   const names = pageNames(root);
-  return [...names].map(([file, { name, section }]) => {
+  return [...names].map(([file, page]) => {
+    const { name, section } = page;
     const blocks = readBlocks(readFileSync(join(root, file), "utf8"));
     const pageOf = pageFinder(file, names);
     const text =
-      file === COMMANDS
-        ? commandsPage(program, version, blocks, pageOf)
-        : topicPage(name, section, version, blocks, pageOf);
+      file === COMMANDS ? commandsPage(program, version, blocks, pageOf) : topicPage(page, version, blocks, pageOf);
     return {
       path: `man${section}/${name}.${section}`,
       text: withoutIdleBreaks(`${text}${seeAlso(name, [...names.values()])}`),
@@ -43,6 +42,8 @@ function withoutIdleBreaks(text: string): string {
 interface PageName {
   name: string;
   section: number;
+  /** What stands behind the dash of its NAME, where that is not the page's title. */
+  about?: string;
 }
 
 const COMMANDS = "docs/CLI.md";
@@ -50,13 +51,14 @@ const COMMANDS = "docs/CLI.md";
 function pageNames(root: string): Map<string, PageName> {
   const names = new Map<string, PageName>([
     [COMMANDS, { name: "heddle", section: 1 }],
-    ["docs/CONFIG.md", { name: "heddle.yaml", section: 5 }],
+    ["docs/CONFIG.md", { name: "heddle.yaml", section: 5, about: "the file that says what a host is for" }],
     ["lab/README.md", { name: "heddle-lab", section: 7 }],
   ]);
-  for (const file of globSync(["docs/*.md", "docs/roles/*.md"], { cwd: root }).sort()) {
+  for (const file of globSync(["docs/*.md", "docs/roles/*.md", "docs/from/*.md"], { cwd: root }).sort()) {
     const topic = basename(file, ".md");
     if (names.has(file) || FOR_DEVELOPERS.has(topic)) continue;
-    names.set(file, { name: `heddle-${topic.toLowerCase()}`, section: 7 });
+    const family = file.startsWith("docs/from/") ? "from-" : "";
+    names.set(file, { name: `heddle-${family}${topic.toLowerCase()}`, section: 7 });
   }
   return names;
 }
@@ -64,17 +66,20 @@ function pageNames(root: string): Map<string, PageName> {
 function pageFinder(from: string, names: ReadonlyMap<string, PageName>): PageOf {
   return (target) => {
     const [path = ""] = target.split("#");
-    const found = path === "" ? undefined : names.get(join(from, "..", path));
-    return found && `${found.name}(${found.section})`;
+    const file = join(from, "..", path);
+    const found = names.get(file);
+    if (path === "" || /^https?:/.test(target)) return undefined;
+    return found ? `${found.name}(${found.section})` : file;
   };
 }
 
 /** A page of docs/: its title tells what it is about. */
-function topicPage(name: string, section: number, version: string, blocks: readonly Block[], pageOf: PageOf): string {
+function topicPage(page: PageName, version: string, blocks: readonly Block[], pageOf: PageOf): string {
   const [title, ...rest] = blocks;
-  if (title?.kind !== "heading" || title.level !== 1) throw new Error(`${name} does not begin with its title`);
-  const about = title.text.replace(/^[a-z]+: /, "").replaceAll("`", "");
-  return `${pageHead(name, section, version, about.charAt(0).toLowerCase() + about.slice(1))}.SH DESCRIPTION\n${renderRoff(rest, pageOf)}`;
+  if (title?.kind !== "heading" || title.level !== 1) throw new Error(`${page.name} does not begin with its title`);
+  const text = title.text.replace(/^[a-z]+: /, "").replaceAll("`", "");
+  const about = page.about ?? text.charAt(0).toLowerCase() + text.slice(1);
+  return `${pageHead(page.name, page.section, version, about)}.SH DESCRIPTION\n${renderRoff(rest, pageOf)}`;
 }
 
 /** Parts of docs/CLI.md that stand behind the commands. */
@@ -82,7 +87,9 @@ const PARTS = ["Exit codes", "Reading a plan", "JSON", "Completion"];
 
 function commandsPage(program: CommandOutline, version: string, blocks: readonly Block[], pageOf: PageOf): string {
   const said = commandTexts(blocks);
-  const commands = everyCommand(program).filter(({ path, commands: below }) => path.length > 0 && below.length === 0);
+  const commands = everyCommand(program).filter(
+    ({ path, commands: below }) => path.length > 0 && (below.length === 0 || said.has(path.join(" "))),
+  );
   const about = "policy routing for hosts that stand in several fabrics at once";
   const parts = PARTS.map((title) =>
     renderRoff([{ kind: "heading", level: 2, text: title }, ...partBelow(blocks, title)], pageOf),
@@ -109,26 +116,26 @@ const FILES = [
   ["/etc/iproute2/rt_tables.d/heddle.conf", "Names of tables that heddle drew."],
 ] as const;
 
-/** By the first word of each command, what docs/CLI.md says of it. */
+/** By the words of each command, what docs/CLI.md says of it. */
 export function commandTexts(blocks: readonly Block[]): Map<string, string> {
   const table = blocks.find((block) => block.kind === "table");
   return new Map(
     (table?.rows ?? []).flatMap(([names = "", does = ""]) =>
-      [...names.matchAll(/`([a-z]+)/g)].map(([, name = ""]) => [name, does] as const),
+      [...names.matchAll(/`([a-z]+(?: [a-z]+)*)/g)].map(([, name = ""]) => [name, does] as const),
     ),
   );
 }
 
 function commandText(command: CommandOutline, said: ReadonlyMap<string, string>, pageOf: PageOf): string {
-  const [first = ""] = command.path;
-  const values = command.values.map((value) => ` \\fI${placeOf(value)}\\fR`).join("");
-  // A command of several below one name is told of by its own words; what docs/CLI.md says is about all of them.
-  const text = command.path.length > 1 ? command.about : (said.get(first) ?? command.about);
+  const words = command.path.join(" ");
+  const below = command.commands.map(({ name }) => `\\fB${name}\\fR`).join(" | ");
+  const values = [...command.values.map((value) => `\\fI${placeOf(value)}\\fR`), ...(below ? [`[${below}]`] : [])];
+  const text = said.get(words) ?? command.about;
   const told = command.values
     .filter(({ about }) => about !== "")
     .map((value) => term(`*${placeOf(value)}*`, sentence(value.about), pageOf));
   const options = command.options.map((option) => optionText(option, pageOf));
-  return `.SS "${command.path.join(" ")}"\n\\fBheddle ${command.path.join(" ")}\\fR${values}\n.PP\n${line(sentence(text), pageOf)}\n${[...told, ...options].join("")}`;
+  return `.SS "${words}"\n${[`\\fBheddle ${words}\\fR`, ...values].join(" ")}\n.PP\n${line(sentence(text), pageOf)}\n${[...told, ...options].join("")}`;
 }
 
 function optionText(option: OptionOutline, pageOf: PageOf): string {

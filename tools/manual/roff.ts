@@ -1,13 +1,18 @@
 // Owns how pages look to man(1): blocks of Markdown in the macros of man(7), as groff and mandoc know them.
 import type { Block } from "./markdown.ts";
 
-/** Says which page of the manual a link's target is, "heddle-agent(7)"; undefined for what is none. */
+/**
+ * Says what a link's target is: a page of the manual, "heddle-agent(7)", or a file of the sources, "docs/adr/0004-….md";
+ * undefined for a place on the same page.
+ */
 export type PageOf = (target: string) => string | undefined;
 
 /** The first lines of a page. `about` is the part behind the dash of its NAME. */
 export function pageHead(name: string, section: number, version: string, about: string): string {
   return [
     `.TH ${argument(name.toUpperCase())} ${section} "" ${argument(`heddle ${version}`)} "heddle"`,
+    // Neither hyphens nor stretched lines: names and paths are to be copied. Macros would switch hyphens on again.
+    ".nr HY 0",
     ".nh",
     ".ad l",
     ".SH NAME",
@@ -44,7 +49,7 @@ function renderRow(head: readonly string[], [term = "", ...rest]: readonly strin
     if (cell === "") return [];
     const label = head[index + 1] ?? "";
     // What counts where nothing is stated, and the like, wants its heading; a single column does not.
-    return [label === "" || rest.length === 1 ? cell : `*${label}:* ${cell}`];
+    return [label === "" || rest.length === 1 || cell.startsWith("required") ? cell : `*${label}:* ${cell}`];
   });
   const body = said.length === 0 ? "\\&" : said.map((text) => line(text, pageOf)).join("\n.br\n");
   return `.TP\n${line(term, pageOf)}\n${body}\n`;
@@ -63,7 +68,8 @@ export function line(text: string, pageOf: PageOf): string {
   let out = "";
   for (const [whole, doubled, code, bold, italic, label, target] of parts) {
     const literal = doubled ?? code;
-    if (literal !== undefined) out += `\\fB${escape(literal)}\\fR`;
+    // A long path may go on in the next line, at a slash.
+    if (literal !== undefined) out += `\\fB${escape(literal).replaceAll("/", "/\\:")}\\fR`;
     else if (bold !== undefined) out += `\\fB${line(bold, pageOf).replace(/\\f[BIR]/g, "")}\\fR`;
     else if (italic !== undefined) out += `\\fI${escape(italic)}\\fR`;
     else if (label !== undefined && target !== undefined) out += link(label, target, pageOf);
@@ -76,6 +82,7 @@ function link(label: string, target: string, pageOf: PageOf): string {
   const page = pageOf(target);
   const said = line(label, () => undefined);
   if (page === undefined) return said;
+  if (!/\(\d\)$/.test(page)) return label.endsWith(".md") ? escape(page) : `${said} (${escape(page)})`;
   const named = page.replace(
     /^(.*)(\(\d\))$/,
     (_, name: string, section: string) => `\\fB${escape(name)}\\fR${section}`,

@@ -13,8 +13,11 @@ import { openSession, openStore, openWriter } from "../session.ts";
 const LOOK_MS = 5000;
 /** …and, before that, whether it waits already. */
 const BEGIN_MS = 200;
-/** A change that has not begun by then never will: whoever started this guard died. */
-const NEVER_MS = 120_000;
+/**
+ * A change that has not begun so long after its command's end, in milliseconds, never will, or has been replaced between
+ * two looks: an agent begins in a moment what it was asked for.
+ */
+const NEVER_MS = 5000;
 /** How often the lock is tried after the deadline, in milliseconds. */
 const AGAIN_MS = 500;
 
@@ -25,7 +28,9 @@ export async function guard(context: Context, token: string, until: number): Pro
   const store = await openStore(context);
   await using reader = await openSession(context);
   let begun = false;
-  const never = sinceBootMs() + NEVER_MS;
+  let never = Infinity;
+  // The command holds the other end for as long as it lives.
+  process.stdin.resume().once("close", () => (never = sinceBootMs() + NEVER_MS));
   process.on("SIGHUP", () => {});
   process.stdout.write("ready\n");
   for (;;) {

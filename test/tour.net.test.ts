@@ -1,0 +1,4 @@
+// Owns the run of the tour's chapters that anybody can run.
+import { testTour } from "./tour-runs.ts";
+
+testTour({ needsRoot: false });
