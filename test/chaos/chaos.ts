@@ -19,6 +19,9 @@ const { values } = parseArgs({
     only: { type: "string" },
   },
 });
+/** Whoever interrupts it waits for the burst to end, and for the labs to be taken down. */
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const number = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new Error(`"${text}" is no number`);
@@ -50,7 +53,7 @@ async function many(): Promise<number> {
   const work = async (lab: number): Promise<void> => {
     await using world = await World.up(`chaos-${lab}`);
     const { descriptors } = world;
-    for (let turn = 0; begun < most && !failed && performance.now() < end; turn++) {
+    for (let turn = 0; begun < most && !failed && !interrupted.signal.aborted && performance.now() < end; turn++) {
       const burst = seed + lab * 1_000_003 + turn * 7919;
       const faults = drawBurst(burst);
       begun += faults.length;
@@ -69,11 +72,12 @@ async function many(): Promise<number> {
   const done = verdicts.reduce((sum, { faults }) => sum + faults, 0);
   if (!failed) {
     if (done >= most) return 0;
+    if (interrupted.signal.aborted) return 130;
     say(`Only ${done} of ${most} faults came about in ${values.minutes} minutes.`);
     return 1;
   }
   say(`\nWrong after the burst ${failed.burst} (seed ${seed}):\n${failed.verdict.wrong}\n\nNarrowing it down…`);
-  const fewest = await narrow(failed.burst);
+  const fewest = await narrow(failed.burst, interrupted.signal);
   say(
     fewest
       ? `Shortest repetition: ${repetition(failed.burst, fewest)}`

@@ -11,11 +11,11 @@ export function repetition(burst: number, only: readonly number[]): string {
   return `make chaos BURST=${burst}${whole ? "" : ` ONLY=${only.join(",")}`}`;
 }
 
-/** Places of the faults; undefined when the burst alone does not go wrong. */
-export async function narrow(burst: number): Promise<number[] | undefined> {
+/** Places of the faults, the fewest found until `signal`; undefined when the burst alone does not go wrong. */
+export async function narrow(burst: number, signal: AbortSignal): Promise<number[] | undefined> {
   let tries = 0;
   const fails = async (only: readonly number[]): Promise<boolean> => {
-    if (only.length === 0 || tries >= MOST_TRIES) return false;
+    if (only.length === 0 || tries >= MOST_TRIES || signal.aborted) return false;
     tries++;
     await using world = await World.up("chaos-narrow");
     return (await suffer(world, drawBurst(burst, only))).wrong !== undefined;
