@@ -52,7 +52,7 @@ export async function suffer(world: World, burst: readonly Turn[]): Promise<Verd
     }
     await settle(world, burst);
     const began = performance.now();
-    const wrong = await heal(world, faults % 4 === 0);
+    const wrong = await heal(world, { takesLinks: burst.some(takesLinks), asksHeddle: faults % 4 === 0 });
     const healedMs = performance.now() - began;
     return { faults, healedMs, ...(wrong === undefined ? {} : { wrong }) };
   } catch (error) {
@@ -70,7 +70,7 @@ async function settle(world: World, burst: readonly Turn[]): Promise<void> {
   }
   await world.putBack(new Set<ForeignThing>(burst.flatMap(({ takes = [] }) => takes)));
   // Carrier comes late; only then the routes of others can stand there again.
-  if (burst.some(({ takes }) => takes?.includes("links"))) await world.putBack(new Set(["links"]));
+  if (burst.some(takesLinks)) await world.putBack(new Set(["links"]));
   // Last, so that nothing else makes the agent look.
   await world.makeGroup();
   await payDebts(world);
@@ -87,16 +87,34 @@ async function payDebts(world: World): Promise<void> {
   world.owes = undefined;
 }
 
+function takesLinks({ takes }: Turn): boolean {
+  return takes?.includes("links") ?? false;
+}
+
+/** What matters of a burst when it is over. */
+interface Aftermath {
+  /** It took routes of others along that hang on links. */
+  takesLinks: boolean;
+  /** Whether heddle has to agree as well. */
+  asksHeddle: boolean;
+}
+
 /** Waits until all is as it was. Gives what is not, when it takes too long. */
-async function heal(world: World, asksHeddle: boolean): Promise<string | undefined> {
+async function heal(world: World, aftermath: Aftermath): Promise<string | undefined> {
+  let owesRoutes = aftermath.takesLinks;
   const began = performance.now();
   const end = began + CEILING_MS;
   let restedAt = began;
   let state: State = { ours: [], theirs: [] };
   for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
     state = await world.look();
-    const differs = [...differences(world.whole.ours, state.ours), ...differences(world.whole.theirs, state.theirs)];
-    if (differs.length === 0 && (await world.marks()) === world.marked) break;
+    const [ours, theirs] = [differences(world.whole.ours, state.ours), differences(world.whole.theirs, state.theirs)];
+    if (ours.length + theirs.length === 0 && (await world.marks()) === world.marked) break;
+    // An address of heddle's that moves while its link gets its name back takes others' routes along, and their owners hear it.
+    if (ours.length === 0 && theirs.length > 0 && owesRoutes) {
+      owesRoutes = false;
+      await world.putBack(new Set(["links"]));
+    }
     const now = performance.now();
     if ((await world.status())?.standing.some(({ restsS }) => restsS > 0)) restedAt = now;
     if (now > end || now > restedAt + PATIENCE_MS) return notWhole(world, state, now - began);
@@ -104,7 +122,7 @@ async function heal(world: World, asksHeddle: boolean): Promise<string | undefin
   }
   // What the agent says of itself, and whether heddle agrees that there is nothing to do.
   const status = await world.status();
-  if (asksHeddle) {
+  if (aftermath.asksHeddle) {
     const plan = await world.heddle("plan");
     if (plan.code !== 0) return `heddle plan ends with ${plan.code}:\n${plan.stdout}${plan.stderr}`;
   }

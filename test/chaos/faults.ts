@@ -30,11 +30,18 @@ const ADDRESSES = [
   [4, "172.16.34.1/16", "ib0"],
   [4, "172.16.34.2/16", "ib1"],
   [6, "fd00:16::1/64", "ib0"],
+  [4, "172.20.0.1/16", "sp0"],
+  [4, "172.20.0.2/16", "sp1"],
 ] as const;
-const TABLES = ["77", "7000", "7001", "7002", "7003"];
+const TABLES = ["77", "7000", "7001", "7002", "7003", "7004", "7005", "7006"];
+const NEXTHOPS = ["7000", "7001", "7008", "7009", "7010"];
 /** Routes of the file, and where a rival of each would lead. */
 const ROUTES = ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"];
-const SWITCHES = ["arp_ignore", "arp_announce", "rp_filter"];
+/** Switches of links that the file asks for. */
+const SWITCHES = [
+  ...["ib0", "ib1"].flatMap((name) => ["arp_ignore", "arp_announce", "rp_filter"].map((key) => [name, key] as const)),
+  ...["sp0", "sp1"].flatMap((name) => ["arp_announce", "rp_filter"].map((key) => [name, key] as const)),
+];
 const AWAY = "away";
 const wholeLink: readonly ForeignThing[] = ["links"];
 
@@ -56,6 +63,7 @@ export const NETWORK_FAULTS: readonly { weight: number; draw: Draw }[] = [
   { weight: 3, draw: (random) => carrier(link(random), random.chance(0.5)) },
   { weight: 2, draw: (random) => anew(link(random)) },
   { weight: 2, draw: (random) => renamed(link(random), random.chance(0.5)) },
+  { weight: 1, draw: () => ip(4, ["link set gw0 down", "link set gw0 up"]) },
   { weight: 1, draw: (random) => ip(4, [`link set ${link(random)} mtu ${1400 + random.below(100)}`]) },
   // Addresses.
   { weight: 4, draw: (random) => addressGone(random) },
@@ -82,7 +90,7 @@ export const NETWORK_FAULTS: readonly { weight: number; draw: Draw }[] = [
   { weight: 2, draw: (random) => rival(random.pick(ROUTES)) },
   { weight: 1, draw: () => ip(4, ["route del 10.4.0.0/16"]) },
   // Nexthops and neighbours.
-  { weight: 3, draw: (random) => ip(4, [`nexthop del id ${7000 + random.below(3)}`]) },
+  { weight: 3, draw: (random) => ip(4, [`nexthop del id ${random.pick(NEXTHOPS)}`]) },
   { weight: 2, draw: () => ip(4, ["nexthop flush"], ["nexthops"]) },
   { weight: 2, draw: () => ip(4, ["neigh del 172.16.0.8 dev ib0"]) },
   { weight: 2, draw: () => ip(4, ["neigh replace 172.16.0.8 lladdr 02:00:00:00:00:77 dev ib0 nud reachable"]) },
@@ -92,8 +100,14 @@ export const NETWORK_FAULTS: readonly { weight: number; draw: Draw }[] = [
   { weight: 2, draw: () => nft("flush ruleset", ["nft"]) },
   { weight: 2, draw: () => nft("flush chain inet heddle-egress-old mark") },
   { weight: 2, draw: () => nft("add rule inet heddle-egress-old source accept") },
+  { weight: 2, draw: () => nft("delete table ip heddle-gateway-nat") },
   // Switches.
-  { weight: 4, draw: (random) => switched(link(random), random.pick(SWITCHES), random.below(3)) },
+  { weight: 2, draw: (random) => switched(random.pick(["gw0", "eth0"]), "forwarding", 0) },
+  { weight: 4, draw: (random) => switched(...random.pick(SWITCHES), random.below(3)) },
+  {
+    weight: 1,
+    draw: () => sysctlsOfHost("net.ipv4.ip_forward=1", "net.ipv4.ip_forward=0"),
+  },
   // Noise of others, more than a socket holds.
   { weight: 1, draw: () => storm() },
 ];
@@ -149,9 +163,14 @@ function rival(to: string): Fault {
   };
 }
 
-function switched(name: ManagedLink, key: string, value: number): Fault {
+function switched(name: string, key: string, value: number): Fault {
   const words = `net.ipv4.conf.${name}.${key}=${value}`;
   return { text: `sysctl ${words}`, do: (world) => world.inside("sysctl", "-qw", words) };
+}
+
+/** Switches of the whole host, which the kernel sets all links by. */
+function sysctlsOfHost(...words: string[]): Fault {
+  return { text: `sysctl ${words.join(" ")}`, do: (world) => world.inside("sysctl", "-qw", ...words) };
 }
 
 function storm(): Fault {

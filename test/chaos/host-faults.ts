@@ -9,9 +9,9 @@ import type { World } from "./world.ts";
 
 export const HOST_FAULTS: readonly { weight: number; draw: Draw }[] = [
   // Programs.
-  { weight: 3, draw: (random) => pinRemoved(random.below(3)) },
-  { weight: 1, draw: () => pinsRemoved() },
-  { weight: 3, draw: (random) => detached(random.below(3)) },
+  { weight: 3, draw: (random) => pinRemoved(random) },
+  { weight: 1, draw: (random) => pinsRemoved(random) },
+  { weight: 3, draw: (random) => detached(random) },
   // Control groups.
   { weight: 3, draw: (random) => groupGone(random.chance(0.5), random.chance(0.5)) },
   // Names, disks.
@@ -25,35 +25,44 @@ export const HOST_FAULTS: readonly { weight: number; draw: Draw }[] = [
   { weight: 1, draw: (random) => commandKilledAlone(random) },
 ];
 
-function pinRemoved(which: number): Fault {
+/** One of the pins, which differ in number from time to time: the place of it among them, from 0 to 1. */
+function pinAt({ agent }: World, place: number): string | undefined {
+  const pins = agent.pins().toSorted();
+  return pins[Math.floor(place * pins.length)];
+}
+
+function pinRemoved(random: Random): Fault {
+  const place = random.below(1000) / 1000;
   return {
-    text: `pin ${which} is removed`,
-    do: async ({ agent }) => {
-      const pin = agent.pins()[which];
+    text: `a pin is removed (${place})`,
+    do: async (world) => {
+      const pin = pinAt(world, place);
       if (pin !== undefined) rmSync(pin, { force: true });
     },
   };
 }
 
-function pinsRemoved(): Fault {
+function pinsRemoved(random: Random): Fault {
+  const place = random.below(1000) / 1000;
   return {
-    text: "all pins are removed, and their folder",
-    do: async ({ agent }) => {
-      const [pin] = agent.pins();
+    text: `a pin is removed with its folder (${place})`,
+    do: async (world) => {
+      const pin = pinAt(world, place);
       if (pin !== undefined) rmSync(dirname(pin), { recursive: true, force: true });
     },
   };
 }
 
-function detached(which: number): Fault {
+function detached(random: Random): Fault {
+  const place = random.below(1000) / 1000;
   return {
-    text: `link ${which} is detached`,
-    do: async ({ agent }) => {
-      const pin = agent.pins()[which];
+    text: `the link behind a pin is detached (${place})`,
+    do: async (world) => {
+      const pin = pinAt(world, place);
       try {
-        if (pin !== undefined) agent.detach(pin);
+        if (pin !== undefined) world.agent.detach(pin);
       } catch {
-        // It has gone in this moment, or was detached before.
+        // It has gone in this moment, was detached before, or is a program.
       }
     },
   };

@@ -15,7 +15,7 @@ import type { Lab } from "../../src/lab/lab.ts";
 import { readTopology } from "../../src/lab/topology.ts";
 import { WorkerAgent } from "../worker-agent.ts";
 
-export const LINKS = ["ib0", "ib1"] as const;
+export const LINKS = ["ib0", "ib1", "sp0", "sp1"] as const;
 export type ManagedLink = (typeof LINKS)[number];
 /** The control group that the file chooses. */
 export const GROUP = "site.slice/jobs";
@@ -23,13 +23,16 @@ export const GROUP = "site.slice/jobs";
 const TOPOLOGY = `
 version: 1
 name: chaos
-segments: { ib: {}, lan: {} }
+segments: { ib: {}, sp: {}, inside: {}, lan: {} }
 groups: { alice: 600 }
 hosts:
   worker:
     links:
       ib0: { segment: ib }
       ib1: { segment: ib }
+      sp0: { segment: sp }
+      sp1: { segment: sp }
+      gw0: { segment: inside, addresses: [10.70.0.1/16] }
       eth0: { segment: lan, addresses: [192.0.2.1/24, "2001:db8::1/64"] }
     users: { alice: { uid: 5001 }, bob: { uid: 5002 }, carol: { uid: 5003 } }
     config: |
@@ -37,6 +40,8 @@ hosts:
       links:
         ib0: { addresses: [172.16.34.1/16, "fd00:16::1/64"] }
         ib1: { addresses: [172.16.34.2/16] }
+        sp0: { addresses: [172.20.0.1/16] }
+        sp1: { addresses: [172.20.0.2/16] }
       multihome:
         ib: { links: [ib0, ib1] }
       egress:
@@ -44,11 +49,16 @@ hosts:
           match: { users: [alice], cgroups: [/${GROUP}] }
           link: ib0
           gateways: [172.16.0.1]
+          check: { interval: 200ms }
         old:
           match: { users: [bob] }
           by: nftables
           link: ib1
           gateways: [172.16.0.2]
+      spread:
+        even: { links: { sp0: 2, sp1: 1 }, mechanism: mark }
+      gateway:
+        nat: { inside: gw0, outside: eth0, nat: masquerade }
       static:
         s:
           nexthops:
@@ -65,6 +75,9 @@ hosts:
             - { to: 10.3.0.0/16, link: ib1, table: 77 }
             - { to: 10.4.0.0/16, via: 172.16.0.7, link: ib0 }
             - { to: "fd01::/32", link: ib0, source: "fd00:16::1", table: 77 }
+  gate:
+    links:
+      ib0: { segment: ib, addresses: [172.16.0.1/16] }
 `;
 
 /** What stands there of somebody else's, by what can take it away: the commands of its owner, who puts it back. */
@@ -102,6 +115,9 @@ export interface State {
 
 /** What the agent does not hear of it shall not find by chance. */
 export const NO_NET = ["--look-every", "3600"] as const;
+
+/** The bit of the mark that egress draws; spread has others, which chance sets. */
+const CHOSEN = 0x1000000;
 
 /** A full disk is soon full. */
 const DISK = "1m";
@@ -277,9 +293,8 @@ export class World implements AsyncDisposable {
           .map((line) => `${line}\n`)
           .join(""),
       });
-    const sysctls = ["ib0", "ib1", "eth0"].flatMap((link) =>
-      ["arp_ignore", "arp_announce", "rp_filter", "accept_local"].map((key) => `net.ipv4.conf.${link}.${key}`),
-    );
+    const keys = ["arp_ignore", "arp_announce", "rp_filter", "accept_local", "forwarding"];
+    const sysctls = [...LINKS, "gw0", "eth0"].flatMap((link) => keys.map((key) => `net.ipv4.conf.${link}.${key}`));
     const [four, six, nft, switches] = await Promise.all([
       shown(4),
       shown(6),
@@ -287,17 +302,21 @@ export class World implements AsyncDisposable {
       this.inside("sysctl", "-e", ...sysctls),
     ]);
     const lines = `${four.stdout}\n6:\n${six.stdout}`.split("\n").flatMap(plain);
-    const tables = nft.stdout.split(/^(?=table )/m).map((text) => text.trim());
+    const tables = nft.stdout
+      .replaceAll(/packets \d+ bytes \d+/g, "")
+      .split(/^(?=table )/m)
+      .map((text) => text.trim());
     const ofOurs = (line: string): boolean =>
-      /proto (72|heddle)\b/.test(line) || / dev ib[01] .*PERMANENT| ib[01]$|inet6 fd00:16:/.test(line);
-    const isSwitchOfOurs = (line: string): boolean => /conf\.ib[01]\./.test(line);
+      /proto (72|heddle)\b/.test(line) || / dev ib[01] .*PERMANENT| (ib|sp)[01]$|inet6 fd00:16:/.test(line);
+    const isSwitchOfOurs = (line: string): boolean => /conf\.(ib|sp)[01]\.|\.forwarding/.test(line);
     const switchLines = switches.stdout.trim().split("\n");
     return {
       ours: [
         ...lines.filter(ofOurs),
         ...tables.filter((text) => text.includes("heddle-")),
         ...switchLines.filter(isSwitchOfOurs),
-        ...this.agent.pins().map((pin) => `pin ${pin.slice(pin.lastIndexOf("/") + 1)}`),
+        // A pin at a link is called by the link's index, which a link that is made anew does not keep.
+        ...this.agent.pins().map((pin) => `pin ${pin.slice(pin.lastIndexOf("/") + 1).replace(/-\d+$/, "")}`),
       ].toSorted(),
       theirs: [
         ...lines.filter((line) => !ofOurs(line)),
@@ -307,14 +326,14 @@ export class World implements AsyncDisposable {
     };
   }
 
-  /** Which marks sockets get: of the chosen user, another one, and another one in the chosen control group. */
+  /** Whether sockets get the mark: of the chosen user, another one, and another one in the chosen control group. */
   async marks(): Promise<string> {
     const marks = await Promise.all([
       this.agent.markOf("alice"),
       this.agent.markOf("carol"),
       this.agent.markOf("carol", GROUP),
     ]);
-    return marks.map((mark) => mark.toString(16)).join(" ");
+    return marks.map((mark) => (mark & CHOSEN) !== 0).join(" ");
   }
 
   /** Notes what is there as what has to be there after every burst. Throws where heddle does not agree. */
@@ -336,9 +355,12 @@ export class World implements AsyncDisposable {
 
 /** Lines of `ip` that can be compared: without states, lifetimes, and what the kernel makes for link-local addresses. */
 function plain(line: string): string[] {
-  if (/fe80::|ff00::|valid_lft|^\d+: |link\/|^6:$/.test(line)) return [];
+  if (/fe80::|ff00::|valid_lft|^\d+: |link\/|^6:$|^veth /.test(line)) return [];
   const text = line
-    .replace(/ (linkdown|dead|tentative|noprefixroute|nodad)\b| pref medium| scope (link|global|host)/g, "")
+    .replace(
+      / (linkdown|dead|tentative|noprefixroute|nodad)\b| pref medium| scope (link|global|host)| unbalanced_time \S+/g,
+      "",
+    )
     .replace(/\s+/g, " ")
     .trim();
   return text === "" ? [] : [text];

@@ -14,6 +14,11 @@ export interface PingOptions {
 
 /** How long it is waited before a ping that ended is started again, ms. */
 const AGAIN_MS = 1000;
+/**
+ * A ping that got no answer for so long, ms, is started anew. It keeps the link that it began with, and says nothing when
+ * that has gone: one whose link was made anew would never be answered again.
+ */
+const STALE_MS = 1000;
 
 /** Longest line of ping's. */
 const LONGEST = 4096;
@@ -28,21 +33,35 @@ export function startPing(options: PingOptions, tell: (answered: boolean, rttMs?
   let child: ChildProcess | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let unansweredMs = 0;
+  let isStale = false;
+  const lack = (): void => {
+    tell(false);
+    unansweredMs += intervalMs;
+    if (unansweredMs < STALE_MS || isStale) return;
+    isStale = true;
+    child?.kill("SIGKILL");
+  };
   const begin = (): void => {
     const words = ["-n", "-O", "-i", String(intervalMs / 1000), "-W", "1", "-I", from, target];
     child = spawn(ping, words, { stdio: ["ignore", "pipe", "ignore"], env: { LC_ALL: "C", PATH: "" } });
+    unansweredMs = 0;
+    isStale = false;
     let rest = "";
     child.stdout?.setEncoding("utf8").on("data", (piece: string) => {
       const lines = (rest + piece).split("\n");
       rest = (lines.pop() ?? "").slice(-LONGEST);
       for (const line of lines) {
         const answer = / icmp_seq=\d+ .*time=([\d.]+) ms/.exec(line);
-        if (answer) tell(true, Number(answer[1]));
-        else if (/^no answer yet for icmp_seq=\d+|^From .* icmp_seq=\d+ /.test(line)) tell(false);
+        if (answer) {
+          unansweredMs = 0;
+          tell(true, Number(answer[1]));
+        } else if (/^no answer yet for icmp_seq=\d+|^From .* icmp_seq=\d+ /.test(line)) lack();
       }
     });
     const over = (): void => {
       if (stopped) return;
+      if (isStale) return begin();
       tell(false);
       timer = setTimeout(begin, AGAIN_MS);
     };
