@@ -17,17 +17,20 @@ const SOCKETS = join(import.meta.dirname, "../src/host/bpf/testing/sockets.c");
 export class WorkerAgent implements AsyncDisposable {
   readonly lab: Lab;
   readonly #sockets: string;
+  readonly #before: readonly string[];
   #served: Served | undefined;
 
-  constructor(lab: Lab) {
+  /** `before`: words that its command line begins with, such as those that take rights away. */
+  constructor(lab: Lab, before: readonly string[] = []) {
     this.lab = lab;
+    this.#before = before;
     this.#sockets = join(lab.folder, "sockets");
     execFileSync("cc", ["-O1", "-o", this.#sockets, SOCKETS]);
   }
 
   /** Starts it, and waits until it has looked and serves. */
   async start(...words: string[]): Promise<void> {
-    const argv = [PROGRAM, "-f", this.lab.configOf("worker"), "agent", ...words];
+    const argv = [...this.#before, PROGRAM, "-f", this.lab.configOf("worker"), "agent", ...words];
     this.#served = await this.lab.spawn("worker", argv, { says: /"started"/ });
   }
 

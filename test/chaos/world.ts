@@ -138,29 +138,29 @@ export class World implements AsyncDisposable {
    */
   owes: "apply" | "anew" | undefined;
 
-  private constructor(lab: Lab, groups: string) {
+  private constructor(lab: Lab, groups: string, before: readonly string[]) {
     this.lab = lab;
     this.#groups = groups;
-    this.agent = new WorkerAgent(lab);
+    this.agent = new WorkerAgent(lab, before);
     using fd = opened(lab.netns("worker"));
     this.cookie = namespaceCookie(fd.fd);
   }
 
-  /** A host as it shall be, with an agent on it. Without its safety net, unless other words are given. */
-  static async up(name: string, words: readonly string[] = NO_NET): Promise<World> {
+  /** A host as it shall be, with an agent on it that has no safety net. `before`: what its command line begins with. */
+  static async up(name: string, before: readonly string[] = []): Promise<World> {
     const { value, diagnostics } = readTopology(TOPOLOGY, "chaos.yaml");
     if (!value) throw new Error(JSON.stringify(diagnostics));
     const lab = await upLab(value, { name, transient: true });
     const confines = (await readState(name))?.confines;
     if (!confines) throw new Error("chaos needs real root");
-    const world = new World(lab, join(confines.cgroups, "worker"));
+    const world = new World(lab, join(confines.cgroups, "worker"), before);
     try {
       execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK},mode=755`, "tmpfs", world.state]);
       // The rules that the kernel begins with cannot be put back as they were: it calls those of others otherwise.
       for (const family of [4, 6] as const) await world.ip(family, "rule flush");
       await world.putBack(new Set(ALL_FOREIGN));
       await world.makeGroup();
-      await world.agent.start(...words);
+      await world.agent.start(...NO_NET);
       await world.mustBeWhole();
       return world;
     } catch (error) {

@@ -25,7 +25,7 @@ const LONGEST = 4096;
 
 /**
  * Probes until it is stopped. `tell` hears of each answer with its round trip time in ms, and of each question that was
- * not answered when the next one was due. A ping that cannot run (no link, no route) is a lack for each second.
+ * not answered when the next one was due. A ping that cannot run (no link, no route, no right to) is a lack for each second.
  */
 export function startPing(options: PingOptions, tell: (answered: boolean, rttMs?: number) => void): () => void {
   const { target, from, intervalMs } = options;
@@ -42,11 +42,22 @@ export function startPing(options: PingOptions, tell: (answered: boolean, rttMs?
     isStale = true;
     child?.kill("SIGKILL");
   };
+  const over = (): void => {
+    if (stopped) return;
+    if (isStale) return begin();
+    tell(false);
+    timer = setTimeout(begin, AGAIN_MS);
+  };
   const begin = (): void => {
-    const words = ["-n", "-O", "-i", String(intervalMs / 1000), "-W", "1", "-I", from, target];
-    child = spawn(ping, words, { stdio: ["ignore", "pipe", "ignore"], env: { LC_ALL: "C", PATH: "" } });
     unansweredMs = 0;
     isStale = false;
+    const words = ["-n", "-O", "-i", String(intervalMs / 1000), "-W", "1", "-I", from, target];
+    try {
+      child = spawn(ping, words, { stdio: ["ignore", "pipe", "ignore"], env: { LC_ALL: "C", PATH: "" } });
+    } catch {
+      // Most of what keeps a program from starting is told as an event; that it may not be started (EPERM) is thrown.
+      return over();
+    }
     let rest = "";
     child.stdout?.setEncoding("utf8").on("data", (piece: string) => {
       const lines = (rest + piece).split("\n");
@@ -59,12 +70,6 @@ export function startPing(options: PingOptions, tell: (answered: boolean, rttMs?
         } else if (/^no answer yet for icmp_seq=\d+|^From .* icmp_seq=\d+ /.test(line)) lack();
       }
     });
-    const over = (): void => {
-      if (stopped) return;
-      if (isStale) return begin();
-      tell(false);
-      timer = setTimeout(begin, AGAIN_MS);
-    };
     child.once("error", over);
     child.once("exit", over);
   };
