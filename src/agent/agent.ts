@@ -129,6 +129,7 @@ export class Agent {
     return this.#exclusively(async () => {
       this.#ears?.begin();
       this.#office.host.forget(["everything"]);
+      this.#office.host.askAnew();
       this.#options.repairing(false);
       try {
         const { reply, course } = await carryOut(request, asker, this.#office);
