@@ -109,7 +109,9 @@ async function heal(world: World, aftermath: Aftermath): Promise<string | undefi
   for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 1.5, 1000)) {
     state = await world.look();
     const [ours, theirs] = [differences(world.whole.ours, state.ours), differences(world.whole.theirs, state.theirs)];
-    if (ours.length + theirs.length === 0 && (await world.marks()) === world.marked) break;
+    const isWhole = ours.length + theirs.length === 0 && (await world.marks()) === world.marked;
+    // A gateway may be found not to answer only now, of what happened to its link before.
+    if (isWhole && (!aftermath.asksHeddle || (await world.heddle("plan")).code === 0)) break;
     // An address of heddle's that moves while its link gets its name back takes others' routes along, and their owners hear it.
     if (ours.length === 0 && theirs.length > 0 && owesRoutes) {
       owesRoutes = false;
@@ -120,12 +122,7 @@ async function heal(world: World, aftermath: Aftermath): Promise<string | undefi
     if (now > end || now > restedAt + PATIENCE_MS) return notWhole(world, state, now - began);
     await sleep(pauseMs);
   }
-  // What the agent says of itself, and whether heddle agrees that there is nothing to do.
   const status = await world.status();
-  if (aftermath.asksHeddle) {
-    const plan = await world.heddle("plan");
-    if (plan.code !== 0) return `heddle plan ends with ${plan.code}:\n${plan.stdout}${plan.stderr}`;
-  }
   if (!status) return "the agent does not answer";
   if (status.troubles.length > 0) return `the agent has troubles: ${status.troubles.join("; ")}`;
   return undefined;
