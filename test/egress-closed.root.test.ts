@@ -41,7 +41,10 @@ async function send(as: string, port: number): Promise<Served[]> {
     loop,
     "sh",
     "socat",
-    "-T0.2",
+    // Long enough for the world's answer on a busy machine: what a socket sends when its program has given up has no
+    // owner for nftables, which is that mechanism's known limit and not what is asked here.
+    "-t5",
+    "-T5",
     "-",
     `${address},connect-timeout=0.5`,
   ];
