@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { factsFrom } from "../../test/cases.ts";
 import { parseConfig } from "../config/config.ts";
 import { ROLES } from "../roles/index.ts";
+import { parseHex } from "../host/netlink/text.ts";
 import { makeAnnouncement } from "./announcement.ts";
 import { conntrackdFile } from "./conntrackd-file.ts";
 import { keepalivedFile } from "./keepalived-file.ts";
@@ -117,16 +118,20 @@ test("notices of groups are heard whole, however they come in, and nothing else 
   expect(reader.take('\nGROUP "a" BACKUP 0\n')).toEqual([{ share: "a", state: "standby" }]);
 });
 
+const ETHERNET = { hardware: 1, own: new Uint8Array(6).fill(2), broadcast: new Uint8Array(6).fill(255) };
+const BROADCAST = "00:ff:ff:ff:ff:12:40:1b:80:01:00:00:00:00:00:00:ff:ff:ff:ff";
+const INFINIBAND = { hardware: 32, own: new Uint8Array(20).fill(2), broadcast: parseHex(BROADCAST) };
+
 test("an announcement asks for its own address, by Ethernet and by InfiniBand", () => {
   const ip = Uint8Array.of(10, 20, 3, 227);
-  const ether = makeAnnouncement(1, new Uint8Array(6).fill(2), new Uint8Array(6).fill(255), ip);
+  const ether = makeAnnouncement(ETHERNET, ip);
   expect(Buffer.from(ether?.bytes ?? []).toString("hex")).toBe(
     "00010800060400010202020202020a1403e30000000000000a1403e3",
   );
-  const infiniband = makeAnnouncement(32, new Uint8Array(20).fill(2), new Uint8Array(20).fill(255), ip);
+  const infiniband = makeAnnouncement(INFINIBAND, ip);
   expect(infiniband?.bytes).toHaveLength(8 + 2 * 24);
   expect(infiniband?.bytes.slice(0, 6)).toEqual(Uint8Array.of(0, 32, 8, 0, 20, 4));
-  expect(makeAnnouncement(65_534, ip, ip, ip)).toBeUndefined();
+  expect(makeAnnouncement({ hardware: 65_534, own: ip, broadcast: ip }, ip)).toBeUndefined();
 });
 
 test("conntrackd's counts are read, and nonsense is none", () => {

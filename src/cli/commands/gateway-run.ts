@@ -43,7 +43,7 @@ export async function runGateway(context: Context): Promise<ExitCode> {
   const own = links.flatMap(({ addresses }) =>
     addresses.flatMap((spec) => {
       const address = parsePrefix(spec.address)?.address;
-      const stays = spec.family === 4 && spec.protocol !== MOVING_PROTOCOL && address && !moving.has(address);
+      const stays = spec.protocol !== MOVING_PROTOCOL && address && !moving.has(address);
       return stays ? [address] : [];
     }),
   );

@@ -11,9 +11,11 @@ import type { Hop, NexthopSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
 import type { ProbeWish } from "../../model/signals.ts";
 import { isWell, wishFor } from "../check.ts";
+import { askerOf } from "../own-addresses.ts";
 import type { Section, View } from "../role.ts";
 import { wantRoute } from "../wanted.ts";
 import type { Egress } from "./schema.ts";
+import { watchThrough } from "./through.ts";
 
 /** Enough that shares are right to a percent, few enough to be cheap. */
 const BUCKETS = 128;
@@ -34,11 +36,12 @@ export function claimGateways(section: Section<Egress>): Claim[] {
   return [...singles, ...groups];
 }
 
-/** The gateways, to be asked. */
-export function watchGateways(section: Section<Egress>): ProbeWish[] {
+/** The gateways, and targets behind them, to be asked. */
+export function watchGateways(section: Section<Egress>, view: View): ProbeWish[] {
   const { gateways = [], check, link } = section.value;
   if (!check) return [];
-  return gateways.map(({ via }) => wishFor(section, check, { via, link }));
+  const near = gateways.map(({ via }) => wishFor(section, check, { via, link, source: askerOf(view.links, link, via) }));
+  return [...near, ...watchThrough(section, view)];
 }
 
 /** The group of those that are well, and the route by it; no route when none is. */
@@ -60,7 +63,7 @@ export function desireWatched(
     protocol: HEDDLE_PROTOCOL,
   }));
   const members = singles
-    .filter(({ hop }) => isWell(view.signals, section, hop.via ?? ""))
+    .filter(({ hop }) => isWell(view.signals, section, section.value.check ?? {}, hop.via ?? ""))
     .map(({ hop, id }) => ({ id, ...(hop.weight === undefined ? {} : { weight: hop.weight }) }));
   const wanted = objects.map((spec): Wanted => ({ kind: "nexthop", spec, from }));
   if (members.length === 0) return wanted;
