@@ -1,6 +1,6 @@
 // Owns the servers that probes are tested against: `node health-server.ts ADDRESS`. They behave well, ill, and badly.
 //
-// It reads commands from its input: "status N" is what /health answers from now on; "asked" gives how often what was asked for.
+// It reads commands from its input: "status N" is what /health answers from now on; "asked PATH ADDRESS" tells how often somebody has asked.
 import { createServer as createHttp } from "node:http";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
@@ -12,8 +12,10 @@ const asked = new Map<string, number>();
 
 createHttp((request, response) => {
   const path = request.url ?? "";
-  const count = (asked.get(path) ?? 0) + 1;
-  asked.set(path, count);
+  // Those who come by one gateway have one address.
+  const who = `${path} ${request.socket.remoteAddress?.replace("::ffff:", "")}`;
+  const count = (asked.get(who) ?? 0) + 1;
+  asked.set(who, count);
   // "/flap2" is ill two times of three, "/flap4" four times of five.
   const flaps = Number(/^\/flap(\d)$/.exec(path)?.[1] ?? 0);
   const isIll = flaps > 0 && count % (flaps + 1) !== 0;
@@ -26,14 +28,15 @@ createServer((socket) => {
   socket.on("error", () => {}).once("close", () => clearInterval(timer));
 }).listen(HEALTH_PORTS.endless, address);
 createServer((socket) => socket.on("error", () => {}).end()).listen(HEALTH_PORTS.closes, address);
-createServer((socket) => socket.on("error", () => {}).write("220 mail ready\r\n")).listen(
+createServer((socket) => socket.on("error", () => {}).end("220 mail ready\r\n")).listen(
   HEALTH_PORTS.other,
   address,
   () => process.stdout.write("serving\n"),
 );
 
 createInterface(process.stdin).on("line", (line) => {
-  const [word, argument = ""] = line.split(" ");
+  const [word, ...rest] = line.split(" ");
+  const argument = rest.join(" ");
   if (word === "status") status = Number(argument);
   process.stdout.write(`${word} ${word === "asked" ? (asked.get(argument) ?? 0) : argument}\n`);
 });

@@ -49,6 +49,9 @@ static socklen_t size_of(const struct sockaddr_storage *address) {
 
 static int set_ends(int descriptor, const struct ends *ends) {
   socklen_t length = (socklen_t)strlen(ends->link);
+  /* Closed without a farewell: it leaves nothing to remember, neither here (TIME_WAIT) nor at a gateway that translates. */
+  const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+  if (setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) < 0) return -errno;
   if (length > 0 && setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, ends->link, length) < 0) return -errno;
   if (ends->mark != 0 && setsockopt(descriptor, SOL_SOCKET, SO_MARK, &ends->mark, sizeof ends->mark) < 0) return -errno;
   if (ends->bound && bind(descriptor, (const struct sockaddr *)&ends->from, size_of(&ends->from)) < 0) return -errno;

@@ -19,7 +19,7 @@ const AGAIN_MS = 200;
 /** What the file asks for on this host: the numbers that it draws say how targets behind gateways are reached. */
 async function look(context: Context, config: Config): ReturnType<typeof lookAndPlan> {
   await using session = await openSession(context);
-  return lookAndPlan(config, session.host, session.memory, session.trace);
+  return await lookAndPlan(config, session.host, session.memory, session.trace);
 }
 
 /** Watches until SIGTERM or SIGINT. */
