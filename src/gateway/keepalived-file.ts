@@ -79,7 +79,7 @@ function shareBlocks(setup: GatewaySetup, share: ShareSetup, paths: KeepalivePat
 
 /** The address of a virtual router: of the IP version of its adverts, and of the first rank there (RFC 5798 section 5.2.9). */
 function placeholder(id: number, side: number, family: Family): string {
-  return family === 4 ? `127.72.${id}.${side}/32 dev lo scope host` : `fe80::72:${id}:${side}/128 dev lo scope link`;
+  return family === 4 ? `127.72.${id}.${side}/32 dev lo scope host` : `fe80::72:${id}:${side}/128 dev lo`;
 }
 
 function block(head: string, lines: readonly string[]): string[] {
