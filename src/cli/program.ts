@@ -283,6 +283,7 @@ export async function defineProgram(words: readonly string[], version: string): 
     .command("install")
     .description("have systemd run the agent on this host, or with --one-shot apply at boot and as links come up")
     .option("--one-shot", "no agent: a unit at boot, and hooks of the network managers")
+    .option("--gateway", "the process of a gateway with failover too, whatever the file says now")
     .option("--root <directory>", "install below another root, as for an image; systemd is not asked", "/")
     .option("--cpus <list>", "CPUs that the agent may use: 0,1")
     .option("--memory <size>", "memory that the agent may use: 64M")
