@@ -5,6 +5,7 @@ import type { ChangeOptions } from "./commands/apply.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { ImportOptions } from "./commands/import.ts";
+import type { DoctorOptions } from "./commands/doctor.ts";
 import type { InstallOptions } from "./commands/install.ts";
 import { SHELLS } from "./completion/shells.ts";
 import type { Shell } from "./completion/shells.ts";
@@ -194,7 +195,8 @@ export async function defineProgram(words: readonly string[], version: string): 
     .command("doctor")
     .description("look for what is wrong with the routing of this host; needs no file")
     .option("--root <directory>", "where the host's configuration files are, when not at /", "/")
-    .action(async (options: { root: string }) => {
+    .option("--listen <seconds>", "listen for other virtual routers (VRRP) on all links as well")
+    .action(async (options: DoctorOptions) => {
       const { doctor } = await import("./commands/doctor.ts");
       exit = await doctor(new Context(program.opts<GlobalOptions>()), options);
     });
