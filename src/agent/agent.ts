@@ -217,7 +217,7 @@ export class Agent {
       return;
     }
     const hears = await this.#ears?.attend(new Interest(look));
-    this.#watchers.attend(this.#course.config, look);
+    this.#watchers.attend(look);
     host.condense(look.want);
     const at = now();
     account.found(look, at);

@@ -3,9 +3,8 @@ import { spreadPackets } from "../host/bpf/spread.ts";
 import { OWN_NAMESPACE } from "../host/native.ts";
 import { Prober } from "../host/probes/prober.ts";
 import { writeSignals } from "../host/signals.ts";
-import type { Config } from "../config/config.ts";
 import type { ProbeWish } from "../model/signals.ts";
-import { ROLES } from "../roles/index.ts";
+import type { Intent } from "../plan/bind.ts";
 import { deadLinks } from "../spread/far-ends.ts";
 import type { Look } from "./look.ts";
 import type { News } from "./news.ts";
@@ -17,9 +16,9 @@ export const ROWS_MS = 1000;
 /** After how long a controller of spreading that failed is started again, milliseconds. */
 const AGAIN_MS = 5000;
 
-/** The far ends that a configuration wants asked. */
-export function wishesOf({ sections }: Config): ProbeWish[] {
-  return sections.flatMap((section) => ROLES.find(({ name }) => name === section.role)?.watches?.(section) ?? []);
+/** The far ends that a configuration wants asked on this host. */
+export function wishesOf({ sections }: Intent): ProbeWish[] {
+  return sections.flatMap(({ role, section, view }) => role.watches?.(section, view) ?? []);
 }
 
 /** Watches for an agent. */
@@ -43,9 +42,9 @@ export class Watchers {
     });
   }
 
-  /** Does from now on what the configuration asks for. */
-  attend(config: Config, { want }: Pick<Look, "want">): void {
-    const wishes = wishesOf(config);
+  /** Does from now on what the configuration asks for on the host as it was seen. */
+  attend({ intent, want }: Pick<Look, "intent" | "want">): void {
+    const wishes = wishesOf(intent);
     this.#prober.attend(wishes);
     if (wishes.length === 0 && this.#rows) {
       clearInterval(this.#rows);

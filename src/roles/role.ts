@@ -72,7 +72,7 @@ export interface Role<Value = unknown> {
   /** Whether the section only works while the agent runs, which watches what is no kernel object. Absent means never. */
   needsAgent?(section: Section<Value>): boolean;
   /** What has to be asked again and again, because its answers decide what the section asks for. */
-  watches?(section: Section<Value>): ProbeWish[];
+  watches?(section: Section<Value>, view: View): ProbeWish[];
   /** The kernel objects that the section asks for. */
   desire(section: Section<Value>, view: View): Outcome<Wanted[]>;
 }

@@ -19,6 +19,7 @@ import { hasErrors } from "../../model/diagnostic.ts";
 import type { InstallRecord } from "../../model/placement.ts";
 import { MANAGER_NAMES } from "../../model/manager.ts";
 import { refuseAgentSections } from "../../plan/needs-agent.ts";
+import type { Gateway } from "../../roles/gateway/schema.ts";
 import { ROLES } from "../../roles/index.ts";
 import { DEFAULT_FILE } from "../context.ts";
 import type { Context } from "../context.ts";
@@ -32,6 +33,7 @@ import { isCpuList, isMemorySize } from "../unit-values.ts";
 /** The options of both commands. */
 export interface InstallOptions {
   oneShot?: true;
+  gateway?: true;
   root: string;
   cpus?: string;
   memory?: string;
@@ -55,6 +57,7 @@ export async function install(context: Context, options: InstallOptions): Promis
   const choices: InstallChoices = {
     program,
     oneShot: options.oneShot === true,
+    gateway: options.gateway === true || (await hasFailover(context, root)),
     olderKernel: root === "/" && isOlderKernel(release()),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus.replaceAll(",", " ") }),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
@@ -73,7 +76,10 @@ export async function install(context: Context, options: InstallOptions): Promis
       context.say(`${link}: ${manager === null ? "no network manager" : MANAGER_NAMES[manager]}`);
     }
   }
-  const next = options.oneShot ? "heddle-boot.service" : "heddle-agent.service";
+  const next = [
+    options.oneShot ? "heddle-boot.service" : "heddle-agent.service",
+    ...(choices.gateway ? ["heddle-gateway.service"] : []),
+  ].join(" ");
   const after = root === "/" ? `It starts at the next boot, or with: systemctl start ${next}` : undefined;
   return finish(context, root, options, { found, earlier, wanted, said, managers, after });
 }
@@ -179,11 +185,22 @@ async function checkProgram(root: string, program: string): Promise<Diagnostic[]
 
 /** The file as it is now, if there is one: sections that need the agent cannot do without. */
 async function checkFile(context: Context, root: string): Promise<Diagnostic[]> {
+  const { config, diagnostics } = await readFileBelow(context, root);
+  return config ? refuseAgentSections(config, ROLES, "--one-shot has none") : diagnostics;
+}
+
+/** Whether the file, if there is one that can be read, has a gateway that stands in for others. */
+async function hasFailover(context: Context, root: string): Promise<boolean> {
+  const { config } = await readFileBelow(context, root);
+  return (config?.sections ?? []).some(
+    ({ role, value }) => role === "gateway" && (value as Gateway).failover !== undefined,
+  );
+}
+
+async function readFileBelow(context: Context, root: string): ReturnType<Context["readConfig"]> {
   const { file } = context.options;
   const path = file === DEFAULT_FILE ? join(root, file) : file;
-  if (!(await isThere(path))) return [];
-  const { config, diagnostics } = await context.readConfig(path);
-  return config ? refuseAgentSections(config, ROLES, "--one-shot has none") : diagnostics;
+  return (await isThere(path)) ? context.readConfig(path) : { diagnostics: [] };
 }
 
 /** Which manager has which link of this host that matters; of another root's host nobody knows. */

@@ -75,7 +75,7 @@ export const egressSchema = z.strictObject({
     ),
   ),
   check: optional(
-    "Gateways are asked by ping all the time, by the agent or `heddle watch`: new connections go by those that answer, and old ones stay where they are.",
+    "Gateways are asked all the time, by the agent or `heddle watch`: new connections go by those that answer, and old ones stay where they are.",
     checkSchema,
   ),
   routes: optional("Destinations that do not go by the gateways.", z.array(route)),

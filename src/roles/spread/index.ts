@@ -10,7 +10,9 @@ import type { LinkFact } from "../../model/facts.ts";
 import type { Wanted } from "../../model/objects.ts";
 import type { ProbeWish } from "../../model/signals.ts";
 import type { SpreadMechanism, SpreadSpec } from "../../model/spread-program.ts";
-import { wishFor } from "../check.ts";
+import { refuseArp, wishFor } from "../check.ts";
+import { fieldBits, fieldMask } from "../mark-field.ts";
+import { askerOf } from "../own-addresses.ts";
 import { OWN_TABLE } from "../role.ts";
 import type { Role, Section, View } from "../role.ts";
 import { holesIn, refuseShortCut } from "./fast.ts";
@@ -32,10 +34,12 @@ export const spread: Role<Spread> = {
   schema: spreadSchema,
   features: ({ value }) => ["tcPrograms", ...(value.mechanism === "fast" ? (["packetFilters"] as const) : [])],
 
-  watches(section): ProbeWish[] {
+  watches(section, view): ProbeWish[] {
     const { links, check } = section.value;
     if (!check) return [];
-    return links.flatMap(({ link, via }) => via.map((one) => wishFor(section, check, { via: one, link })));
+    return links.flatMap(({ link, via }) =>
+      via.map((one) => wishFor(section, check, { via: one, link, source: askerOf(view.links, link, one) })),
+    );
   },
 
   claims(section): Claim[] {
@@ -43,7 +47,7 @@ export const spread: Role<Spread> = {
     const from = section.at("links");
     const whose = of === undefined ? (to ?? []) : [`what ${of} would carry`];
     return [
-      { pool: "marks", name: MARKS, count: bitsFor(links.length), from },
+      { pool: "marks", name: MARKS, count: fieldBits(links.length), from },
       { pool: "priorities", name: RULES, from },
       { pool: "tables", name: OWN_TABLE, from },
       ...links.map(({ link }): Claim => ({ pool: "tables", name: link, from })),
@@ -58,6 +62,8 @@ export const spread: Role<Spread> = {
   desire(section, view): Outcome<Wanted[]> {
     const diagnostics: Diagnostic[] = [];
     if (section.value.of !== undefined && section.value.to !== undefined) diagnostics.push(toAndOf(section));
+    const vias = section.value.links.map(({ via }, index) => ({ all: via, range: section.at("links", index) }));
+    for (const { all, range } of vias) diagnostics.push(...refuseArp(section.value.check, all, range));
     const present = chooseMembers(section, view.links, diagnostics);
     const mechanism = chooseMechanism(section, present, view, diagnostics);
     const { to, members } = findWays(section, present, view, mechanism, diagnostics);
@@ -69,7 +75,7 @@ export const spread: Role<Spread> = {
       return { value: wanted, diagnostics };
     }
     const shift = view.marks[MARKS] as number;
-    const mask = (((1 << bitsFor(section.value.links.length)) - 1) << shift) >>> 0;
+    const mask = fieldMask(section.value.links.length, shift);
     const ingress = mechanism === "redirect" ? [] : ingressOf(section, members, view.links, diagnostics);
     if (mechanism === "fast") refuseShortCut(section, ingress, view, diagnostics);
     if (mechanism !== "redirect") {
@@ -88,11 +94,6 @@ export const spread: Role<Spread> = {
     return { value: wanted, diagnostics };
   },
 };
-
-/** Bits that hold the numbers of members and 0, which means that nobody has decided. */
-function bitsFor(members: number): number {
-  return 32 - Math.clz32(members);
-}
 
 function specOf(
   section: Section<Spread>,
