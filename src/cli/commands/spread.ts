@@ -80,7 +80,9 @@ export async function spreadRun(context: Context): Promise<ExitCode> {
   // Read beside the loop, which waits for no file.
   const reading = setInterval(() => void readFreshSignals(folder).then((fresh) => (rows = fresh)), ROWS_MS).unref();
   const onBegin = (): void =>
-    context.remark("Spreading by load until it is told to end (SIGINT, SIGTERM); the programs go on by themselves then.");
+    context.remark(
+      "Spreading by load until it is told to end (SIGINT, SIGTERM); the programs go on by themselves then.",
+    );
   const onSteps: Parameters<typeof runSpreading>[0]["onSteps"] = (steps) => {
     for (const step of steps) {
       if (context.options.json) context.sayJson(step);
