@@ -35,7 +35,9 @@ for (const { name, links } of contestants) {
   const came = stand.received().map((count, i) => count - (before[i] ?? 0));
   const total = came.reduce((sum, count) => sum + count, 0);
   shares[name] = came.map((count) => `${Math.round((100 * count) / Math.max(total, 1))} %`).join(" / ");
-  const right = links === 0 ? total === 0 : total > 0.999 * sent && came.filter((count) => count > 0).length === links;
+  // A few packets of the hosts' own come as well.
+  const some = (count: number): boolean => count > 0.001 * sent;
+  const right = links === 0 ? !some(total) : total > 0.999 * sent && came.filter(some).length === links;
   if (!right) throw new Error(`${name}: of ${sent} packets ${came.join(" and ")} came`);
 }
 

@@ -3,7 +3,7 @@
 //
 // The maps outlive every exchange of the programs, and with them who has which bucket.
 import { randomFillSync } from "node:crypto";
-import { constants } from "node:os";
+import { constants, release } from "node:os";
 import { join } from "node:path";
 import type { LinkFact } from "../../model/facts.ts";
 import { prefixContains } from "../../model/ip.ts";
@@ -233,6 +233,7 @@ async function writeProgram(
         ...except.map((prefix) => [prefix, NO_SPREAD] as const),
       ]),
     ),
+    has_coarse_clock: numberKey(hasCoarseClock() ? 1 : 0),
     build: buildBytes,
   };
   const options = { constants, reuse: [...kept.values()] };
@@ -275,6 +276,12 @@ function programOf(loaded: LoadedObject, hook: Attachment["hook"]) {
   const program = loaded.programs.get(hook);
   if (!program) throw new Error(`the BPF object has no program for ${hook}`);
   return program;
+}
+
+/** Whether programs can read the clock that ticks, which costs next to nothing (bpf_ktime_get_coarse_ns, Linux 5.11). */
+function hasCoarseClock(): boolean {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return major > 5 || (major === 5 && minor >= 11);
 }
 
 function checkBounds({ spreads }: TcProgramSpec): void {
