@@ -42,7 +42,10 @@ await using standing = new AsyncDisposableStack();
 for (const mechanism of ["mark", "redirect"] as SpreadMechanism[]) {
   const stand = standing.use(await SpreadStand.make());
   const to = ["10.0.2.0/24"];
-  await stand.write([spreadOf({ mechanism, to, mask: 0, local: true })], mechanism === "redirect" ? { ingress: [], egress: ["ib1"] } : {});
+  await stand.write(
+    [spreadOf({ mechanism, to, mask: 0, local: true })],
+    mechanism === "redirect" ? { ingress: [], egress: ["ib1"] } : {},
+  );
   add(mechanism, stand.program(mechanism === "redirect" ? "tcx/egress" : "tcx/ingress"));
 }
 const object = parseObject(readFileSync("build/bench/written-up.o"));
@@ -67,5 +70,7 @@ for (let round = 0; round < ROUNDS; round++) {
   }
 }
 for (const { name, instructions, ns } of rows) {
-  process.stdout.write(`${name}: ${(ns.reduce((sum, one) => sum + one, 0) / ns.length).toFixed(1)} ns a run, ${instructions} instructions\n`);
+  process.stdout.write(
+    `${name}: ${(ns.reduce((sum, one) => sum + one, 0) / ns.length).toFixed(1)} ns a run, ${instructions} instructions\n`,
+  );
 }
