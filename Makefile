@@ -88,8 +88,17 @@ build/bench/written-up.o build/bench/written-up-prints.o &: bench/written-up.bpf
 	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up
 	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up-prints -DPRINTS
 
-bench-spread: build build/bench-packets build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
+build/bench-sink: bench/sink.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+build/bench/frames.o: bench/frames.bpf.c native/bpf/heddle.h native/bpf/build.sh
+	@native/bpf/build.sh $< build/bench frames
+
+bench-spread: build build/bench-packets build/bench-sink build/bench/frames.o build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
+	@tools/in-root-namespace.sh node bench/spread-programs.ts
 	@tools/in-root-namespace.sh node bench/spread.ts $(if $(QUICK),--quick)
+	@tools/in-root-namespace.sh node bench/spread-frames.ts $(if $(QUICK),--quick)
 
 build/bench-flood: bench/flood.c
 	@mkdir -p build

@@ -33,6 +33,7 @@ mandoc mandoc
 zsh zsh
 fish fish
 script bsdutils
+ethtool ethtool
 "
 fi
 PATH=$PATH:/usr/sbin:/sbin

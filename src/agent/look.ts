@@ -68,7 +68,7 @@ export async function lookAndPlan(
     host.tableNames(),
   ]);
   const { owners, remember, socketMarks, cgroups, said } = await askOwners(config, roles, host, memory, trace);
-  const asks = (what: "tcPrograms" | "packetFilters"): boolean =>
+  const asks = (what: "tcPrograms" | "packetFilters" | "frameLinks"): boolean =>
     config.sections.some((section) =>
       roles
         .find(({ name }) => name === section.role)
@@ -77,6 +77,7 @@ export async function lookAndPlan(
     );
   const tcPrograms = asks("tcPrograms") ? await host.canSpread() : false;
   const packetFilters = asks("packetFilters") ? await host.packetFilters() : undefined;
+  const frameLinks = asks("frameLinks") ? await host.frameLinks() : undefined;
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, {
@@ -85,6 +86,7 @@ export async function lookAndPlan(
     socketMarks,
     tcPrograms,
     ...(packetFilters ? { packetFilters } : {}),
+    ...(frameLinks ? { frameLinks } : {}),
     signals: [...(memory.signals ?? [])],
   });
 

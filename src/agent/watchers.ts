@@ -2,7 +2,7 @@
 import { spreadPackets } from "../host/bpf/spread.ts";
 import { OWN_NAMESPACE } from "../host/native.ts";
 import { Prober } from "../host/probes/prober.ts";
-import { writeSignals } from "../host/signals.ts";
+import { signalsFolder, writeSignals } from "../host/signals.ts";
 import type { ProbeWish } from "../model/signals.ts";
 import type { Intent } from "../plan/bind.ts";
 import { deadLinks } from "../spread/far-ends.ts";
@@ -24,6 +24,7 @@ export function wishesOf({ sections }: Intent): ProbeWish[] {
 /** Watches for an agent. */
 export class Watchers {
   readonly #folder: string;
+  readonly #place: { cookie: string; runFolder: string };
   readonly #news: News;
   readonly #prober: Prober;
   #rows: NodeJS.Timeout | undefined;
@@ -31,9 +32,11 @@ export class Watchers {
   /** Writes one after the other, so that the last rows stay. */
   #written: Promise<void> = Promise.resolve();
 
-  /** `folder`: where signals are. `hear` is told when a look is worth it. */
-  constructor(folder: string, news: News, hear: (hint: Hint) => void) {
-    this.#folder = folder;
+  /** `place`: the network namespace, and the folder of signals and locks. `hear` is told when a look is worth it. */
+  constructor(place: { cookie: string; runFolder: string }, news: News, hear: (hint: Hint) => void) {
+    const { cookie, runFolder } = place;
+    this.#place = { cookie, runFolder };
+    this.#folder = signalsFolder(runFolder, cookie);
     this.#news = news;
     this.#prober = new Prober((wish, well, isNews) => {
       news.tell(well ? "info" : "warn", well ? "answers" : "does-not-answer", { target: wish.target, for: wish.name });
@@ -74,6 +77,7 @@ export class Watchers {
         await runSpreading(
           {
             spreader: spreadPackets({ namespace: OWN_NAMESPACE }),
+            ...this.#place,
             deadLinks: (spread) => deadLinks(this.#prober.rows, spread),
             onSteps: (steps) => {
               for (const { spread, up } of steps) if (up) this.#news.tell("info", "can-carry", { spread, up });

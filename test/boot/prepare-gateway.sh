@@ -3,7 +3,6 @@
 # gateway is nowhere. Usage: prepare-gateway.sh ROOT, in the machine's network namespace, before it boots.
 set -eu
 root=$1
-project=$(dirname "$(readlink -f "$0")")/../..
 units=$root/etc/systemd/system
 
 ip link set lo up
@@ -31,4 +30,4 @@ gateway:
       interval: 1s
       nodes: [{ inside: 10.20.3.1, outside: 140.181.2.51 }, { inside: 10.20.3.2, outside: 140.181.2.52 }]
 END
-"$project/bin/heddle" install --root "$root" >"$root/run/install.log" 2>&1
+chroot "$root" /opt/heddle/bin/heddle install --root / >"$root/run/install.log" 2>&1

@@ -136,7 +136,8 @@ function readBuckets(map: BpfMap, number: number): BucketCounts[] {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
     const state = view.getBigUint64(0, true);
     return {
-      member: Number(state & 0xffn),
+      // The highest of the eight bits tells of which clock the time is.
+      member: Number(state & 0x7fn),
       lastNs: state >> 8n,
       bytes: Number(view.getBigUint64(8, true)),
       packets: Number(view.getBigUint64(16, true)),

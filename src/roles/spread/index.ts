@@ -15,7 +15,7 @@ import { fieldBits, fieldMask } from "../mark-field.ts";
 import { askerOf } from "../own-addresses.ts";
 import { OWN_TABLE } from "../role.ts";
 import type { Role, Section, View } from "../role.ts";
-import { holesIn, refuseShortCut } from "./fast.ts";
+import { chooseFrames, holesIn, refuseShortCut } from "./fast.ts";
 import { desireLinkSwitches, desireTables } from "./mark.ts";
 import { chooseMembers, findWays } from "./members.ts";
 import type { Member } from "./members.ts";
@@ -32,7 +32,10 @@ export const spread: Role<Spread> = {
   name: "spread",
   about: "Several links share the traffic to the same destinations.",
   schema: spreadSchema,
-  features: ({ value }) => ["tcPrograms", ...(value.mechanism === "fast" ? (["packetFilters"] as const) : [])],
+  features: ({ value }) => [
+    "tcPrograms",
+    ...(value.mechanism === "fast" ? (["packetFilters", "frameLinks"] as const) : []),
+  ],
 
   watches(section, view): ProbeWish[] {
     const { links, check } = section.value;
@@ -81,13 +84,15 @@ export const spread: Role<Spread> = {
     if (mechanism !== "redirect") {
       wanted.push(...desireTables(section, members, to, { priority, mask, shift, tables: view.tables }));
     }
+    const frames = mechanism === "fast" ? chooseFrames(section, ingress, members, view) : undefined;
     wanted.push({
       kind: "tcProgram",
       spec: {
         program: "spread",
         ingress,
         egress: mechanism === "redirect" ? [...members.map(({ link }) => link.name), ...ofLink(section, view)] : [],
-        spreads: [specOf(section, members, to, mechanism, { mask, shift }, view)],
+        ...(frames ? { frames: frames.receive } : {}),
+        spreads: [specOf(section, members, to, mechanism, { mask, shift }, view, frames?.send)],
       },
       from: section.at("links"),
     });
@@ -102,6 +107,7 @@ function specOf(
   mechanism: SpreadMechanism,
   marks: { mask: number; shift: number },
   view: View,
+  takers: readonly string[] = [],
 ): SpreadSpec {
   const { of, by = "load", local = true, gap = DEFAULT_GAP_MS, busy } = section.value;
   return {
@@ -116,7 +122,13 @@ function specOf(
     ...marks,
     gapMs: gap,
     ...(busy === undefined ? {} : { busyMs: 1000 * busy }),
-    members: members.map(({ number, link, weight, via }) => ({ number, link: link.name, weight, via })),
+    members: members.map(({ number, link, weight, via }) => ({
+      number,
+      link: link.name,
+      weight,
+      via,
+      ...(takers.includes(link.name) ? { takesFrames: true } : {}),
+    })),
   };
 }
 
