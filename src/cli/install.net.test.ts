@@ -94,6 +94,13 @@ test("an image whose /etc leads out of it is refused, and nothing outside is tou
   expect(execFileSync("find", [outside, "-type", "f"], { encoding: "utf8" })).toBe("");
 });
 
+test("a program that no unit sees is told", () => {
+  const { code, err } = world.heddle("install", "--root", image, "--dry-run", "--program", "/tmp/heddle/bin/heddle");
+  expect(code).toBe(2);
+  expect(err).toContain("no unit could run /tmp/heddle/bin/heddle");
+  expect(install("--dry-run").err).not.toContain("no unit");
+});
+
 test.each([
   [["--cpus", "3-1"], "is no list of CPUs"],
   [["--memory", "1M"], "is no size"],

@@ -159,6 +159,18 @@ function checkOptions({ cpus, memory, program, oneShot }: InstallOptions): Diagn
 }
 
 async function checkProgram(root: string, program: string): Promise<Diagnostic[]> {
+  if (/^\/(var\/)?tmp\//.test(program)) {
+    return [
+      {
+        code: "program-out-of-reach",
+        // Hooks run it all the same, and are all there is where no systemd runs.
+        severity: root === "/" && isSystemdRunning() ? "error" : "warning",
+        summary: `no unit could run ${program}`,
+        detail: "heddle's services have folders for temporary files of their own.",
+        remedy: "Put heddle elsewhere, for example with `make install`, and install it from there.",
+      },
+    ];
+  }
   if (!(await isThere(join(root, program)))) {
     return [
       {
