@@ -38,11 +38,7 @@ export const strictRpFilter: Check = {
 };
 
 /** A gateway's link towards the world, when the world is expected from elsewhere, or from nowhere. */
-function outsideOfGateways(
-  picture: HostPicture,
-  strict: ReadonlySet<string>,
-  loose: ReadonlySet<string>,
-): Finding[] {
+function outsideOfGateways(picture: HostPicture, strict: ReadonlySet<string>, loose: ReadonlySet<string>): Finding[] {
   return (picture.configured?.sections ?? []).flatMap(({ section, outside }): Finding[] => {
     if (outside === undefined || !(strict.has(outside) || loose.has(outside))) return [];
     const back = decide(picture, ordinaryFlow(rangeOf("0.0.0.0/0"), ownAddress(picture, outside)))?.answer?.route;
@@ -179,7 +175,9 @@ function looseBehindRules(link: string, ways: readonly { rule: PictureRule; deto
     severity: "error",
     summary: `rp_filter on ${link} drops the answers to what a rule sends there, since nothing else leads to their senders`,
     found: someLines(
-      ways.map(({ rule, detour: { route } }) => `${sayRule(rule)}: ${sayRoute(route)}; without the rule there is no way`),
+      ways.map(
+        ({ rule, detour: { route } }) => `${sayRule(rule)}: ${sayRoute(route)}; without the rule there is no way`,
+      ),
     ),
     consequence:
       "Also a loose filter (2) looks the way back up, without the mark, the user and the incoming link, and drops a packet to whose sender there is no way at all.",

@@ -68,7 +68,9 @@ export const egress: Role<Egress> = {
     const priority = probes === undefined ? (view.priorities[RULES] as number) : probes + 1;
     for (const family of families) {
       if (link) warnOfAddress(section, family, link, diagnostics);
-      wanted.push(...desireWay(section, family, { table, link, ...(probes === undefined ? {} : { probes }) }, view, diagnostics));
+      wanted.push(
+        ...desireWay(section, family, { table, link, ...(probes === undefined ? {} : { probes }) }, view, diagnostics),
+      );
       const mark = bit === undefined ? {} : { mark: bit, mask: bit };
       wanted.push(...desireRules(section, family, { priority, table, ...mark }, diagnostics));
     }
