@@ -89,10 +89,8 @@ ${instance("six", "version 3\n virtual_router_id 9\n advert_int 0.5\n virtual_ip
 });
 
 test("packets that are cut short or of any bytes are no adverts, and nothing is thrown", () => {
-  const whole = Uint8Array.from([
-    ...[0x45, 0xc0, 0, 32, 0, 1, 0, 0, 255, 112, 0, 0, 192, 0, 2, 2, 224, 0, 0, 18],
-    ...[0x31, 8, 200, 1, 0, 25, 0, 0, 192, 0, 2, 79],
-  ]);
+  const header = [0x45, 0xc0, 0, 32, 0, 1, 0, 0, 255, 112, 0, 0, 192, 0, 2, 2, 224, 0, 0, 18];
+  const whole = Uint8Array.from([...header, 0x31, 8, 200, 1, 0, 25, 0, 0, 192, 0, 2, 79]);
   expect(readAdvert(4, whole)).toMatchObject({ id: 8, intervalMs: 250, addresses: ["192.0.2.79"] });
   for (let length = 0; length < whole.length; length++)
     expect(readAdvert(4, whole.subarray(0, length))).toBeUndefined();
