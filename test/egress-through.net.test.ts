@@ -22,6 +22,10 @@ test.each([
   await lab.setLink("g1", "eth9", "carrier-lost", { wait: false });
   await until(lab, "10.20.3.2");
   expect(worker.output).not.toMatch(/10\.20\.3\.\d(: does not answer|","msg":"does-not-answer")/);
+  const say = async (...words: string[]): Promise<string> =>
+    (await lab.exec("worker", [HEDDLE, "-f", lab.configOf("worker"), ...words])).stdout;
+  expect(await say("status")).toContain(`3 of 4 probes answered\n  does not answer: 10.20.3.1 ${target}`);
+  expect(await say("explain", "--to", WORLD)).toMatch(`health    ${target} by way of 10.20.3.2 answered after `);
   await lab.setLink("g1", "eth9", "carrier-back");
   await until(lab, BOTH);
 

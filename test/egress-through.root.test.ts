@@ -1,5 +1,6 @@
 // Owns the proof that probes go by the gateway in question though whoever asks is a chosen user as well: root, whose packets
 // the section marks and leads to its group of gateways.
+import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { HEALTH_PORTS } from "./health-ports.ts";
 import { BOTH, HEDDLE, HTTP, stand, TCP, until, WORLD } from "./through-lab.ts";
@@ -10,7 +11,9 @@ test.each(["bpf", "nftables"])("root is chosen, by %s", { timeout: 120_000 }, as
   const { lab, server: world } = await stand(`through-${by}`, check, who);
   await using _lab = lab;
   using server = world;
-  await using _agent = await lab.spawn("worker", [HEDDLE, "-f", lab.configOf("worker"), "agent"], { says: /"msg":"started"/ });
+  await using _agent = await lab.spawn("worker", [HEDDLE, "-f", lab.configOf("worker"), "agent"], {
+    says: /"msg":"started"/,
+  });
   await until(lab, BOTH);
   // Each gateway has been asked by way of itself: the world has seen both.
   for (const gateway of ["192.0.2.1", "192.0.2.2"]) {
@@ -37,3 +40,26 @@ test.each(["bpf", "nftables"])("root is chosen, by %s", { timeout: 120_000 }, as
   for (const host of ["g1", "g2"]) await lab.setLink(host, "eth9", "carrier-back");
   await until(lab, BOTH);
 });
+
+test(
+  "a host without a default route needs its answers unfiltered, and the doctor says so",
+  { timeout: 120_000 },
+  async () => {
+    const who = "match: { users: [alice] }\n          rp_filter: loose";
+    const { lab, server: world } = await stand("through-lone", `{ interval: 50ms, through: ["${TCP}"] }`, who);
+    await using _lab = lab;
+    using _server = world;
+    const reach = ["socat", "-u", `TCP4:${WORLD}:${HEALTH_PORTS.other},connect-timeout=2`, "-"];
+    const heddle = (...words: string[]): ReturnType<typeof lab.exec> =>
+      lab.exec("worker", [HEDDLE, "-f", lab.configOf("worker"), ...words]);
+    expect(await lab.exec("worker", reach, { as: "alice" })).toMatchObject({ code: 0 });
+    expect(await lab.exec("worker", ["ip", "route", "del", "default"])).toMatchObject({ code: 0 });
+    expect((await lab.exec("worker", reach, { as: "alice" })).code).not.toBe(0);
+    expect((await heddle("doctor")).stdout).toContain("rp_filter on ib0 drops the answers to what a rule sends there");
+    const file = readFileSync(lab.configOf("worker"), "utf8");
+    writeFileSync(lab.configOf("worker"), file.replace("rp_filter: loose", "rp_filter: off"));
+    expect(await heddle("apply")).toMatchObject({ code: 0 });
+    expect(await lab.exec("worker", reach, { as: "alice" })).toMatchObject({ code: 0, stdout: "220 mail ready\r\n" });
+    expect((await heddle("doctor")).stdout).not.toContain("strict-rp-filter");
+  },
+);

@@ -182,7 +182,7 @@ function looseBehindRules(link: string, ways: readonly { rule: PictureRule; deto
     consequence:
       "Also a loose filter (2) looks the way back up, without the mark, the user and the incoming link, and drops a packet to whose sender there is no way at all.",
     remedy: {
-      text: `Give the main table any route to them, a default route for instance; or switch the filter off on ${link}, which counts only while \`all\` is 0 too, and say \`rp_filter: keep\` in the section of egress.`,
+      text: `Give the main table any route to them, a default route for instance; or switch the filter off on ${link}, in a section of egress by \`rp_filter: off\`. It counts only while \`all\` is 0 too.`,
       commands: [setSwitch("all", "rp_filter", 0), setSwitch(link, "rp_filter", 0)],
     },
   };
