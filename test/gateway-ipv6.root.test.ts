@@ -1,10 +1,12 @@
 // Owns the proof that IPv6 addresses move as IPv4 ones do, beside them and alone, and connections with them.
+import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { waitFor } from "../src/lab/child.ts";
 import { join } from "node:path";
-import { GatewayLab, MOVING, MOVING6 } from "./gateway-lab.ts";
+import { GatewayLab, MOVING, MOVING6, WORLD6 } from "./gateway-lab.ts";
 
 const EACH = 4;
+const HEDDLE = join(import.meta.dirname, "../bin/heddle");
 const SERVER = join(import.meta.dirname, "health-server.ts");
 
 /** A lab in which the first gateway is active, the second is ready, and traffic flows. */
@@ -74,4 +76,26 @@ test("IPv6 alone: adverts, connections and the uplink by IPv6", { timeout: 120_0
   await untilOnly(lab, "g2", moving);
   await lab.lab.setLink("g1", "eth9", "carrier-back");
   await untilOnly(lab, "g1", moving);
+  await lab.untilReady("g2");
+
+  // The router answers, and what is behind it does not: only a question by HTTP sees that.
+  await lab.begin();
+  const cut = "table inet cut { chain out { type filter hook output priority 0; tcp dport 8080 drop; }; }";
+  expect(await lab.lab.exec("g1", ["nft", cut])).toMatchObject({ code: 0 });
+  await untilOnly(lab, "g2", moving);
+  expect((await lab.heddle("g1", "gateway")).out).toContain(`uplink http://[${WORLD6}]:8080/: does not answer`);
+  expect(await lab.lab.exec("g1", ["nft", "delete table inet cut"])).toMatchObject({ code: 0 });
+  await untilOnly(lab, "g1", moving);
+
+  // The doctor of who stands by hears the active one, and knows it.
+  await lab.untilReady("g2");
+  const { out } = await lab.heddle("g2", "--json", "doctor", "--listen", "2.5");
+  const { findings } = JSON.parse(out) as { findings: { code: string }[] };
+  expect(findings.filter(({ code }) => code.startsWith("vrrp"))).toEqual([]);
+  // A file by which somebody else is its peer: the same adverts are a stranger's then.
+  const file = readFileSync(lab.lab.configOf("g2"), "utf8").replace("2001:db8:181::51", "2001:db8:181::99");
+  const strange = `${lab.lab.configOf("g2")}.strange`;
+  writeFileSync(strange, file);
+  const again = await lab.lab.exec("g2", [HEDDLE, "-f", strange, "--json", "doctor", "--listen", "2.5"]);
+  expect(again.stdout).toContain("somebody else on eth9 has the virtual router number 51");
 });

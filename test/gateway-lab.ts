@@ -44,13 +44,7 @@ export function gatewayName(number: number): string {
 }
 
 /** The file that all gateways have. */
-export function gatewayFile({
-  gateways,
-  interval,
-  return: wait,
-  shares,
-  versions = [4],
-}: GatewayLabOptions): string {
+export function gatewayFile({ gateways, interval, return: wait, shares, versions = [4] }: GatewayLabOptions): string {
   const inside = versions.map((version) => (version === 4 ? `${MOVING.inside}/16` : `"${MOVING6.inside}/64"`));
   const outside = versions.map((version) => (version === 4 ? MOVING.outside : `"${MOVING6.outside}"`));
   const what = shares

@@ -62,7 +62,9 @@ export function passGateway(
   const passes = `${section} passes it on ${name === undefined ? "with its own source" : `from ${name}`}.`;
   const translation = name === undefined ? {} : { translatedTo: name };
   if (!found.failover) return { section, ...translation, said: passes };
-  const row = signals.find((signal): signal is GatewaySignal => signal.kind === "gateway" && signal.section === found.name);
+  const row = signals.find(
+    (signal): signal is GatewaySignal => signal.kind === "gateway" && signal.section === found.name,
+  );
   const part = row?.shares[place];
   const state = part ? { state: part.state } : {};
   return { section, ...translation, ...state, said: `${passes} ${sayPart(part, now)}` };

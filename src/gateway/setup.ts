@@ -121,6 +121,8 @@ function linkWith(links: readonly LinkFact[], address: string): string | undefin
   const has = (link: LinkFact): boolean =>
     link.addresses.some((spec) => parsePrefix(spec.address)?.address === address);
   const near = (link: LinkFact): boolean =>
-    link.addresses.some((spec) => spec.family === familyOf(address) && prefixContains(networkOf(spec.address), address));
+    link.addresses.some(
+      (spec) => spec.family === familyOf(address) && prefixContains(networkOf(spec.address), address),
+    );
   return (links.find(has) ?? links.find(near))?.name;
 }

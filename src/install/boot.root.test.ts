@@ -51,27 +51,39 @@ test(
   },
 );
 
-test("a gateway with failover is active after a boot, with few rights, and leaves its place when it is stopped", {
-  timeout: 120_000,
-}, async () => {
-  await using machine = await BootMachine.boot({}, "prepare-gateway.sh");
-  const log = (): string => machine.run("journalctl", "-u", "heddle-gateway").out;
-  const held = (): string => machine.run("ip", "-o", "address").out;
-  await until(async () => / 10\.20\.3\.227\/16 .* 140\.181\.2\.40\/32 /s.test(held()));
-  expect(machine.run("systemctl", "is-active", "heddle-gateway.service").out, log()).toBe("active\n");
-  expect(machine.run("systemctl", "--failed", "--quiet").out, log()).toBe("");
+test(
+  "a gateway with failover is active after a boot, with few rights, and leaves its place when it is stopped",
+  {
+    timeout: 120_000,
+  },
+  async () => {
+    await using machine = await BootMachine.boot({}, "prepare-gateway.sh");
+    const log = (): string => machine.run("journalctl", "-u", "heddle-gateway").out;
+    const held = (): string => machine.run("ip", "-o", "address").out;
+    await until(async () => / 10\.20\.3\.227\/16 .* 140\.181\.2\.40\/32 /s.test(held()));
+    expect(machine.run("systemctl", "is-active", "heddle-gateway.service").out, log()).toBe("active\n");
+    expect(machine.run("systemctl", "--failed", "--quiet").out, log()).toBe("");
 
-  // The daemons are its children, in its unit, and have no other rights than it.
-  const pids = machine.run("/bin/sh", "-c", "cat /sys/fs/cgroup/system.slice/heddle-gateway.service/cgroup.procs").out;
-  const seen = pids.trim().split("\n").map((pid) => machine.run("cat", `/proc/${pid}/comm`, `/proc/${pid}/status`).out);
-  for (const program of ["keepalived", "conntrackd"]) expect(seen.some((text) => text.startsWith(program))).toBe(true);
-  const rights = (1n << 12n) | (1n << 13n) | (1n << 14n) | (1n << 23n);
-  for (const text of seen) {
-    const effective = BigInt(`0x${/^CapEff:\t([0-9a-f]+)$/m.exec(text)?.[1] ?? "f".repeat(16)}`);
-    expect(effective & ~rights).toBe(0n);
-  }
+    // The daemons are its children, in its unit, and have no other rights than it.
+    const pids = machine.run(
+      "/bin/sh",
+      "-c",
+      "cat /sys/fs/cgroup/system.slice/heddle-gateway.service/cgroup.procs",
+    ).out;
+    const seen = pids
+      .trim()
+      .split("\n")
+      .map((pid) => machine.run("cat", `/proc/${pid}/comm`, `/proc/${pid}/status`).out);
+    for (const program of ["keepalived", "conntrackd"])
+      expect(seen.some((text) => text.startsWith(program))).toBe(true);
+    const rights = (1n << 12n) | (1n << 13n) | (1n << 14n) | (1n << 23n);
+    for (const text of seen) {
+      const effective = BigInt(`0x${/^CapEff:\t([0-9a-f]+)$/m.exec(text)?.[1] ?? "f".repeat(16)}`);
+      expect(effective & ~rights).toBe(0n);
+    }
 
-  machine.run("systemctl", "stop", "heddle-gateway.service");
-  expect(held()).not.toMatch(/10\.20\.3\.227|140\.181\.2\.40/);
-  expect(machine.run("systemctl", "show", "-P", "Result", "heddle-gateway.service").out, log()).toBe("success\n");
-});
+    machine.run("systemctl", "stop", "heddle-gateway.service");
+    expect(held()).not.toMatch(/10\.20\.3\.227|140\.181\.2\.40/);
+    expect(machine.run("systemctl", "show", "-P", "Result", "heddle-gateway.service").out, log()).toBe("success\n");
+  },
+);

@@ -29,7 +29,12 @@ export function readProbeTarget(text: string): ProbeTarget | NoTarget {
   }
   if (scheme !== "tcp" && scheme !== "http") return noTarget(`"${scheme}" is no way to ask`);
   const address = canonicalAddress(inBrackets ?? plain ?? "");
-  if (address === undefined || (inBrackets === undefined) !== (familyOf(address) === 4)) {
+  if (address !== undefined && (inBrackets === undefined) !== (familyOf(address) === 4)) {
+    const message =
+      inBrackets === undefined ? `"${address}" does not stand in brackets` : `"${address}" stands in brackets`;
+    return { message, remedy: `Write ${scheme}://${sayHost(address)}, and the port behind it.` };
+  }
+  if (address === undefined) {
     return {
       message: `"${inBrackets ?? plain ?? ""}" is not an address`,
       remedy:

@@ -8,7 +8,7 @@ export const VRRP = { protocol: 112, at: { 4: 9, 6: 6 } } as const;
 
 const ADVERTISEMENT = 1;
 const HEADER6 = 40;
-/** What no router has passed on (RFC 5798 section 5.1.1.3). */
+/** What no router has passed on (RFC 5798 section 5.1.1.3). To one host alone, keepalived sends IPv6 adverts with fewer. */
 const HOPS = 255;
 /** What comes before the addresses. */
 const FIXED = 8;
@@ -18,7 +18,8 @@ export function readAdvert(family: Family, packet: Uint8Array): Omit<Advert, "li
   const start = family === 4 ? ((packet[0] ?? 0) & 0x0f) * 4 : HEADER6;
   if (packet.length < start + FIXED || start < 20 || (packet[0] ?? 0) >>> 4 !== family) return undefined;
   const [hops, protocol] = family === 4 ? [packet[8], packet[9]] : [packet[7], packet[6]];
-  if (hops !== HOPS || protocol !== VRRP.protocol) return undefined;
+  const toGroup = family === 4 ? (packet[16] ?? 0) >>> 4 === 0xe : packet[24] === 0xff;
+  if ((toGroup && hops !== HOPS) || protocol !== VRRP.protocol) return undefined;
   const body = packet.subarray(start);
   const view = new DataView(body.buffer, body.byteOffset, body.length);
   const [kind, id, priority, count] = [body[0], body[1], body[2], body[3]] as [number, number, number, number];

@@ -99,10 +99,12 @@ async function addConfigured(context: Context, picture: HostPicture): Promise<Ho
 /** The virtual routers of a gateway that stands in for others: one on each side for each share. */
 function routersOf({ section, inside, outside, peers, intervalMs, shares }: GatewaySetup): OwnRouter[] {
   return shares.flatMap(({ id }) =>
-    ([
-      ["inside", inside],
-      ["outside", outside],
-    ] as const).map(([side, link]) => ({
+    (
+      [
+        ["inside", inside],
+        ["outside", outside],
+      ] as const
+    ).map(([side, link]) => ({
       whose: `gateway/${section}`,
       link,
       id,

@@ -54,7 +54,8 @@ function renderAll(
     lines.push(...renderAgain(way, routing, measure, paint));
     lines.push(...renderFacts(explanation, routing, counted, paint));
     if (gateway) lines.push(harmless(`  gateway   ${gateway.said}`));
-    for (const { said, well } of health) lines.push(`  health    ${well === false ? paint("red", said) : harmless(said)}`);
+    for (const { said, well } of health)
+      lines.push(`  health    ${well === false ? paint("red", said) : harmless(said)}`);
     lines.push(...renderLost(explanation.ifLost, way));
     lines.push(...renderReply(explanation, routing, measure, paint));
     if (explanation.remarks.length > 0) {

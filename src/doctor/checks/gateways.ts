@@ -129,19 +129,17 @@ function noUplink(file: readonly Block[], instances: readonly Block[]): Finding[
 /** The same of heddle's own. */
 function noUplinkAsked({ configured }: HostPicture): Finding[] {
   const blind = (configured?.sections ?? []).filter(({ failover }) => failover?.uplink === false);
-  return blind.map(
-    ({ section }): Finding => ({
-      code: "vrrp-no-uplink",
-      severity: "warning",
-      summary: `${section} does not ask whether it reaches the world`,
-      found: [`${configured?.file}: ${section} has \`failover\` without \`uplink\``],
-      consequence:
-        "A gateway whose links are up while the router behind them is gone stays active, and what is sent to it is lost.",
-      remedy: {
-        text: "Name targets outside of which it has to reach one: its router by ping, better something behind that: `uplink: [140.181.2.1, tcp://192.0.2.1:443]`.",
-      },
-    }),
-  );
+  return blind.map(({ section }): Finding => ({
+    code: "vrrp-no-uplink",
+    severity: "warning",
+    summary: `${section} does not ask whether it reaches the world`,
+    found: [`${configured?.file}: ${section} has \`failover\` without \`uplink\``],
+    consequence:
+      "A gateway whose links are up while the router behind them is gone stays active, and what is sent to it is lost.",
+    remedy: {
+      text: "Name targets outside of which it has to reach one: its router by ping, better something behind that: `uplink: [140.181.2.1, tcp://192.0.2.1:443]`.",
+    },
+  }));
 }
 
 function masquerade({ files }: HostPicture): Finding[] {

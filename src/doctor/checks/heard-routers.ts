@@ -23,7 +23,9 @@ export function heardRouters(picture: HostPicture, instances: readonly Block[]):
   return [...places.values()].flatMap((heard): Finding[] => {
     const [first] = heard;
     if (!first) return [];
-    const ours = own.filter(({ link, id }) => link === first.link && id === first.id && isOfVersion(first, { link, id }, own));
+    const ours = own.filter(
+      ({ link, id }) => link === first.link && id === first.id && isOfVersion(first, { link, id }, own),
+    );
     const strangers = heard.filter((advert) => ours.some((router) => isStranger(advert, router)));
     if (strangers.length > 0) return [taken(first, strangers, ours)];
     const apart = heard.filter((advert) => !sharesAddress(advert.addresses, first.addresses));
@@ -57,7 +59,10 @@ function taken({ link, id }: Advert, others: readonly Advert[], ours: readonly O
       ours.length > 0
         ? `somebody else on ${link} has the virtual router number ${id}`
         : `two virtual routers on ${link} have the number ${id}`,
-    found: someLines([...ours.map(({ whose }) => `${whose} has the number ${id} on ${link}`), ...others.map(sayAdvert)]),
+    found: someLines([
+      ...ours.map(({ whose }) => `${whose} has the number ${id} on ${link}`),
+      ...others.map(sayAdvert),
+    ]),
     consequence:
       "To every router of the segment they are one: whoever has the higher priority silences the others, and their addresses are nowhere.",
     remedy: {

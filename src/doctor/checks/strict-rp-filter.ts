@@ -38,11 +38,7 @@ export const strictRpFilter: Check = {
 };
 
 /** A gateway's link towards the world, when the world is expected from elsewhere, or from nowhere. */
-function outsideOfGateways(
-  picture: HostPicture,
-  strict: ReadonlySet<string>,
-  loose: ReadonlySet<string>,
-): Finding[] {
+function outsideOfGateways(picture: HostPicture, strict: ReadonlySet<string>, loose: ReadonlySet<string>): Finding[] {
   return (picture.configured?.sections ?? []).flatMap(({ section, outside }): Finding[] => {
     if (outside === undefined || !(strict.has(outside) || loose.has(outside))) return [];
     const back = decide(picture, ordinaryFlow(rangeOf("0.0.0.0/0"), ownAddress(picture, outside)))?.answer?.route;
@@ -179,12 +175,14 @@ function looseBehindRules(link: string, ways: readonly { rule: PictureRule; deto
     severity: "error",
     summary: `rp_filter on ${link} drops the answers to what a rule sends there, since nothing else leads to their senders`,
     found: someLines(
-      ways.map(({ rule, detour: { route } }) => `${sayRule(rule)}: ${sayRoute(route)}; without the rule there is no way`),
+      ways.map(
+        ({ rule, detour: { route } }) => `${sayRule(rule)}: ${sayRoute(route)}; without the rule there is no way`,
+      ),
     ),
     consequence:
       "Also a loose filter (2) looks the way back up, without the mark, the user and the incoming link, and drops a packet to whose sender there is no way at all.",
     remedy: {
-      text: `Give the main table any route to them, a default route for instance; or switch the filter off on ${link}, which counts only while \`all\` is 0 too, and say \`rp_filter: keep\` in the section of egress.`,
+      text: `Give the main table any route to them, a default route for instance; or switch the filter off on ${link}, in a section of egress by \`rp_filter: off\`. It counts only while \`all\` is 0 too.`,
       commands: [setSwitch("all", "rp_filter", 0), setSwitch(link, "rp_filter", 0)],
     },
   };

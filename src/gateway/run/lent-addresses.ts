@@ -86,4 +86,3 @@ export class LentAddresses {
     if (failed) throw failed;
   }
 }
-

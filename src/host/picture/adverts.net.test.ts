@@ -64,24 +64,42 @@ ${instance("six", "version 3\n virtual_router_id 9\n advert_int 0.5\n virtual_ip
       interval: 10,
     })
     .toEqual([
-      { ...own, family: 4, source: "192.0.2.2", version: 2, id: 7, intervalMs: 1000, addresses: ["192.0.2.77", "192.0.2.78"] },
+      {
+        ...own,
+        family: 4,
+        source: "192.0.2.2",
+        version: 2,
+        id: 7,
+        intervalMs: 1000,
+        addresses: ["192.0.2.77", "192.0.2.78"],
+      },
       { ...own, family: 4, source: "192.0.2.2", version: 3, id: 8, intervalMs: 250, addresses: ["192.0.2.79"] },
-      { ...own, family: 6, source: expect.stringMatching(/^fe80::/), version: 3, id: 9, intervalMs: 500, addresses: ["fe80::77"] },
+      {
+        ...own,
+        family: 6,
+        source: expect.stringMatching(/^fe80::/),
+        version: 3,
+        id: 9,
+        intervalMs: 500,
+        addresses: ["fe80::77"],
+      },
     ]);
   const gone = { ...a0, name: "gone0", index: 9999 };
   expect(await hearAdverts([gone], 0, near.fd)).toMatchObject({ adverts: [], unseen: [{}, {}] });
 });
 
 test("packets that are cut short or of any bytes are no adverts, and nothing is thrown", () => {
-  const whole = Uint8Array.from([
-    ...[0x45, 0xc0, 0, 32, 0, 1, 0, 0, 255, 112, 0, 0, 192, 0, 2, 2, 224, 0, 0, 18],
-    ...[0x31, 8, 200, 1, 0, 25, 0, 0, 192, 0, 2, 79],
-  ]);
+  const header = [0x45, 0xc0, 0, 32, 0, 1, 0, 0, 255, 112, 0, 0, 192, 0, 2, 2, 224, 0, 0, 18];
+  const whole = Uint8Array.from([...header, 0x31, 8, 200, 1, 0, 25, 0, 0, 192, 0, 2, 79]);
   expect(readAdvert(4, whole)).toMatchObject({ id: 8, intervalMs: 250, addresses: ["192.0.2.79"] });
-  for (let length = 0; length < whole.length; length++) expect(readAdvert(4, whole.subarray(0, length))).toBeUndefined();
+  for (let length = 0; length < whole.length; length++)
+    expect(readAdvert(4, whole.subarray(0, length))).toBeUndefined();
   const forwarded = whole.slice();
   forwarded[8] = 254;
   expect(readAdvert(4, forwarded)).toBeUndefined();
+  // To this host alone.
+  forwarded.set([192, 0, 2, 1], 16);
+  expect(readAdvert(4, forwarded)).toMatchObject({ id: 8 });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), fc.constantFrom(4 as const, 6 as const), (bytes, family) => {
       bytes[0] = ((family << 4) | ((bytes[0] ?? 0) & 15)) & 0xff;

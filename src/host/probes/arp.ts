@@ -86,7 +86,9 @@ export function startArp(options: ArpOptions, tell: TellAnswer): () => void {
     }
   };
   let asking = ask();
-  const timer = setInterval(() => (asking = asking.then(ask)), intervalMs);
+  const timer = setInterval(() => {
+    asking = asking.then(ask);
+  }, intervalMs);
   return () => {
     stopped = true;
     clearInterval(timer);

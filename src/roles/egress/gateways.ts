@@ -41,7 +41,9 @@ export function claimGateways(section: Section<Egress>): Claim[] {
 export function watchGateways(section: Section<Egress>, view: View): ProbeWish[] {
   const { gateways = [], check, link } = section.value;
   if (!check) return [];
-  const near = gateways.map(({ via }) => wishFor(section, check, { via, link, source: askerOf(view.links, link, via) }));
+  const near = gateways.map(({ via }) =>
+    wishFor(section, check, { via, link, source: askerOf(view.links, link, via) }),
+  );
   return [...near, ...watchThrough(section, view)];
 }
 

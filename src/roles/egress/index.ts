@@ -68,13 +68,16 @@ export const egress: Role<Egress> = {
     const priority = probes === undefined ? (view.priorities[RULES] as number) : probes + 1;
     for (const family of families) {
       if (link) warnOfAddress(section, family, link, diagnostics);
-      wanted.push(...desireWay(section, family, { table, link, ...(probes === undefined ? {} : { probes }) }, view, diagnostics));
+      wanted.push(
+        ...desireWay(section, family, { table, link, ...(probes === undefined ? {} : { probes }) }, view, diagnostics),
+      );
       const mark = bit === undefined ? {} : { mark: bit, mask: bit };
       wanted.push(...desireRules(section, family, { priority, table, ...mark }, diagnostics));
     }
     // Answers come from everywhere, and strict filtering looks them up without the mark.
-    if (link && families.includes(4) && section.value.rp_filter !== "keep") {
-      wanted.push(wantSwitch(link.name, "rp_filter", "2", section.at("link")));
+    const { rp_filter = "loose" } = section.value;
+    if (link && families.includes(4) && rp_filter !== "keep") {
+      wanted.push(wantSwitch(link.name, "rp_filter", rp_filter === "loose" ? "2" : "0", section.at("link")));
     }
     if (bit !== undefined) wanted.push(...desireMarking(section, view, bit, families, link, diagnostics));
     return { value: wanted, diagnostics };

@@ -95,8 +95,8 @@ export const egressSchema = z.strictObject({
     z.union([wholeNumber(1, 0xffffffff), named("a table's name", z.string("expected a table's name, as text"))]),
   ),
   rp_filter: optional(
-    '"loose" (default) lets answers from everywhere in by the link; "keep" leaves rp_filter alone.',
-    z.enum(["loose", "keep"]),
+    '"loose" (default) lets answers in by the link from wherever the main table leads, by whichever link; "off" from everywhere, as a host without a default route needs it; "keep" leaves rp_filter alone.',
+    z.enum(["loose", "off", "keep"]),
   ),
   by: optional(
     '"bpf" marks sockets when they are made, "nftables" packets when they leave; whichever the host can do unless stated, bpf first.',

@@ -37,7 +37,14 @@ export function desireWay(
       ? []
       : [
           wantRoute(
-            { family, table: place.table, to: defaultPrefix(family), type: "unreachable", metric: LAST_METRIC, hops: [] },
+            {
+              family,
+              table: place.table,
+              to: defaultPrefix(family),
+              type: "unreachable",
+              metric: LAST_METRIC,
+              hops: [],
+            },
             section.at("otherwise"),
           ),
         ];

@@ -168,7 +168,13 @@ function guardOf(outside: string, moving: readonly AddressRange[]): NftObject[] 
         rule("guard", link("iifname", outside), to, asked, { accept: null }),
         // An answer that does not fit what this gateway knows of its connection is not translated back, and would be
         // answered with a reset by this host. Neighbour discovery is neither: it is not tracked.
-        rule("guard", link("iifname", outside), to, match("in", { ct: { key: "state" } }, ["new", "invalid"]), ...refuse()),
+        rule(
+          "guard",
+          link("iifname", outside),
+          to,
+          match("in", { ct: { key: "state" } }, ["new", "invalid"]),
+          ...refuse(),
+        ),
       ];
     }),
   ];

@@ -51,12 +51,10 @@ function oneOfEach<T extends string>(one: z.ZodMiniType<T, string>): z.ZodMiniTy
   return z.pipe(
     z.union([
       one,
-      z
-        .array(one)
-        .check(
-          z.minLength(1, "expected at least one address"),
-          z.refine((all) => new Set(all.map(familyOf)).size === all.length, "expected one address for each IP version"),
-        ),
+      z.array(one).check(
+        z.minLength(1, "expected at least one address"),
+        z.refine((all) => new Set(all.map(familyOf)).size === all.length, "expected one address for each IP version"),
+      ),
     ]),
     z.transform((value: T | T[]) => (Array.isArray(value) ? value : [value])),
   );
@@ -70,10 +68,7 @@ const share = z.strictObject({
     "The address that these hosts inside have as their gateway; or a list of one for each IP version.",
     oneOfEach(interfaceAddress),
   ),
-  to: described(
-    "The address that the outside sees of them; or a list of one for each IP version.",
-    oneOfEach(address),
-  ),
+  to: described("The address that the outside sees of them; or a list of one for each IP version.", oneOfEach(address)),
   from: described(
     "Which hosts inside; no two shares have any in common.",
     z.array(prefix).check(z.minLength(1, "expected at least one prefix")),
