@@ -37,10 +37,11 @@ const GOAL = 1.3;
 await using standing = new AsyncDisposableStack();
 const stands = new Map<string, FramesStand>();
 const shares: Record<string, string> = {};
-for (const { name, links, prepare } of CONTESTANTS) {
+for (const contestant of CONTESTANTS) {
+  const { name, links } = contestant;
   const stand = standing.use(await FramesStand.make(stands.size));
   stands.set(name, stand);
-  prepare(stand.router);
+  contestant.prepare(stand.router);
   // Links keep as many packets as their queues are long, so few are sent at a time to see whether all come.
   stand.send(400);
   await stand.received();

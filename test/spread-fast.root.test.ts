@@ -117,7 +117,9 @@ describe.each(["packets", "frames"] as const)("by %s", (by) => {
       await using receiver = await flows.receive(lab, "node11");
       await flows.send(lab, "sender", NODES.node11[family], { flows: 8, rounds: 5, size: 4000 });
       const counted = [...(await receiver.counted()).values()];
-      expect(counted.map(({ received, reordered }) => [received, reordered])).toEqual(Array(8).fill([5, 0]));
+      expect(counted.map(({ received, reordered }) => [received, reordered])).toEqual(
+        Array.from({ length: 8 }, () => [5, 0]),
+      );
     },
   );
 

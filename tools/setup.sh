@@ -34,6 +34,8 @@ zsh zsh
 fish fish
 script bsdutils
 ethtool ethtool
+qemu-system-x86_64 qemu-system-x86
+busybox busybox-static
 "
 fi
 PATH=$PATH:/usr/sbin:/sbin
