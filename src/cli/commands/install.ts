@@ -75,8 +75,11 @@ export async function install(context: Context, options: InstallOptions): Promis
       context.say(`${link}: ${manager === null ? "no network manager" : MANAGER_NAMES[manager]}`);
     }
   }
-  const next = options.oneShot ? "heddle-boot.service" : "heddle-agent.service";
-  const after = root === "/" ? `It starts at the next boot, or with: systemctl start ${next}` : undefined;
+  const next = [
+    options.oneShot ? "heddle-boot.service" : "heddle-agent.service",
+    ...(options.bridge ? ["heddle-bridge.service"] : []),
+  ];
+  const after = root === "/" ? `It starts at the next boot, or with: systemctl start ${next.join(" ")}` : undefined;
   return finish(context, root, options, { found, earlier, wanted, said, managers, after });
 }
 
