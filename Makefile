@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build install uninstall demo check test bench bench-egress bench-agent bench-spread bench-gateway manual tour format clean
+.PHONY: help setup setup-tests build install uninstall demo check test bench bench-egress bench-agent bench-spread bench-gateway bench-bridge manual tour format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -109,6 +109,10 @@ bench-gateway: build build/bench-flood ## measure what a gateway costs and how i
 	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
 	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
 	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
+
+bench-bridge: build ## measure what a bridge carries, and what a message costs (better as root)
+	@if [ "$$(id -u)" -eq 0 ]; then fence=tools/in-root-namespace.sh; else fence=tools/in-namespace.sh; fi; \
+	  $$fence node bench/bridge.ts $(if $(QUICK),1)
 
 manual: setup ## write what of the manual comes from the program's own definitions
 	@node tools/manual/manual.ts

@@ -11,6 +11,7 @@ fi
 
 tools/managers.sh
 for series in 6.1 6.12; do tools/guest-kernel.sh "$series"; done
+tools/rdma-guest.sh
 
 before=$(mktemp)
 trap 'rm -f "$before"' EXIT

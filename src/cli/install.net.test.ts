@@ -34,11 +34,12 @@ test("an image gets units and their links, and loses all of it again", () => {
   expect(install("--cpus", "0,1", "--memory", "64M", "--dry-run")).toMatchObject({ code: 0 });
 
   // Another choice takes the place of the first one.
-  expect(install("--one-shot", "--gateway").code).toBe(0);
+  expect(install("--one-shot", "--gateway", "--bridge").code).toBe(0);
   expect(listing()).not.toContain("heddle-agent");
   expect(read(`${UNITS}/heddle-gateway.service`)).toContain("\nExecStart=/opt/heddle gateway run\n");
+  expect(read(`${UNITS}/heddle-bridge.service`)).toContain("\nExecStart=/opt/heddle bridge run\n");
   expect(install("--one-shot").code).toBe(0);
-  expect(listing()).not.toContain("heddle-gateway");
+  expect(listing()).not.toMatch(/heddle-gateway|heddle-bridge/);
   expect(uninstall("--dry-run").code).toBe(2);
   expect(uninstall().code).toBe(0);
   expect(listing()).toBe("");
@@ -113,7 +114,7 @@ test.each([
 
 test("the real systemd takes the units, and would not take broken ones", () => {
   const { stage } = world;
-  expect(world.heddle("install", "--gateway", "--cpus", "0-1", "--memory", "64M").code).toBe(0);
+  expect(world.heddle("install", "--gateway", "--bridge", "--cpus", "0-1", "--memory", "64M").code).toBe(0);
   const verify = () =>
     stage.run(
       "systemd-analyze",
@@ -122,6 +123,7 @@ test("the real systemd takes the units, and would not take broken ones", () => {
       `${UNITS}/heddle-agent.service`,
       `${UNITS}/heddle-boot.service`,
       `${UNITS}/heddle-gateway.service`,
+      `${UNITS}/heddle-bridge.service`,
       `${UNITS}/heddle-routing.target`,
     );
   expect(verify()).toEqual({ code: 0, out: "", err: "" });

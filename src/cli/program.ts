@@ -16,6 +16,7 @@ import { write } from "./output.ts";
 import { renderDiagnostics } from "./render/diagnostics.ts";
 import { painter } from "./render/style.ts";
 import type { ExitCode } from "./exit.ts";
+import { registerBridgeCommand } from "./register-bridge.ts";
 import { registerGatewayCommand } from "./register-gateway.ts";
 import { registerRdmaCommand } from "./register-rdma.ts";
 import { registerSpreadCommand } from "./register-spread.ts";
@@ -255,6 +256,11 @@ export async function defineProgram(words: readonly string[], version: string): 
       exit = await importSetup(new Context(program.opts<GlobalOptions>()), files, options);
     });
 
+  registerBridgeCommand(
+    program,
+    () => new Context(program.opts<GlobalOptions>()),
+    (code) => (exit = code),
+  );
   registerRdmaCommand(
     program,
     () => new Context(program.opts<GlobalOptions>()),
@@ -286,6 +292,7 @@ export async function defineProgram(words: readonly string[], version: string): 
     .description("have systemd run the agent on this host, or with --one-shot apply at boot and as links come up")
     .option("--one-shot", "no agent: a unit at boot, and hooks of the network managers")
     .option("--gateway", "the process of a gateway with failover too, whatever the file says now")
+    .option("--bridge", "the process of the role `bridge` too")
     .option("--root <directory>", "install below another root, as for an image; systemd is not asked", "/")
     .option("--cpus <list>", "CPUs that the agent may use: 0,1")
     .option("--memory <size>", "memory that the agent may use: 64M")

@@ -27,6 +27,11 @@ export interface NativeWatch {
   readonly ready: () => void;
 }
 
+/** A socket for frames of the addon; `readable` is called when there is something to take. */
+export interface NativeFrames {
+  readable?: () => void;
+}
+
 interface Addon {
   readonly slots: number;
   openSocket(
@@ -53,6 +58,22 @@ interface Addon {
   raiseLockedMemory(): number;
   peerCredentials(descriptor: number): [pid: number, uid: number, gid: number] | number;
   sendToPath(path: string, text: string): number;
+  openFrameSocket(
+    namespace: NamespaceFd,
+    index: number,
+    program: Uint8Array,
+    group: Uint8Array,
+    receiveBuffer: number,
+    sendBuffer: number,
+  ): NativeFrames | number;
+  openPathSocket(path: string, receiveBuffer: number, sendBuffer: number): NativeFrames | number;
+  connectFrames(socket: NativeFrames, path: string): number;
+  receiveFrames(socket: NativeFrames, bytes: Uint8Array, slot: number, room: number, lengths: Int32Array): number;
+  sendFrames(socket: NativeFrames, bytes: Uint8Array, places: Int32Array, count: number, waitMs: number): number;
+  closeFrames(socket: NativeFrames): void;
+  droppedFrames(socket: NativeFrames): number;
+  openMembership(namespace: NamespaceFd, family: 4 | 6): number;
+  joinGroup(descriptor: number, index: number, group: Uint8Array): number;
   openPacketSocket(namespace: NamespaceFd): number;
   sendPacket(socket: number, index: number, protocol: number, hardwareAddress: Uint8Array, bytes: Uint8Array): number;
   beginConnection(

@@ -110,6 +110,30 @@ WantedBy=multi-user.target
 `;
 }
 
+/** Passes messages between the fabrics. It needs nothing of the agent, and goes on while that is restarted. */
+export function bridgeUnit(choices: UnitChoices): string {
+  return `${INSTALL_MARK}
+[Unit]
+Description=Passes messages between RDMA on Ethernet and InfiniBand (heddle)
+Wants=network-online.target heddle-boot.service
+After=heddle-boot.service ${AFTER}
+# It comes back however often it has to.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=${execWord(choices.program)} bridge run
+WatchdogSec=30
+Restart=always
+RestartSec=1
+# CAP_NET_ADMIN is for socket buffers beyond net.core.rmem_max alone (SO_RCVBUFFORCE).
+${confinement(["CAP_NET_RAW", "CAP_NET_ADMIN"])}
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
 /**
  * Addresses and connections; probes, adverts and announcements; and not to wait for a busy machine (keepalived asks for real
  * time, and to stay in memory).

@@ -34,6 +34,7 @@ import { isCpuList, isMemorySize } from "../unit-values.ts";
 export interface InstallOptions {
   oneShot?: true;
   gateway?: true;
+  bridge?: true;
   root: string;
   cpus?: string;
   memory?: string;
@@ -54,10 +55,12 @@ export async function install(context: Context, options: InstallOptions): Promis
 
   const record = await readRecord(root);
   if (record === "damaged") return context.fail([...said, damagedRecord(root)], EXIT.failed, { applied: false });
+  const asked = await processesOf(context, root);
   const choices: InstallChoices = {
     program,
     oneShot: options.oneShot === true,
-    gateway: options.gateway === true || (await hasFailover(context, root)),
+    gateway: options.gateway === true || asked.has("gateway"),
+    bridge: options.bridge === true || asked.has("bridge"),
     olderKernel: root === "/" && isOlderKernel(release()),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus.replaceAll(",", " ") }),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
@@ -79,6 +82,7 @@ export async function install(context: Context, options: InstallOptions): Promis
   const next = [
     options.oneShot ? "heddle-boot.service" : "heddle-agent.service",
     ...(choices.gateway ? ["heddle-gateway.service"] : []),
+    ...(choices.bridge ? ["heddle-bridge.service"] : []),
   ].join(" ");
   const after = root === "/" ? `It starts at the next boot, or with: systemctl start ${next}` : undefined;
   return finish(context, root, options, { found, earlier, wanted, said, managers, after });
@@ -201,12 +205,13 @@ async function checkFile(context: Context, root: string): Promise<Diagnostic[]> 
   return config ? refuseAgentSections(config, ROLES, "--one-shot has none") : diagnostics;
 }
 
-/** Whether the file, if there is one that can be read, has a gateway that stands in for others. */
-async function hasFailover(context: Context, root: string): Promise<boolean> {
+/** The roles of the file, if there is one that can be read, for which a process of its own has to run. */
+async function processesOf(context: Context, root: string): Promise<Set<string>> {
   const { config } = await readFileBelow(context, root);
-  return (config?.sections ?? []).some(
-    ({ role, value }) => role === "gateway" && (value as Gateway).failover !== undefined,
+  const own = (config?.sections ?? []).filter(
+    ({ role, value }) => role === "bridge" || (role === "gateway" && (value as Gateway).failover !== undefined),
   );
+  return new Set(own.map(({ role }) => role));
 }
 
 async function readFileBelow(context: Context, root: string): ReturnType<Context["readConfig"]> {
