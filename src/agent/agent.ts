@@ -130,6 +130,7 @@ export class Agent {
     return this.#exclusively(async () => {
       this.#ears?.begin();
       this.#office.host.forget(["everything"]);
+      this.#office.host.askAnew();
       this.#options.repairing(false);
       try {
         const { reply, course } = await carryOut(request, asker, this.#office);
@@ -225,7 +226,7 @@ export class Agent {
     const plan = withholdUnprobed(withhold(look.plan, (step) => account.rests(step, occasion, at)));
     account.intended(plan);
     if (plan.steps.length > 0) {
-      const applied = await applyPlan({ ...look, plan }, host, store, trace);
+      const applied = await applyPlan({ ...look, plan }, host, store, trace, "leave-out");
       for (const { step, error } of applied.failed) account.refused(step, error, now());
       for (const object of applied.notUndone) this.#news.tell("error", "not-undone", { object });
       account.done(applied.done, occasion, now());

@@ -50,8 +50,11 @@ export interface Host {
   links(signal?: AbortSignal): Promise<LinkFact[]>;
   /** Names that the host gives to routing tables. */
   tableNames(): Promise<Record<string, number>>;
-  /** The numbers of those who are named, as far as the host knows them: its name service may not be up yet. */
-  owners(names: OwnerNames): Promise<Owners>;
+  /**
+   * The numbers of those who are named, as far as the host knows them: its name service may not be up yet. What was told a
+   * moment ago is believed, unless it is asked for anew.
+   */
+  owners(names: OwnerNames, anew?: "anew"): Promise<Owners>;
   /** Connections that have the bits of the program, and those that should have them and are older, by the number of the bit. */
   countSockets(program: CgroupProgramSpec): Promise<Record<number, SocketCounts>>;
   /** Whether BPF programs can mark sockets here. Rejects with HostError where nobody but root can tell. */

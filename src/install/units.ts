@@ -8,8 +8,6 @@ export interface UnitChoices {
   cpus?: string;
   /** Bytes that the agent may use, as MemoryMax= has them: "64M". */
   memory?: string;
-  /** The kernel is older than 5.8, where BPF asks for CAP_SYS_ADMIN. */
-  olderKernel: boolean;
 }
 
 /** The first line of everything that an installation places. */
@@ -37,7 +35,7 @@ ExecStart=${execWord(choices.program)} apply --boot
 # 3: all that can be made is made, and something waits for its link.
 SuccessExitStatus=3
 TimeoutStartSec=90
-${confinement(rightsOf(choices))}
+${confinement(RIGHTS)}
 [Install]
 WantedBy=multi-user.target
 `;
@@ -75,7 +73,7 @@ ExecStart=${execWord(choices.program)} agent
 WatchdogSec=30
 Restart=always
 RestartSec=1
-${confinement([...rightsOf(choices), "CAP_NET_RAW"])}
+${confinement(RIGHTS_OF_AGENT)}
 [Install]
 WantedBy=multi-user.target
 `;
@@ -154,13 +152,13 @@ ${lines.join("\n")}
 }
 
 /**
- * What is left of root's rights: over the network, and for BPF what the kernel asks for (5.8 and later; before, it knew no
- * right of its own for that). The agent's probes need CAP_NET_RAW as well.
+ * What is left of root's rights: over the network; and to read back what BPF programs do, for which the kernel wants
+ * CAP_SYS_ADMIN (bpf_prog_get_fd_by_id and bpf_map_get_fd_by_id in kernel/bpf/syscall.c), which includes what it wants for
+ * loading them.
  */
-function rightsOf({ olderKernel }: UnitChoices): string[] {
-  const bpf = olderKernel ? ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"] : ["CAP_BPF", "CAP_PERFMON"];
-  return ["CAP_NET_ADMIN", ...bpf];
-}
+const RIGHTS = ["CAP_NET_ADMIN", "CAP_SYS_ADMIN"];
+/** The agent starts pings as well. */
+const RIGHTS_OF_AGENT = [...RIGHTS, "CAP_NET_RAW"];
 
 /**
  * The least that works: the state directories and iproute2's names can be written. What cannot be had: ProtectKernelTunables (switches are below /proc/sys) and

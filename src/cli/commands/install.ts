@@ -1,5 +1,4 @@
 // Owns `heddle install` and `heddle uninstall`: units and hooks that run heddle, on this host or below another root.
-import { release } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isThere } from "../../host/picture/files.ts";
@@ -61,7 +60,6 @@ export async function install(context: Context, options: InstallOptions): Promis
     oneShot: options.oneShot === true,
     gateway: options.gateway === true || asked.has("gateway"),
     bridge: options.bridge === true || asked.has("bridge"),
-    olderKernel: root === "/" && isOlderKernel(release()),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus.replaceAll(",", " ") }),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
   };
@@ -244,11 +242,6 @@ async function linksOfFile(context: Context, session: Session): Promise<string[]
   // A link that has no address yet has no objects, and a table all the same.
   const claimed = intent.sections.flatMap(({ view }) => Object.keys(view.tables));
   return [...claimed, ...want.objects.flatMap((object) => linksOf(object, want.objects))];
-}
-
-function isOlderKernel(text: string): boolean {
-  const [major = 0, minor = 0] = text.split(".").map(Number);
-  return major < 5 || (major === 5 && minor < 8);
 }
 
 function damagedRecord(root: string): Diagnostic {

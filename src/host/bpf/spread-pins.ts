@@ -74,6 +74,16 @@ export function markedIndices(folder: string): number[] {
   return [...new Set(found.map(Number))];
 }
 
+/** Names of everything that is pinned in the folder, for who wants to hear of its being taken away. */
+export function pinNames(folder: string): string[] {
+  return [PROGRAM, ...entriesOf(folder).filter((name) => name !== PROGRAM)];
+}
+
+/** Whether the program is pinned, and every pinned attachment is at a link. */
+export function isPlaced(folder: string): boolean {
+  return pinnedProgram(folder) !== undefined && pinnedAttachments(folder).every(({ index }) => index !== 0);
+}
+
 /** Makes the program run at the link: at once where another one of ours does. */
 export function placeAtLink(folder: string, place: Attachment, program: Descriptor, namespace: NamespaceFd): void {
   const path = join(folder, `${place.hook.slice(place.hook.indexOf("/") + 1)}-${place.index}`);

@@ -11,6 +11,7 @@ import { placeByWeight } from "../../model/spread-placement.ts";
 import { SPREAD_BOUNDS } from "../../model/spread-program.ts";
 import type { SpreadSpec, TcProgramSpec } from "../../model/spread-program.ts";
 import { HostError } from "../error.ts";
+import type { WatchedPath } from "../file-watch.ts";
 import { makeStateFolder } from "../ledger/files.ts";
 import { namespaceCookie } from "../native.ts";
 import type { NamespaceFd } from "../native.ts";
@@ -34,8 +35,14 @@ import {
 } from "./spread-maps.ts";
 import type { StoredSpread } from "./spread-maps.ts";
 import { framePlaces, isRightForFrames, number64, placeFrames } from "./spread-frames.ts";
-import { placeSocketPrograms, removeSocketPrograms, socketProgramsState } from "./spread-sockets.ts";
-import { dropAll, pinnedProgram, pinProgram } from "./spread-pins.ts";
+import {
+  areSocketProgramsHeld,
+  placeSocketPrograms,
+  removeSocketPrograms,
+  socketPins,
+  socketProgramsState,
+} from "./spread-sockets.ts";
+import { dropAll, isPlaced, pinNames, pinnedProgram, pinProgram } from "./spread-pins.ts";
 import type { Attachment, PinnedAttachment } from "./spread-pins.ts";
 import { openPlaces } from "./spread-places.ts";
 import type { Places } from "./spread-places.ts";
@@ -53,6 +60,13 @@ export interface Spreader {
   write(spec: TcProgramSpec, links: readonly LinkFact[]): Promise<void>;
   /** Takes everything away. */
   remove(): Promise<void>;
+  /**
+   * Whether the programs are pinned, and what is pinned is at a link or a control group. A glance for who asks often: what
+   * the programs do is not read, and filters of clsact are not seen. Throws HostError.
+   */
+  isAttached(): boolean;
+  /** The pins as they are now, for who wants to hear of them being taken away; none where no bpffs is mounted. */
+  pins(): WatchedPath[];
   /** Opens the maps of what runs, for whoever looks on or places buckets; the caller disposes of them. */
   open(): SpreadMaps | undefined;
 }
@@ -110,6 +124,18 @@ export function spreadPackets({ namespace, bpffs: stated, cgroup, attach }: Spre
       } else {
         removeSocketPrograms(folder);
       }
+    },
+    isAttached() {
+      const folder = foundFolder();
+      return folder !== undefined && isPlaced(folder) && areSocketProgramsHeld(folder);
+    },
+    pins() {
+      const bpffs = stated ?? findBpffs(below);
+      if (bpffs === undefined) return [];
+      return [...pinNames(join(bpffs, below)), ...socketPins()].map((name) => ({
+        top: bpffs,
+        path: join(below, name),
+      }));
     },
     async remove() {
       const folder = foundFolder();
