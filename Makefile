@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway manual tour format clean
+.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway bench-bridge manual tour format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -95,8 +95,17 @@ build/bench/written-up.o build/bench/written-up-prints.o &: bench/written-up.bpf
 	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up
 	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up-prints -DPRINTS
 
-bench-spread: build build/bench-packets build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
+build/bench-sink: bench/sink.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+build/bench/frames.o: bench/frames.bpf.c native/bpf/heddle.h native/bpf/build.sh
+	@native/bpf/build.sh $< build/bench frames
+
+bench-spread: build build/bench-packets build/bench-sink build/bench/frames.o build/bench/written-up.o ## measure what spreading costs a packet (root); `QUICK=1` for a glance
+	@tools/in-root-namespace.sh node bench/spread-programs.ts
 	@tools/in-root-namespace.sh node bench/spread.ts $(if $(QUICK),--quick)
+	@tools/in-root-namespace.sh node bench/spread-frames.ts $(if $(QUICK),--quick)
 
 build/bench-flood: bench/flood.c
 	@mkdir -p build
@@ -107,6 +116,10 @@ bench-gateway: build build/bench-flood ## measure what a gateway costs and how i
 	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
 	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
 	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
+
+bench-bridge: build ## measure what a bridge carries, and what a message costs (better as root)
+	@if [ "$$(id -u)" -eq 0 ]; then fence=tools/in-root-namespace.sh; else fence=tools/in-namespace.sh; fi; \
+	  $$fence node bench/bridge.ts $(if $(QUICK),1)
 
 manual: setup ## write what of the manual comes from the program's own definitions
 	@node tools/manual/manual.ts

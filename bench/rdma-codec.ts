@@ -9,8 +9,8 @@ import { icrcHead, icrcIsRight, icrcOfChange, setIcrc } from "../src/rdma/codec/
 import { locateEthernet, locateInfiniband } from "../src/rdma/codec/locate.ts";
 import { LNH, Lrh, LRH_BYTES, writeLrh } from "../src/rdma/codec/lrh.ts";
 import { PacketParts } from "../src/rdma/codec/packet-parts.ts";
-import { buildPacket } from "../src/rdma/codec/testing/build-packet.ts";
-import { readPacket } from "../src/rdma/codec/testing/read-packet.ts";
+import { buildPacket } from "../src/rdma/codec/build-packet.ts";
+import { readPacket } from "../src/rdma/codec/read-packet.ts";
 import { vector } from "../src/rdma/codec/testing/vectors.ts";
 import { computeVcrc, setVcrc } from "../src/rdma/codec/vcrc.ts";
 

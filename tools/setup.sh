@@ -25,6 +25,8 @@ tshark tshark
 scapy3 python3-scapy
 ibsim ibsim-utils
 opensm opensm
+qemu-system-x86_64 qemu-system-x86
+xz xz-utils
 keepalived keepalived
 conntrackd conntrackd
 conntrack conntrack
@@ -33,6 +35,9 @@ mandoc mandoc
 zsh zsh
 fish fish
 script bsdutils
+ethtool ethtool
+qemu-system-x86_64 qemu-system-x86
+busybox busybox-static
 "
 fi
 PATH=$PATH:/usr/sbin:/sbin

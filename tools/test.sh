@@ -10,6 +10,8 @@ if ! tools/in-namespace.sh true; then
 fi
 
 tools/managers.sh
+for series in 6.1 6.12; do tools/guest-kernel.sh "$series"; done
+tools/rdma-guest.sh
 
 before=$(mktemp)
 trap 'rm -f "$before"' EXIT

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 /* Leaves the function with undefined as its answer; a call that fails has left its exception pending. */
 #define TRY(call)                                                                                                      \
@@ -35,6 +37,8 @@ bool heddle_integer(napi_env env, napi_value value, const char *name, int64_t le
 bool heddle_descriptor(napi_env env, napi_value value, int least, int *descriptor);
 /* Text shorter than `size` bytes without NUL characters, copied to `text` with a closing NUL; false after a throw. */
 bool heddle_text(napi_env env, napi_value value, const char *name, char *text, size_t size);
+/* The address of a socket by its path; one that begins with "@" is no file's (unix(7), abstract). False after a throw. */
+bool heddle_unix_address(napi_env env, napi_value value, struct sockaddr_un *address, socklen_t *length);
 /* Length of an array of at most `most` elements; false after a throw. */
 bool heddle_array(napi_env env, napi_value value, const char *name, uint32_t most, uint32_t *length);
 /* The bytes of a Uint8Array, which are JavaScript's and stay so; false after a throw. */
@@ -57,6 +61,8 @@ bool heddle_define_sysctl(napi_env env, napi_value exports);
 bool heddle_define_lock(napi_env env, napi_value exports);
 bool heddle_define_bpf(napi_env env, napi_value exports);
 bool heddle_define_unix(napi_env env, napi_value exports);
+bool heddle_define_frames(napi_env env, napi_value exports);
 bool heddle_define_packet(napi_env env, napi_value exports);
+bool heddle_define_probe(napi_env env, napi_value exports);
 
 #endif

@@ -28,19 +28,23 @@ static napi_value peer_credentials(napi_env env, napi_callback_info call) {
   return answer;
 }
 
-/*
- * sendToPath(path, text): one datagram to the socket with this name; a name that begins with "@" is no file's
- * (unix(7), abstract). 0, or -errno. Never waits.
- */
+bool heddle_unix_address(napi_env env, napi_value value, struct sockaddr_un *address, socklen_t *length) {
+  address->sun_family = AF_UNIX;
+  if (!heddle_text(env, value, "The path of a socket", address->sun_path, sizeof address->sun_path)) return false;
+  *length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address->sun_path));
+  if (address->sun_path[0] == '@') address->sun_path[0] = '\0';
+  return true;
+}
+
+/* sendToPath(path, text): one datagram to the socket with this name. 0, or -errno. Never waits. */
 static napi_value send_to_path(napi_env env, napi_callback_info call) {
   napi_value arguments[2];
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct sockaddr_un address;
+  socklen_t length = 0;
   char text[1024];
   NEED(heddle_arguments(env, call, 2, arguments));
-  NEED(heddle_text(env, arguments[0], "The path of a socket", address.sun_path, sizeof address.sun_path));
+  NEED(heddle_unix_address(env, arguments[0], &address, &length));
   NEED(heddle_text(env, arguments[1], "The text", text, sizeof text));
-  socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address.sun_path));
-  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
   int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return heddle_number(env, -errno);
   ssize_t sent = sendto(descriptor, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&address, length);

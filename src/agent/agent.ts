@@ -28,8 +28,9 @@ export interface AgentOffice extends Office {
 export interface AgentOptions {
   /** How often everything is looked at though nothing was heard, milliseconds. */
   netMs: number;
-  /** Where signals are (src/host/signals.ts). */
-  signals: string;
+  /** The network namespace, and the folder of what lasts until the next boot: signals and locks. */
+  cookie: string;
+  runFolder: string;
   /** Told when the agent repairs by itself (true) and when it does what it was asked (false). */
   repairing: (byItself: boolean) => void;
 }
@@ -80,7 +81,7 @@ export class Agent {
     this.#options = options;
     this.account = new Account(news);
     this.#pace = new Pace(options.netMs, now());
-    this.#watchers = new Watchers(options.signals, news, (hint) => this.#note(hint));
+    this.#watchers = new Watchers(options, news, (hint) => this.#note(hint));
   }
 
   /**
@@ -218,7 +219,7 @@ export class Agent {
       return;
     }
     const hears = await this.#ears?.attend(new Interest(look));
-    this.#watchers.attend(this.#course.config, look);
+    this.#watchers.attend(look);
     host.condense(look.want);
     const at = now();
     account.found(look, at);

@@ -124,6 +124,10 @@ export class RememberedHost implements Host {
     return this.#host.canSpread();
   }
 
+  frameLinks(): ReturnType<Host["frameLinks"]> {
+    return this.#host.frameLinks();
+  }
+
   packetFilters(): ReturnType<Host["packetFilters"]> {
     return this.#host.packetFilters();
   }

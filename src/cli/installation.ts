@@ -8,7 +8,8 @@ import type { Diagnostic } from "../model/diagnostic.ts";
 import { RECORD_FILE } from "../model/placement.ts";
 import type { InstallRecord, Placement, Standing } from "../model/placement.ts";
 
-const AGENT = "heddle-agent.service";
+/** What `uninstall` ends. */
+const SERVICES = ["heddle-agent.service", "heddle-gateway.service", "heddle-bridge.service"];
 
 /** What stands at each of the paths, below the root. */
 export async function readAllStanding(
@@ -32,8 +33,10 @@ export async function carryOut(
   const { changes } = found;
   const failed: Diagnostic[] = [];
   const going = changes.flatMap((change) => (change.action === "delete" ? [change.path] : []));
-  // Only the agent is stopped: units of others may require the rest, and would be stopped along with it.
-  if (reload && going.some((path) => path.endsWith(`/${AGENT}`))) failed.push(...(await asked("stop", AGENT)));
+  // Only these are stopped: units of others may require the rest, and would be stopped along with it.
+  for (const service of SERVICES) {
+    if (reload && going.some((path) => path.endsWith(`/${service}`))) failed.push(...(await asked("stop", service)));
+  }
 
   if (wanted.length > 0) {
     const creating = changes.flatMap((change) => (change.action === "create" ? [change.placement.path] : []));

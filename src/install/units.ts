@@ -79,6 +79,65 @@ WantedBy=multi-user.target
 `;
 }
 
+/**
+ * Makes this host one of several gateways. It starts keepalived and conntrackd, which end with it; to be stopped is to leave
+ * the place to another gateway first, so that only the process itself is asked to.
+ */
+export function gatewayUnit(choices: UnitChoices): string {
+  return `${INSTALL_MARK}
+[Unit]
+Description=One of several gateways (heddle)
+Wants=network-online.target heddle-boot.service
+After=heddle-boot.service ${AFTER}
+# It comes back however often it has to: also until its links have their addresses.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=${execWord(choices.program)} gateway run
+WatchdogSec=30
+Restart=always
+RestartSec=1
+KillMode=mixed
+TimeoutStopSec=10
+OOMScoreAdjust=-900
+${confinement(GATEWAY_RIGHTS, { realtime: true })}
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** Passes messages between the fabrics. It needs nothing of the agent, and goes on while that is restarted. */
+export function bridgeUnit(choices: UnitChoices): string {
+  return `${INSTALL_MARK}
+[Unit]
+Description=Passes messages between RDMA on Ethernet and InfiniBand (heddle)
+Wants=network-online.target heddle-boot.service
+After=heddle-boot.service ${AFTER}
+# It comes back however often it has to.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=${execWord(choices.program)} bridge run
+WatchdogSec=30
+Restart=always
+RestartSec=1
+# CAP_NET_ADMIN is for socket buffers beyond net.core.rmem_max alone (SO_RCVBUFFORCE).
+${confinement(["CAP_NET_RAW", "CAP_NET_ADMIN"])}
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/**
+ * Addresses and connections; probes, adverts and announcements; and not to wait for a busy machine (keepalived asks for real
+ * time, and to stay in memory).
+ */
+const GATEWAY_RIGHTS = ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK"] as const;
+
 /** The agent's share of the machine, in a drop-in of its own. */
 export function limitsDropIn({ cpus, memory }: UnitChoices): string | undefined {
   if (cpus === undefined && memory === undefined) return undefined;
@@ -105,7 +164,7 @@ const RIGHTS_OF_AGENT = [...RIGHTS, "CAP_NET_RAW"];
  * The least that works: the state directories and iproute2's names can be written. What cannot be had: ProtectKernelTunables (switches are below /proc/sys) and
  * MemoryDenyWriteExecute (V8 compiles).
  */
-function confinement(rights: readonly string[]): string {
+function confinement(rights: readonly string[], { realtime = false } = {}): string {
   return `RuntimeDirectory=heddle
 RuntimeDirectoryPreserve=yes
 StateDirectory=heddle
@@ -120,7 +179,7 @@ ProtectClock=yes
 ProtectHostname=yes
 NoNewPrivileges=yes
 LockPersonality=yes
-RestrictRealtime=yes
+RestrictRealtime=${realtime ? "no" : "yes"}
 RestrictSUIDSGID=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6 AF_PACKET
 SystemCallArchitectures=native

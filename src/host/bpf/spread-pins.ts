@@ -10,12 +10,15 @@ import type { Descriptor } from "./call.ts";
 import { attachToInterface, detach, lookAtInterfaceLink, swapProgram } from "./link.ts";
 import { removeFolders } from "./pins.ts";
 
-/** A hook of links. */
-export type LinkHook = "tcx/ingress" | "tcx/egress";
+/** A hook of links for packets. */
+export type PacketHook = "tcx/ingress" | "tcx/egress";
+
+/** A hook of links: those for packets, and that for frames of which no packets have been made. */
+export type LinkHook = PacketHook | "xdp";
 
 /** A program at a link. */
-export interface Attachment {
-  hook: LinkHook;
+export interface Attachment<Hook extends LinkHook = LinkHook> {
+  hook: Hook;
   /** The link's index. */
   index: number;
 }
@@ -31,6 +34,7 @@ const NEW = "-new";
 const HOOK_OF: ReadonlyMap<string, LinkHook> = new Map([
   ["ingress", "tcx/ingress"],
   ["egress", "tcx/egress"],
+  ["xdp", "xdp"],
 ]);
 
 /** Id of a program: struct bpf_prog_info has it behind the type. */

@@ -14,9 +14,9 @@ import { isUd } from "./opcodes.ts";
 import { PacketParts } from "./packet-parts.ts";
 import { packet } from "./testing/arbitrary-packets.ts";
 import type { PacketWishes } from "./testing/arbitrary-packets.ts";
-import { buildPacket } from "./testing/build-packet.ts";
-import type { PacketFields } from "./testing/build-packet.ts";
-import { readPacket } from "./testing/read-packet.ts";
+import { buildPacket } from "./build-packet.ts";
+import type { PacketFields } from "./build-packet.ts";
+import { readPacket } from "./read-packet.ts";
 import { fromHex, toHex } from "./testing/vectors.ts";
 import { LINK_TYPE, writeErf, writePcap } from "./testing/write-capture.ts";
 

@@ -12,9 +12,9 @@ import { Membership } from "./membership.ts";
 import { readMembership } from "./locate-membership.ts";
 import { PacketParts } from "./packet-parts.ts";
 import { packet } from "./testing/arbitrary-packets.ts";
-import { buildPacket } from "./testing/build-packet.ts";
-import type { PacketFields } from "./testing/build-packet.ts";
-import { readPacket } from "./testing/read-packet.ts";
+import { buildPacket } from "./build-packet.ts";
+import type { PacketFields } from "./build-packet.ts";
+import { readPacket } from "./read-packet.ts";
 import { fromHex, IGMP_JOIN, MLD_JOIN, readVectors, toHex } from "./testing/vectors.ts";
 import { vcrcIsRight } from "./vcrc.ts";
 

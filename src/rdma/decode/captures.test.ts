@@ -12,8 +12,8 @@ import { readMembership } from "../codec/locate-membership.ts";
 import { locateEthernet } from "../codec/locate.ts";
 import { addressBytes, Membership, writeIgmpReport, writeMldReport } from "../codec/membership.ts";
 import { PacketParts } from "../codec/packet-parts.ts";
-import { buildPacket } from "../codec/testing/build-packet.ts";
-import { readPacket } from "../codec/testing/read-packet.ts";
+import { buildPacket } from "../codec/build-packet.ts";
+import { readPacket } from "../codec/read-packet.ts";
 import { toHex } from "../codec/testing/vectors.ts";
 import { CaptureReader } from "./capture-reader.ts";
 

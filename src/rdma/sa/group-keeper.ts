@@ -74,10 +74,24 @@ export class GroupKeeper {
     for (const held of this.#held.values()) await this.#join(held);
   }
 
+  /** The same with one group, of which something was heard. */
+  async checkGroup(mgid: Uint8Array): Promise<void> {
+    const held = this.#held.get(toKey(mgid));
+    if (held) await this.#join(held);
+  }
+
+  /** Tries again those that cannot be had. */
+  async checkLost(): Promise<void> {
+    for (const held of this.#held.values()) if (held.record === undefined) await this.#join(held);
+  }
+
   async #join(held: Held): Promise<void> {
     const { mgid, joinState, more } = held.wanted;
     try {
-      const record = await this.#client.join(mgid, joinState, more);
+      const record = await this.#client.join(mgid, joinState).catch((error: unknown) => {
+        if (more === undefined || !(error instanceof FabricError) || error.status === undefined) throw error;
+        return this.#client.join(mgid, joinState, more);
+      });
       const asBefore = held.told === "joined" && held.record !== undefined && isSameGroup(held.record, record);
       held.record = record;
       if (!asBefore) this.#tell(held, { mgid, what: "joined", record });

@@ -6,7 +6,7 @@ import type { Socket } from "node:dgram";
 import { once } from "node:events";
 import { GSI_QP, SMI_QP } from "../codec/bth.ts";
 import { setU16, setU32, u16, u32, u8 } from "../codec/bytes.ts";
-import { MAD_BYTES, MadHeader, MANAGEMENT_CLASS, METHOD, writeMadHeader } from "../codec/mad.ts";
+import { MAD_BYTES, MadHeader, MANAGEMENT_CLASS, METHOD, readMadHeader, writeMadHeader } from "../codec/mad.ts";
 import { askAgain } from "./ask-again.ts";
 import { IbsimControl } from "./ibsim-control.ts";
 import type { IbsimPlace } from "./ibsim-control.ts";
@@ -43,6 +43,8 @@ export class IbsimPort implements ManagementPort {
   #lid = 0;
   /** Told what the port says of itself. */
   #onSelf: (mad: Uint8Array) => void = () => {};
+  #turn: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   private constructor({ host = "127.0.0.1", port = 7070, timeoutMs = 1000 }: IbsimOptions) {
     this.#place = { host, port, timeoutMs };
@@ -77,7 +79,10 @@ export class IbsimPort implements ManagementPort {
     this.#send(mad, dlid, GSI_QP);
   }
 
+  /** May be called any number of times. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#control.disconnect();
     for (const socket of this.#sockets) socket.close();
   }
@@ -91,26 +96,42 @@ export class IbsimPort implements ManagementPort {
     this.#door = this.#place.port + 1 + client;
     const info = await this.#control.portInfo();
     this.gid.set(info.subarray(PORT_INFO.gidPrefix, PORT_INFO.gidPrefix + 8), 0);
-    this.gid.set(await this.#askGuid(), 8);
+    // ibsim's own message knows the node's GUID only; the port's comes from the port.
+    const nodeInfo = await this.askSelf(NODE_INFO.attribute);
+    this.gid.set(nodeInfo.subarray(NODE_INFO.portGuid, NODE_INFO.portGuid + 8), 8);
   }
 
-  /** ibsim's own message knows the node's GUID only; the port's comes from the port, by a route without hops. */
-  async #askGuid(): Promise<Uint8Array> {
+  /**
+   * What the node says of itself: an attribute of subnet management (IBA vol 1, 14.2.5), 64 bytes, by a route without
+   * hops. Rejects with FabricError. Questions go one after the other: answers are told by their attribute only.
+   */
+  askSelf(attribute: number, modifier = 0): Promise<Uint8Array> {
+    const turn = this.#turn.then(() => this.#askSelf(attribute, modifier));
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #askSelf(attribute: number, modifier: number): Promise<Uint8Array> {
     const mad = new Uint8Array(MAD_BYTES);
-    const { subnetDirected: managementClass } = MANAGEMENT_CLASS;
-    const { attribute, portGuid } = NODE_INFO;
-    writeMadHeader(
-      mad,
-      0,
-      Object.assign(new MadHeader(), { managementClass, classVersion: 1, method: METHOD.get, attribute }),
-    );
+    const header = new MadHeader();
+    Object.assign(header, {
+      managementClass: MANAGEMENT_CLASS.subnetDirected,
+      classVersion: 1,
+      method: METHOD.get,
+      attribute,
+      modifier,
+    });
+    writeMadHeader(mad, 0, header);
     setU32(mad, DIRECTED.lids, 0xffffffff);
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
-    this.#onSelf = resolve;
+    this.#onSelf = (answer) => {
+      readMadHeader(answer, 0, header);
+      if (header.attribute === attribute && header.modifier === modifier) resolve(answer);
+    };
     const { timeoutMs } = this.#place;
     const answer = await askAgain({ timeoutMs, attempts: 3 }, promise, () => this.#send(mad, PERMISSIVE_LID, SMI_QP));
-    if (answer === undefined) throw new FabricError("the port does not tell its GUID");
-    return answer.slice(DIRECTED.data + portGuid, DIRECTED.data + portGuid + 8);
+    if (answer === undefined) throw new FabricError(`the port does not tell its attribute ${attribute}`);
+    return answer.slice(DIRECTED.data, DIRECTED.data + 64);
   }
 
   #send(mad: Uint8Array, dlid: number, qp: number): void {

@@ -8,7 +8,8 @@ import type { GroupNews } from "./group-keeper.ts";
 import { IbsimPort } from "./ibsim-port.ts";
 import { FabricError } from "./management-port.ts";
 import { SaClient } from "./sa-client.ts";
-import { Fabric, until } from "./testing/fabric.ts";
+import { Fabric } from "../fabric/simulation.ts";
+import { until } from "../fabric/until.ts";
 
 let fabric: Fabric;
 beforeAll(async () => {

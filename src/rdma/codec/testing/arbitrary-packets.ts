@@ -7,7 +7,7 @@ import { Ipv4 } from "../ipv4.ts";
 import { Lrh } from "../lrh.ts";
 import { extensionBytes, isUd, opcodeNames, opcodeNumber, UD_SEND_ONLY } from "../opcodes.ts";
 import { Udp } from "../udp.ts";
-import type { PacketFields, Wire } from "./build-packet.ts";
+import type { PacketFields, Wire } from "../build-packet.ts";
 
 const flag = fc.boolean();
 const number = (bits: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: 2 ** bits - 1 });

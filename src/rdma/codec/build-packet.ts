@@ -1,22 +1,22 @@
-// Owns whole packets made by the codec's writers, for tests: headers from their fields, lengths and CRCs as they follow.
-import { BTH_BYTES, DETH_BYTES, IMM_BYTES, writeBth, writeDeth } from "../bth.ts";
-import type { Bth, Deth } from "../bth.ts";
-import { setU16, setU32 } from "../bytes.ts";
-import { ETHERNET_BYTES, ETHERTYPE, VLAN_BYTES, writeEthernet, writeVlan } from "../ethernet.ts";
-import type { Ethernet, Vlan } from "../ethernet.ts";
-import { GRH_BYTES, GRH_NEXT_BTH, writeGrh } from "../grh.ts";
-import type { Grh } from "../grh.ts";
-import { computeIcrc, ICRC_BYTES, setIcrc } from "../icrc.ts";
-import { IPV4_BYTES, PROTOCOL, writeIpv4 } from "../ipv4.ts";
-import type { Ipv4 } from "../ipv4.ts";
-import { locateEthernet, locateInfiniband } from "../locate.ts";
-import { LNH, LRH_BYTES, writeLrh } from "../lrh.ts";
-import type { Lrh } from "../lrh.ts";
-import { isUd } from "../opcodes.ts";
-import { PacketParts } from "../packet-parts.ts";
-import { ROCE_PORT, UDP_BYTES, udpChecksum, writeUdp } from "../udp.ts";
-import type { Udp } from "../udp.ts";
-import { computeVcrc, setVcrc, VCRC_BYTES } from "../vcrc.ts";
+// Owns whole packets made by the codec's writers: headers from their fields, lengths and CRCs as they follow.
+import { BTH_BYTES, DETH_BYTES, IMM_BYTES, writeBth, writeDeth } from "./bth.ts";
+import type { Bth, Deth } from "./bth.ts";
+import { setU16, setU32 } from "./bytes.ts";
+import { ETHERNET_BYTES, ETHERTYPE, VLAN_BYTES, writeEthernet, writeVlan } from "./ethernet.ts";
+import type { Ethernet, Vlan } from "./ethernet.ts";
+import { GRH_BYTES, GRH_NEXT_BTH, writeGrh } from "./grh.ts";
+import type { Grh } from "./grh.ts";
+import { computeIcrc, ICRC_BYTES, setIcrc } from "./icrc.ts";
+import { IPV4_BYTES, PROTOCOL, writeIpv4 } from "./ipv4.ts";
+import type { Ipv4 } from "./ipv4.ts";
+import { locateEthernet, locateInfiniband } from "./locate.ts";
+import { LNH, LRH_BYTES, writeLrh } from "./lrh.ts";
+import type { Lrh } from "./lrh.ts";
+import { isUd } from "./opcodes.ts";
+import { PacketParts } from "./packet-parts.ts";
+import { ROCE_PORT, UDP_BYTES, udpChecksum, writeUdp } from "./udp.ts";
+import type { Udp } from "./udp.ts";
+import { computeVcrc, setVcrc, VCRC_BYTES } from "./vcrc.ts";
 
 export type Wire = "roce-ipv4" | "roce-ipv6" | "rocev1" | "ib-local" | "ib-global";
 

@@ -1,13 +1,13 @@
-// Owns a whole packet taken apart by the codec's readers, for tests: the opposite of build-packet.ts.
-import { Bth, Deth, readBth, readDeth } from "../bth.ts";
-import { u32 } from "../bytes.ts";
-import { Ethernet, ETHERNET_BYTES, isVlanType, readEthernet, readVlan, Vlan, VLAN_BYTES } from "../ethernet.ts";
-import { Grh, readGrh } from "../grh.ts";
-import { Ipv4, readIpv4 } from "../ipv4.ts";
-import { Lrh, readLrh } from "../lrh.ts";
-import { isUd } from "../opcodes.ts";
-import type { PacketParts } from "../packet-parts.ts";
-import { readUdp, Udp } from "../udp.ts";
+// Owns a whole packet taken apart by the codec's readers: the opposite of build-packet.ts.
+import { Bth, Deth, readBth, readDeth } from "./bth.ts";
+import { u32 } from "./bytes.ts";
+import { Ethernet, ETHERNET_BYTES, isVlanType, readEthernet, readVlan, Vlan, VLAN_BYTES } from "./ethernet.ts";
+import { Grh, readGrh } from "./grh.ts";
+import { Ipv4, readIpv4 } from "./ipv4.ts";
+import { Lrh, readLrh } from "./lrh.ts";
+import { isUd } from "./opcodes.ts";
+import type { PacketParts } from "./packet-parts.ts";
+import { readUdp, Udp } from "./udp.ts";
 import type { PacketFields, Wire } from "./build-packet.ts";
 
 /** The fields of a packet that was located without a fault; what its wire does not have is as new. */

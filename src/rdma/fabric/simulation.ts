@@ -1,30 +1,25 @@
-// Owns a simulated fabric for tests: ibsim with a switch and hosts, and the real OpenSM. Wants a network namespace of the
-// tests' own, because ibsim listens on every address.
+// Owns a simulated fabric: ibsim with a switch and hosts, and the real OpenSM. ibsim listens on every address, so that
+// who cares for that gives it a network namespace of its own.
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { IBSIM_PORT } from "../bridge/model-fabric.ts";
+import { FabricError } from "../sa/management-port.ts";
+import { CEILING_MS, until } from "./until.ts";
 
-/** A condition that does not come true by then is a failure. */
-const CEILING_MS = 30_000;
+/** What setpriv ends with when there is no such program. */
+const NOT_FOUND = 127;
 
-/** Waits until the condition holds; what is in its way is said when it does not. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + CEILING_MS;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** A fabric of hosts H1, H2, … at one switch; the subnet manager is at H1. */
+/** A fabric of hosts H1, H2, … at one switch, S1; the subnet manager is at H1. */
 export class Fabric implements AsyncDisposable {
   readonly #place = mkdtempSync(join(tmpdir(), "heddle-fabric-"));
   readonly #children: ChildProcess[] = [];
   readonly port: number;
   #manager: ChildProcess | undefined;
+  #failure: FabricError | undefined;
   /** OpenSM's log of the run before is kept: a new one has a new number. */
   #runs = 0;
 
@@ -32,13 +27,14 @@ export class Fabric implements AsyncDisposable {
     this.port = port;
   }
 
-  /** Starts ibsim and OpenSM, and waits for the subnet. */
-  static async start(hosts: number, port = 7070): Promise<Fabric> {
+  /** Starts ibsim and OpenSM, and waits for the subnet. Rejects with FabricError when they cannot be had. */
+  static async start(hosts: number, port = IBSIM_PORT): Promise<Fabric> {
+    if (isTaken(port)) throw new FabricError(`UDP port ${port} is taken: another fabric has it`);
     const fabric = new Fabric(port);
     try {
       writeFileSync(join(fabric.#place, "net"), topology(hosts));
       fabric.#start("ibsim", ["-r", "-l", String(port), "-s", "-n", "net"]);
-      await until("ibsim listens", () => isTaken(port));
+      await fabric.#until("ibsim listens", () => isTaken(port));
       await fabric.startManager();
     } catch (error) {
       await fabric[Symbol.asyncDispose]();
@@ -53,7 +49,7 @@ export class Fabric implements AsyncDisposable {
     const config = ["guid 0x200002", "force_log_flush TRUE", `log_file ${log}`, `dump_files_dir ${this.#place}`];
     writeFileSync(join(this.#place, "osm.conf"), `${config.join("\n")}\n`);
     const [library] = globSync("/usr/lib/*/umad2sim/libumad2sim.so");
-    if (library === undefined) throw new Error("libumad2sim.so is missing: install ibsim-utils");
+    if (library === undefined) throw new FabricError("libumad2sim.so is missing: install ibsim-utils");
     this.#manager = this.#start("opensm", ["-e", "-F", "osm.conf"], {
       IBSIM_SERVER_NAME: "127.0.0.1",
       IBSIM_SERVER_PORT: String(this.port),
@@ -62,7 +58,7 @@ export class Fabric implements AsyncDisposable {
       OSM_TMP_DIR: this.#place,
       LD_PRELOAD: library,
     });
-    await until("the subnet is up", () => existsSync(log) && readFileSync(log, "utf8").includes("SUBNET UP"));
+    await this.#until("the subnet is up", () => existsSync(log) && readFileSync(log, "utf8").includes("SUBNET UP"));
   }
 
   /** Ends the subnet manager; what it knows of groups is lost. */
@@ -76,13 +72,23 @@ export class Fabric implements AsyncDisposable {
     rmSync(this.#place, { recursive: true, force: true });
   }
 
+  async #until(what: string, holds: () => boolean): Promise<void> {
+    await until(what, () => {
+      if (this.#failure) throw this.#failure;
+      return holds();
+    });
+  }
+
   #start(program: string, words: string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
     const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin`, ...environment };
-    // It must not outlive a test run that is killed.
+    // It must not outlive this process, however that ends.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", program, ...words], {
       cwd: this.#place,
       env,
       stdio: "ignore",
+    });
+    child.on("exit", (code) => {
+      if (code === NOT_FOUND) this.#failure = new FabricError(`${program} is missing: install ibsim-utils and opensm`);
     });
     this.#children.push(child);
     return child;

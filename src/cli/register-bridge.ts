@@ -1,0 +1,44 @@
+// Owns `heddle bridge` on the command line: its commands and options.
+import { InvalidArgumentError } from "commander";
+import type { Command } from "commander";
+import type { BridgeViewOptions } from "./commands/bridge.ts";
+import type { Context } from "./context.ts";
+import type { ExitCode } from "./exit.ts";
+
+const EXITS = `
+Exit codes:
+  0   shown; run: told to end
+  1   no process bridges here, or no such group; run: the file is wrong, or the system refuses
+  4   run: another process bridges on this host`;
+
+/** Adds `bridge` with its commands to a program. */
+export function registerBridgeCommand(
+  program: Command,
+  context: () => Context,
+  onExit: (code: ExitCode) => void,
+): void {
+  const bridge = program
+    .command("bridge")
+    .description("show the running bridges between RDMA on Ethernet and InfiniBand: groups, senders, counts")
+    .option("--group <address>", "one group, with who sends to it and why packets were dropped")
+    .option("--all", "all groups, not only those with the most packets")
+    .option("--watch <seconds>", "show it again and again", seconds)
+    .addHelpText("after", EXITS)
+    .action(async (options: BridgeViewOptions) => {
+      const { bridge: show } = await import("./commands/bridge.ts");
+      onExit(await show(context(), options));
+    });
+  bridge
+    .command("run")
+    .description("pass messages between the fabrics as the confirmed file says, until told to end")
+    .action(async () => {
+      const { runBridges } = await import("./commands/bridge-run.ts");
+      onExit(await runBridges(context()));
+    });
+}
+
+function seconds(text: string): number {
+  const number = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN;
+  if (number >= 0.1 && number <= 3600) return number;
+  throw new InvalidArgumentError("It has to be a number of seconds from 0.1 to 3600.");
+}

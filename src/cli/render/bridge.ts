@@ -1,0 +1,87 @@
+// Owns how a running bridge looks to people.
+import { DROP_REASONS } from "../../rdma/bridge/drops.ts";
+import type { DropReason } from "../../rdma/bridge/drops.ts";
+import type { BridgeStatus, GroupStatus, SenderStatus, TallyStatus } from "../../rdma/run/status.ts";
+import type { Paint } from "./style.ts";
+
+/** Groups that are shown without being asked for. */
+const MOST_GROUPS = 20;
+
+const STATES = {
+  active: "active",
+  listening: "listens for other bridges",
+  waiting: "waits for a fabric",
+  crowded: "keeps still: there are too many bridges",
+} as const;
+
+const WAYS = { both: "<->", "to-infiniband": "-->", "to-ethernet": "<--" } as const;
+
+/** The text for one bridge. With `before`, packets since then are shown beside those of all time. */
+export function renderBridge(
+  status: BridgeStatus,
+  before: BridgeStatus | undefined,
+  { group, all }: { group?: string; all?: true },
+  paint: Paint,
+): string {
+  const { name, state, ethernet, infiniband, peers, groups } = status;
+  const lines = [
+    `${paint("bold", `bridge/${name}`)}  ${paint(state === "active" ? "green" : "yellow", STATES[state])}`,
+    `  ethernet    ${ethernet.link}, ${ethernet.up ? "up" : paint("red", "down")}${trouble(ethernet)}`,
+    `  infiniband  ${infiniband.gid}, ${infiniband.lid === 0 ? paint("red", "no LID") : `LID ${infiniband.lid}`}${trouble(infiniband.drops)}`,
+    ...peers.map(({ id, active, sameGroups }) => {
+      const other = sameGroups ? "" : paint("yellow", ", with other groups than here");
+      return `  peer        ${id}, ${active ? "active" : "not active"}${other}`;
+    }),
+    tallyLine("to infiniband", status.toInfiniband, before?.toInfiniband),
+    tallyLine("to ethernet  ", status.toEthernet, before?.toEthernet),
+  ];
+  const joined = groups.filter(({ mlid }) => mlid !== 0).length;
+  const mine = groups.filter((one) => one.mine).length;
+  lines.push(`  groups      ${groups.length}, joined ${joined}, of this bridge ${mine}`);
+  const shown = group === undefined ? chosen(groups, all === true) : groups.filter((one) => one.group === group);
+  for (const one of shown) lines.push(...groupLines(one, before?.groups, group !== undefined));
+  const rest = groups.length - shown.length;
+  if (rest > 0 && group === undefined) lines.push(`    and ${rest} more: --all`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** Those with the most packets. */
+function chosen(groups: readonly GroupStatus[], all: boolean): readonly GroupStatus[] {
+  const packets = (one: GroupStatus): number => one.toInfiniband.packets + one.toEthernet.packets;
+  return all ? groups : groups.toSorted((a, b) => packets(b) - packets(a)).slice(0, MOST_GROUPS);
+}
+
+function groupLines(one: GroupStatus, before: readonly GroupStatus[] | undefined, full: boolean): string[] {
+  const then = before?.find(({ group }) => group === one.group);
+  const place = one.mlid === 0 ? "cannot be had" : `0x${one.mlid.toString(16)}`;
+  const lines = [`    ${one.group} ${WAYS[one.way]} ${one.mgid} (${place})${one.mine ? "" : ", another bridge's"}`];
+  if (full || one.toInfiniband.packets > 0)
+    lines.push(`    ${tallyLine("--> ", one.toInfiniband, then?.toInfiniband)}`);
+  if (full || one.toEthernet.packets > 0) lines.push(`    ${tallyLine("<-- ", one.toEthernet, then?.toEthernet)}`);
+  if (full) {
+    lines.push(
+      ...senderLines("on ethernet", one.senders.ethernet),
+      ...senderLines("on infiniband", one.senders.infiniband),
+    );
+    for (const drops of [one.toInfiniband.drops, one.toEthernet.drops]) {
+      for (const reason of Object.keys(drops)) lines.push(`      ${reason}: ${DROP_REASONS[reason as DropReason]}`);
+    }
+  }
+  return lines;
+}
+
+function senderLines(where: string, senders: readonly SenderStatus[]): string[] {
+  return senders.map(({ address, packets }) => `      sender ${where} ${address}, packets ${packets}`);
+}
+
+function tallyLine(what: string, now: TallyStatus, then: TallyStatus | undefined): string {
+  const since = then === undefined ? "" : ` (+${now.packets - then.packets})`;
+  return `  ${what} packets ${now.packets}${since}, bytes ${now.bytes}${trouble(now.drops, "dropped")}`;
+}
+
+/** Counts that are not 0: `, dropped bridged 5, own 2`. */
+function trouble(counts: object, what = ""): string {
+  const some = Object.entries(counts).filter(([, count]) => typeof count === "number" && count > 0);
+  if (some.length === 0) return "";
+  return `, ${what}${what === "" ? "" : " "}${some.map(([reason, count]) => `${reason} ${String(count)}`).join(", ")}`;
+}

@@ -1,0 +1,161 @@
+// Owns what becomes of each packet that a bridge hears: passed on with the other fabric's headers, or dropped for a
+// reason that is counted. No packet makes garbage, and none is passed on that a bridge has passed on before.
+import { Bth, BTH_BYTES, Deth, readBth, readDeth } from "../codec/bth.ts";
+import { u16, u32, u8 } from "../codec/bytes.ts";
+import { ETHERNET_BYTES } from "../codec/ethernet.ts";
+import { FAULT } from "../codec/fault.ts";
+import { GRH_DGID, GRH_SGID } from "../codec/grh.ts";
+import { IPV4_DESTINATION, IPV4_SOURCE } from "../codec/ipv4.ts";
+import { locateEthernet, locateInfiniband } from "../codec/locate.ts";
+import { isUd } from "../codec/opcodes.ts";
+import { PacketParts } from "../codec/packet-parts.ts";
+import { UDP_BYTES } from "../codec/udp.ts";
+import { DROP, PASSED, Tally } from "./drops.ts";
+import { GroupIndex, pKeysMatch } from "./group.ts";
+import type { BridgedGroup } from "./group.ts";
+import {
+  BRIDGED_FLOW_LABEL,
+  BRIDGED_SOURCE_PORT,
+  ipBytes,
+  MULTICAST_QP,
+  Sequence,
+  toEthernet,
+  toInfiniband,
+} from "./translate.ts";
+import type { EthernetSelf, InfinibandSelf } from "./translate.ts";
+
+/** Who has the groups: one of several bridges. */
+export interface Turn {
+  /** Whether this bridge passes the group's packets on. */
+  serves(group: BridgedGroup): boolean;
+}
+
+/** The queue pair that messages on Ethernet seem to come from. */
+export const ETHERNET_QPN = 0x4252;
+
+/** Passes packets on, in their place. `at` and `length` say afterwards where the packet for the other side is. */
+export class Forwarder {
+  /** What was heard on Ethernet. */
+  readonly toInfiniband = new Tally();
+  /** What was heard on InfiniBand. */
+  readonly toEthernet = new Tally();
+  at = 0;
+  length = 0;
+  /** The group of the packet before, to take it back when it cannot be sent. */
+  group: BridgedGroup | undefined;
+  payloadBytes = 0;
+  ethernet: EthernetSelf;
+  infiniband: InfinibandSelf;
+  readonly #byAddress: GroupIndex;
+  readonly #byMgid: GroupIndex;
+  readonly #turn: Turn;
+  readonly #parts = new PacketParts();
+  readonly #bth = new Bth();
+  readonly #deth = new Deth();
+  readonly #sequences = { ethernet: new Sequence(), infiniband: new Sequence() };
+
+  constructor(groups: readonly BridgedGroup[], ethernet: EthernetSelf, infiniband: InfinibandSelf, turn: Turn) {
+    this.#byAddress = new GroupIndex(groups, (group) => group.ethernet.address);
+    this.#byMgid = new GroupIndex(groups, (group) => group.mgid);
+    this.ethernet = ethernet;
+    this.infiniband = infiniband;
+    this.#turn = turn;
+  }
+
+  /** Takes the frame from `at` up to `to`, ROOM_BYTES behind the start of its slot: PASSED, or why not. */
+  fromEthernet(bytes: Uint8Array, at: number, to: number): number {
+    this.group = undefined;
+    const reason = this.#fromEthernet(bytes, at, to);
+    this.#count(reason, "toInfiniband");
+    return reason;
+  }
+
+  /** Takes the packet from its LRH at `at` up to `to`, with or without a VCRC: PASSED, or why not. */
+  fromInfiniband(bytes: Uint8Array, at: number, to: number): number {
+    this.group = undefined;
+    const reason = this.#fromInfiniband(bytes, at, to);
+    this.#count(reason, "toEthernet");
+    return reason;
+  }
+
+  #count(reason: number, way: "toInfiniband" | "toEthernet"): void {
+    if (reason === PASSED) {
+      this[way].pass(this.payloadBytes);
+      this.group?.[way].pass(this.payloadBytes);
+    } else {
+      this[way].drop(reason);
+      this.group?.[way].drop(reason);
+    }
+  }
+
+  #fromEthernet(bytes: Uint8Array, at: number, to: number): number {
+    const parts = this.#parts;
+    if (at + ETHERNET_BYTES <= to && isSame(this.ethernet.mac, bytes, at + 6)) return DROP.own;
+    const fault = locateEthernet(parts, bytes, at, to);
+    if (parts.udp < 0) return DROP.broken;
+    if (u16(bytes, parts.udp) === BRIDGED_SOURCE_PORT) return DROP.bridged;
+    const group =
+      parts.ipv4 >= 0
+        ? this.#byAddress.find(bytes, parts.ipv4 + IPV4_DESTINATION, 4)
+        : this.#byAddress.find(bytes, parts.ipv6 + GRH_DGID, 16);
+    if (group === undefined) return DROP["no-group"];
+    this.group = group;
+    if (fault !== FAULT.none) return DROP.broken;
+    if (group.way === "to-ethernet") return DROP["wrong-way"];
+    const wrong = this.#judge(bytes, group.ethernet.pKey, group.ethernet.qKey);
+    if (wrong !== PASSED) return wrong;
+    if (!this.#turn.serves(group)) return DROP.standby;
+    const far = group.infiniband;
+    if (far === undefined || this.infiniband.lid === 0) return DROP["not-joined"];
+    this.payloadBytes = parts.payloadEnd - parts.payload;
+    if (this.payloadBytes > far.mtu) return DROP["too-big"];
+    if (parts.ipv4 >= 0) group.senders.ethernet.count(bytes, parts.ipv4 + IPV4_SOURCE, 4);
+    else group.senders.ethernet.count(bytes, parts.ipv6 + GRH_SGID, 16);
+    this.at = toInfiniband(bytes, parts, group, far, this.infiniband, this.#sequences.infiniband);
+    this.length = parts.end - this.at;
+    return PASSED;
+  }
+
+  #fromInfiniband(bytes: Uint8Array, at: number, to: number): number {
+    const parts = this.#parts;
+    const fault = locateInfiniband(parts, bytes, at, to);
+    // Packets to groups have a GRH (IBA vol 1, 9.2.6.2 and 10.5.1).
+    if (parts.grh < 0) return DROP.broken;
+    if (isSame(this.infiniband.gid, bytes, parts.grh + GRH_SGID)) return DROP.own;
+    if ((u32(bytes, parts.grh) & 0xfffff) === BRIDGED_FLOW_LABEL) return DROP.bridged;
+    const group = this.#byMgid.find(bytes, parts.grh + GRH_DGID, 16);
+    if (group === undefined) return DROP["no-group"];
+    this.group = group;
+    if (fault !== FAULT.none) return DROP.broken;
+    if (group.way === "to-infiniband") return DROP["wrong-way"];
+    const near = group.infiniband;
+    if (near === undefined) return DROP["not-joined"];
+    const wrong = this.#judge(bytes, near.pKey, near.qKey);
+    if (wrong !== PASSED) return wrong;
+    if (!this.#turn.serves(group)) return DROP.standby;
+    const { address } = group.ethernet;
+    if ((address.length === 4 ? this.ethernet.ipv4 : this.ethernet.ipv6) === undefined) return DROP["not-joined"];
+    this.payloadBytes = parts.payloadEnd - parts.payload;
+    if (parts.end - parts.bth + UDP_BYTES + ipBytes(address) > this.ethernet.mtu) return DROP["too-big"];
+    group.senders.infiniband.count(bytes, parts.grh + GRH_SGID, 16);
+    this.at = toEthernet(bytes, parts, group, this.ethernet, ETHERNET_QPN, this.#sequences.ethernet);
+    this.length = parts.end - this.at;
+    return PASSED;
+  }
+
+  /** What is asked of packets on both sides, as an adapter would. */
+  #judge(bytes: Uint8Array, pKey: number, qKey: number): number {
+    const { bth } = this.#parts;
+    if (!isUd(u8(bytes, bth))) return DROP["not-ud"];
+    readBth(bytes, bth, this.#bth);
+    if (this.#bth.destQp !== MULTICAST_QP) return DROP["not-ud"];
+    if (!pKeysMatch(this.#bth.pKey, pKey)) return DROP["p-key"];
+    readDeth(bytes, bth + BTH_BYTES, this.#deth);
+    return this.#deth.qKey === qKey ? PASSED : DROP["q-key"];
+  }
+}
+
+function isSame(address: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < address.length; i++) if (address[i] !== bytes[at + i]) return false;
+  return true;
+}

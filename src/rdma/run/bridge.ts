@@ -1,0 +1,256 @@
+// Owns a running bridge: two ports, the packets between them, and its turn among other bridges.
+import { randomBytes } from "node:crypto";
+import { HostError } from "../../host/error.ts";
+import { BATCH_FRAMES, FrameArena, FrameQueue } from "../../host/frames.ts";
+import { OWN_NAMESPACE } from "../../host/native.ts";
+import type { NamespaceFd } from "../../host/native.ts";
+import { PASSED } from "../bridge/drops.ts";
+import { Election } from "../bridge/election.ts";
+import { Forwarder } from "../bridge/forwarder.ts";
+import type { BridgedGroup } from "../bridge/group.ts";
+import { hashText, isHello, readHello, writeHello } from "../bridge/hello.ts";
+import type { Hello } from "../bridge/hello.ts";
+import { EthernetPort, findEthernetLink } from "../port/ethernet-port.ts";
+import type { EthernetLink } from "../port/ethernet-port.ts";
+import type { InfinibandPort } from "../port/infiniband-port.ts";
+import { Subnet } from "./subnet.ts";
+import type { SubnetGroup, SubnetNews } from "./subnet.ts";
+
+/** How often the election's clock is looked at, and the link. */
+const TICK_MS = 50;
+const LINK_MS = 500;
+
+/** What a bridge is made of. */
+export interface BridgeOptions {
+  /** Name of its section: bridges with the same one share the groups. */
+  name: string;
+  /** Name of the link on Ethernet. */
+  link: string;
+  namespace?: NamespaceFd;
+  infiniband: InfinibandPort;
+  pKey: number;
+  groups: readonly SubnetGroup[];
+  tell: SubnetNews;
+}
+
+interface Queued {
+  group: BridgedGroup | undefined;
+  bytes: number;
+}
+
+export class Bridge implements AsyncDisposable {
+  readonly name: string;
+  readonly groups: readonly BridgedGroup[];
+  readonly forwarder: Forwarder;
+  readonly election: Election;
+  readonly infiniband: InfinibandPort;
+  /** Frames that are longer than any packet of RDMA. */
+  readonly counts = { ethernet: { truncated: 0 }, infiniband: { truncated: 0 } };
+  link: EthernetLink | undefined;
+  readonly linkName: string;
+  readonly #namespace: NamespaceFd;
+  readonly #subnet: Subnet;
+  readonly #tell: SubnetNews;
+  readonly #arena = new FrameArena();
+  readonly #queue = new FrameQueue();
+  /** Of the frames in the queue: whose they are, and their payload. */
+  readonly #queued: Queued[] = [];
+  readonly #hello = new FrameQueue();
+  #ethernet: EthernetPort | undefined;
+  #overrunBefore = 0;
+  #serving = false;
+  /** Of the batch that is dealt with: when, and since when its socket was read to the end. */
+  #nowMs = 0;
+  #emptied = 0;
+  readonly #emptiedOn = { ethernet: 0, infiniband: 0 };
+  #linkMs = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #isLooking = false;
+  #state = "";
+  #closed = false;
+  /** Told what ended the bridge: a bug, which nobody repairs here. */
+  onFailure: (error: unknown) => void = (error) => {
+    throw error;
+  };
+
+  constructor({ name, link, namespace = OWN_NAMESPACE, infiniband, pKey, groups, tell }: BridgeOptions) {
+    this.name = name;
+    this.linkName = link;
+    this.#namespace = namespace;
+    this.infiniband = infiniband;
+    this.groups = groups.map(({ group }) => group);
+    this.#tell = tell;
+    this.#subnet = new Subnet(infiniband, pKey, groups, tell);
+    const texts = this.groups.map((group) => `${group.name} ${group.way} ${group.mgid.join()}`);
+    const hashes = this.groups.map((group) => hashText(group.mgid.join()));
+    const id = randomBytes(8).readBigUInt64BE();
+    this.election = new Election(id, hashText(name), hashText(texts.toSorted().join("\n")), hashes);
+    const turn = {
+      serves: ({ index }: BridgedGroup) => this.#serving && this.election.serves(index, this.#nowMs, this.#emptied),
+    };
+    const self = { mac: new Uint8Array(6), mtu: 0 };
+    this.forwarder = new Forwarder(this.groups, self, { lid: 0, gid: infiniband.gid, qpn: infiniband.qpn }, turn);
+    infiniband.onReadable = () => this.#fromInfiniband();
+  }
+
+  /** Begins. What is not there yet is waited for. Rejects with HostError: EPERM without CAP_NET_RAW. */
+  async start(): Promise<void> {
+    await this.#lookAtLink();
+    this.#tick();
+    this.#isLooking = true;
+    this.#looking = this.#subnet.join().then(() => void (this.#isLooking = false));
+    await this.#looking;
+  }
+
+  /** Packets for which the link's socket had no room. */
+  get overrun(): number {
+    return this.#overrunBefore + (this.#ethernet?.overrun ?? 0);
+  }
+
+  /** Hands its groups to the other bridges, leaves them, and ends. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#serving = false;
+    this.#say(this.election.resign(performance.now()));
+    await this.#looking;
+    await this.#subnet.leave();
+    this.#closeEthernet();
+    await this.infiniband.close();
+  }
+
+  #tick(): void {
+    if (this.#closed) return;
+    const nowMs = performance.now();
+    this.election.setReady((this.link?.up ?? false) && this.#subnet.ready, nowMs);
+    if (this.election.tick(nowMs)) this.#say(this.election.hello(nowMs));
+    // A quiet socket is found empty before its first packet comes.
+    if (this.#emptiedOn.ethernet !== this.election.generation) this.#fromEthernet();
+    if (this.#emptiedOn.infiniband !== this.election.generation) this.#fromInfiniband();
+    if (this.election.state !== this.#state) {
+      this.#state = this.election.state;
+      this.#tell("state", { state: this.#state });
+    }
+    if (!this.#isLooking) {
+      this.#isLooking = true;
+      this.#looking = this.#look(nowMs).then(
+        () => void (this.#isLooking = false),
+        (error: unknown) => this.onFailure(error),
+      );
+    }
+    this.#timer = setTimeout(() => this.#tick(), TICK_MS);
+  }
+
+  async #look(nowMs: number): Promise<void> {
+    if (nowMs - this.#linkMs >= LINK_MS) {
+      this.#linkMs = nowMs;
+      await this.#lookAtLink();
+    }
+    await this.#subnet.look(nowMs);
+    this.forwarder.infiniband.lid = this.infiniband.lid;
+  }
+
+  async #lookAtLink(): Promise<void> {
+    const link = await findEthernetLink(this.linkName, this.#namespace);
+    if (link?.index !== this.#ethernet?.index) this.#closeEthernet();
+    if (link?.up !== this.link?.up) this.#tell("link", { link: this.linkName, state: link?.up ? "up" : "down" });
+    this.link = link;
+    if (link === undefined) return;
+    this.forwarder.ethernet = link;
+    this.#ethernet ??= this.#openEthernet(link.index);
+  }
+
+  #openEthernet(index: number): EthernetPort | undefined {
+    const port = new EthernetPort(index, this.#namespace);
+    try {
+      for (const { ethernet, way } of this.groups) if (way !== "to-ethernet") port.join(ethernet.address);
+    } catch (error) {
+      port.close();
+      // It went while it was opened: the next look finds what there is.
+      if (error instanceof HostError && error.code === "ENODEV") return undefined;
+      throw error;
+    }
+    port.onReadable = () => this.#fromEthernet();
+    return port;
+  }
+
+  #closeEthernet(): void {
+    this.#overrunBefore = this.overrun;
+    this.#ethernet?.close();
+    this.#ethernet = undefined;
+  }
+
+  #fromEthernet(): void {
+    const arena = this.#arena;
+    const { generation } = this.election;
+    const count = this.#ethernet?.receive(arena) ?? 0;
+    this.#begin("ethernet");
+    for (let slot = 0; slot < count; slot++) {
+      const at = arena.at(slot);
+      const length = arena.lengths[slot] as number;
+      if (length < 0) this.counts.ethernet.truncated++;
+      else if (isHello(arena.bytes, at, at + length)) this.#hear(at, at + length);
+      else if (this.forwarder.fromEthernet(arena.bytes, at, at + length) === PASSED) this.#enqueue();
+    }
+    this.#send(this.infiniband, "toInfiniband");
+    if (count < BATCH_FRAMES) this.#emptiedOn.ethernet = generation;
+  }
+
+  #fromInfiniband(): void {
+    const arena = this.#arena;
+    const { generation } = this.election;
+    const count = this.infiniband.receive(arena);
+    this.#begin("infiniband");
+    for (let slot = 0; slot < count; slot++) {
+      const at = arena.at(slot);
+      const length = arena.lengths[slot] as number;
+      if (length < 0) this.counts.infiniband.truncated++;
+      else if (length > 0 && this.forwarder.fromInfiniband(arena.bytes, at, at + length) === PASSED) this.#enqueue();
+    }
+    this.#send(this.#ethernet, "toEthernet");
+    if (count < BATCH_FRAMES) this.#emptiedOn.infiniband = generation;
+  }
+
+  /** Looks at the clock and the election for a batch. */
+  #begin(side: "ethernet" | "infiniband"): void {
+    this.#nowMs = performance.now();
+    this.#serving = this.election.mayServe(this.#nowMs);
+    this.#emptied = this.#emptiedOn[side];
+  }
+
+  #enqueue(): void {
+    const { at, length, group, payloadBytes } = this.forwarder;
+    this.#queued[this.#queue.count] = { group, bytes: payloadBytes };
+    this.#queue.add(at, length);
+  }
+
+  #send(port: Pick<InfinibandPort, "send"> | undefined, way: "toInfiniband" | "toEthernet"): void {
+    const queue = this.#queue;
+    const sent = port?.send(this.#arena.bytes, queue) ?? 0;
+    for (let i = 0; sent < queue.count && i < queue.count; i++) {
+      if (port !== undefined && (queue.places[2 * i + 1] as number) >= 0) continue;
+      const { group, bytes } = this.#queued[i] as Queued;
+      this.forwarder[way].takeBack(bytes);
+      group?.[way].takeBack(bytes);
+    }
+    queue.count = 0;
+  }
+
+  #hear(at: number, to: number): void {
+    const hello = readHello(this.#arena.bytes, at, to);
+    const nowMs = performance.now();
+    if (hello === undefined) return;
+    if (this.election.hear(hello, nowMs)) this.#say(this.election.hello(nowMs));
+    this.#serving = this.election.mayServe(nowMs);
+  }
+
+  #say(hello: Hello): void {
+    if (this.#ethernet === undefined || this.link === undefined) return;
+    const frame = writeHello(hello, this.link.mac);
+    this.#hello.count = 0;
+    this.#hello.add(0, frame.length);
+    this.#ethernet.send(frame, this.#hello);
+  }
+}

@@ -1,0 +1,79 @@
+// Proves the bridge against real programs: mckey of RDMA-CM on a stock kernel with a soft RDMA device, in a guest at the
+// Ethernet switch, and a host of the model on the other side, both ways.
+import { beforeAll, describe, expect, test } from "vitest";
+import { until } from "../fabric/until.ts";
+import { findEthernetLink } from "../port/ethernet-port.ts";
+import { makeMgid } from "../bridge/mgid.ts";
+import type { BridgeProcess } from "./testing/bridge-process.ts";
+import { Guest } from "./testing/guest.ts";
+import type { InfinibandHost, RoceHost } from "../hosts/hosts.ts";
+import { numbered } from "../hosts/messages.ts";
+import { bytesOf, Stand } from "./testing/stand.ts";
+
+const GROUP = bytesOf("239.192.7.9");
+const MGID = makeMgid({ format: "rdma-cm", group: GROUP, pKey: 0xffff, scope: 2 });
+const ADDRESS = "192.0.2.99";
+/** Not a multiple of 4, so that it is padded. */
+const BYTES = 253;
+const MESSAGES = 5;
+
+let stand: Stand;
+let guest: Guest;
+let bridge: BridgeProcess;
+let ib: InfinibandHost;
+let near: RoceHost;
+
+// The guest is made for this architecture only.
+describe.runIf(process.arch === "x64")("mckey", () => {
+  beforeAll(async () => {
+    stand = await Stand.build(3, 3);
+    stand.addLink("xg1");
+    const link = await findEthernetLink("xg1");
+    guest = new Guest(link?.index ?? 0);
+    near = await stand.roceHost("xr1");
+    near.join(GROUP);
+    ib = await stand.infinibandHost("H3");
+    await ib.join(MGID);
+    bridge = stand.bridgeProcess("xb1", "H2", "[{ group: 239.192.7.9 }]");
+    bridge.start();
+    await bridge.active();
+    await guest.up(`${ADDRESS}/24`);
+    return async () => {
+      await guest[Symbol.asyncDispose]();
+      await stand[Symbol.asyncDispose]();
+    };
+  }, 120_000);
+
+  test("sends, and a host on InfiniBand hears what a host beside it hears", async () => {
+    const { code, out } = await guest.run(`mckey -m 239.192.7.9 -s -b ${ADDRESS} -C ${MESSAGES} -S ${BYTES}`);
+    expect(out).toContain("test complete");
+    expect(code).toBe(0);
+    const own = (host: RoceHost | InfinibandHost) => host.heard.filter(({ fields }) => fields.payload.length === BYTES);
+    await until("all have come", () => own(ib).length >= MESSAGES && own(near).length >= MESSAGES);
+    const [there, here] = [own(ib), own(near)];
+    expect(there).toHaveLength(MESSAGES);
+    expect([...there, ...here].every(({ icrc }) => icrc)).toBe(true);
+    const carried = ({ fields: { payload, immediate, bth, deth } }: (typeof there)[number]) => {
+      return { payload, immediate, opcode: bth.opcode, qKey: deth.qKey };
+    };
+    expect(there.map(carried)).toEqual(here.map(carried));
+    expect(there[0]?.fields.grh.dgid).toEqual(MGID);
+  }, 120_000);
+
+  test("hears what a host on InfiniBand sends, as many messages as it waits for", async () => {
+    const before = (await bridge.status())?.toEthernet.packets ?? 0;
+    const ended = guest.run(`timeout 60 mckey -m 239.192.7.9 -b ${ADDRESS} -C ${MESSAGES} -S ${BYTES}`);
+    let done = false;
+    void ended.finally(() => (done = true));
+    // It does not say when its queue pair is in the group: messages come until it has heard enough.
+    await until("it has heard enough", async () => {
+      ib.send(MGID, numbered(1, 1, BYTES));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return done;
+    });
+    const { code, out } = await ended;
+    expect(out).toContain("test complete");
+    expect(code).toBe(0);
+    expect((await bridge.status())?.toEthernet.packets).toBeGreaterThanOrEqual(before + MESSAGES);
+  }, 120_000);
+});
