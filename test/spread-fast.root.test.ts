@@ -178,6 +178,8 @@ describe.each(["packets", "frames"] as const)("by %s", (by) => {
       // The links take 1,300 bytes since a moment ago, and the sender does not know it of this destination.
       { what: "are too large for the link", bytes: 1400, options: "ttl=64", counter: "OutDestUnreachs" },
     ])("datagrams that $what", async ({ bytes, options, counter }) => {
+      // Its neighbour has to be known: frames for others go up anyway.
+      await flows.send(lab, "sender", NODES.node40[4], { flows: 16, rounds: 2, pauseUs: 200_000 });
       const before = await answered(counter);
       const to = `UDP4-SENDTO:${NODES.node40[4]}:${PORT},${options}`;
       const sent = await lab.exec("sender", [
