@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway bench-bridge manual tour format clean
+.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway bench-bridge fuzz-bridge manual tour format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -63,6 +63,9 @@ chaos: setup-tests build ## random faults on hosts with an agent, 10,000 in some
 	@if [ "$$(id -u)" -ne 0 ]; then echo "Chaos needs root: control groups, BPF, several users." >&2; exit 1; fi
 	@tools/in-root-namespace.sh node test/chaos/chaos.ts $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 	  $(if $(LABS),--labs $(LABS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(BURST),--burst $(BURST)) $(if $(ONLY),--only $(ONLY))
+
+fuzz-bridge: setup-tests ## ten million hostile packets against the bridge's rules: PACKETS=10000000 SEED=
+	@node --expose-gc tools/fuzz-bridge.ts $(or $(PACKETS),10000000) $(SEED)
 
 build/bench-run: bench/run.c
 	@mkdir -p build
