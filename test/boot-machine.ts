@@ -26,13 +26,13 @@ export class BootMachine implements AsyncDisposable {
     this.#first = first;
   }
 
-  /** Prepares a machine and boots it as far as multi-user.target. */
-  static async boot(env: Readonly<Record<string, string>> = {}): Promise<BootMachine> {
+  /** Prepares a machine by a script of test/boot and boots it as far as multi-user.target. */
+  static async boot(env: Readonly<Record<string, string>> = {}, prepare = "prepare.sh"): Promise<BootMachine> {
     const base = CGROUPS.find((path) => existsSync(join(path, "cgroup.procs")));
     if (base === undefined) throw new Error("there is no cgroup v2");
     const place = mkdtempSync(join(tmpdir(), "heddle-boot-"));
     const cgroup = join(base, place.slice(place.lastIndexOf("/") + 1));
-    const words = [join(here, "outer.sh"), place, cgroup, join(here, "prepare.sh")];
+    const words = [join(here, "outer.sh"), place, cgroup, join(here, prepare)];
     const outer = spawn("setpriv", ["--pdeathsig", "KILL", ...words], {
       env: { ...process.env, ...env },
       stdio: ["ignore", "ignore", "pipe"],

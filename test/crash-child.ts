@@ -58,6 +58,7 @@ const host: Host = {
   canMarkSockets: () => real.canMarkSockets(),
   canSpread: () => real.canSpread(),
   packetFilters: () => real.packetFilters(),
+  frameLinks: () => real.frameLinks(),
   countSockets: (program) => real.countSockets(program),
   tableNames: () => real.tableNames(),
   drivers,

@@ -19,6 +19,9 @@ export const MOVING = { inside: "10.20.3.227", outside: "140.181.2.40" } as cons
 /** Of the second share, where there are two. */
 export const MOVING_TOO = { inside: "10.20.3.228", outside: "140.181.2.39" } as const;
 export const WORLD = "140.181.2.1";
+/** The same of IPv6. */
+export const MOVING6 = { inside: "fd00:20::3:227", outside: "2001:db8:181::40" } as const;
+export const WORLD6 = "2001:db8:181::1";
 
 /** What a lab is made of. */
 export interface GatewayLabOptions {
@@ -31,6 +34,8 @@ export interface GatewayLabOptions {
   return: string;
   /** Two gateways work at once: odd workers use one address, even ones the other. */
   shares?: boolean;
+  /** The IP versions of what moves; IPv4 alone unless stated. Gateways hear each other by the first. */
+  versions?: readonly (4 | 6)[];
 }
 
 /** "g1", "g2", … */
@@ -39,27 +44,30 @@ export function gatewayName(number: number): string {
 }
 
 /** The file that all gateways have. */
-export function gatewayFile({ gateways, interval, return: wait, shares }: GatewayLabOptions): string {
+export function gatewayFile({ gateways, interval, return: wait, shares, versions = [4] }: GatewayLabOptions): string {
+  const inside = versions.map((version) => (version === 4 ? `${MOVING.inside}/16` : `"${MOVING6.inside}/64"`));
+  const outside = versions.map((version) => (version === 4 ? MOVING.outside : `"${MOVING6.outside}"`));
   const what = shares
     ? `      shares:
         - { address: ${MOVING.inside}/16, to: ${MOVING.outside}, from: [10.20.1.0/24] }
         - { address: ${MOVING_TOO.inside}/16, to: ${MOVING_TOO.outside}, from: [10.20.2.0/24] }`
-    : `      address: ${MOVING.inside}/16`;
-  const nodes = Array.from(
-    { length: gateways },
-    (_, i) => `        - { inside: 10.20.3.${i + 1}, outside: 140.181.2.${51 + i}, sync: 192.168.9.${i + 1} }`,
+    : `      address: [${inside.join(", ")}]`;
+  const nodes = Array.from({ length: gateways }, (_, i) =>
+    versions[0] === 6
+      ? `        - { inside: "fd00:20::3:${i + 1}", outside: "2001:db8:181::${51 + i}", sync: "fd00:9::${i + 1}" }`
+      : `        - { inside: 10.20.3.${i + 1}, outside: 140.181.2.${51 + i}, sync: 192.168.9.${i + 1} }`,
   );
   return `version: 1
 gateway:
   alinat:
     inside: ib0
     outside: eth9
-${shares ? "" : `    nat: { to: ${MOVING.outside} }\n`}    failover:
+${versions.includes(6) ? "    ipv6: true\n" : ""}${shares ? "" : `    nat: { to: [${outside.join(", ")}] }\n`}    failover:
 ${what}
       id: 51
       interval: ${interval}
       return: ${wait}
-      uplink: [${WORLD}]
+      uplink: [${versions[0] === 6 ? `"http://[${WORLD6}]:8080/"` : WORLD}]
       nodes:
 ${nodes.join("\n")}
 `;
@@ -67,21 +75,22 @@ ${nodes.join("\n")}
 
 /** The topology. */
 export function gatewayTopology(options: GatewayLabOptions): string {
+  const six = (text: string): string => (options.versions?.includes(6) ? `, "${text}"` : "");
   const indent = (text: string, by: string): string => text.replace(/^(?=.)/gm, by);
   const workers = Array.from({ length: options.workers }, (_, i) => {
     const second = options.shares === true && i % 2 === 1;
     return `  w${i + 1}:
-    links: { ib0: { segment: ib, addresses: [10.20.${second ? 2 : 1}.${i + 1}/16] } }
-    routes: [default via ${second ? MOVING_TOO.inside : MOVING.inside} dev ib0]
+    links: { ib0: { segment: ib, addresses: [10.20.${second ? 2 : 1}.${i + 1}/16${six(`fd00:20::1:${i + 1}/64`)}] } }
+    routes: [default via ${second ? MOVING_TOO.inside : MOVING.inside} dev ib0${six(`default via ${MOVING6.inside} dev ib0`)}]
 `;
   });
   const gateways = Array.from(
     { length: options.gateways },
     (_, i) => `  ${gatewayName(i + 1)}:
     links:
-      ib0: { segment: ib, addresses: [10.20.3.${i + 1}/16] }
-      eth9: { segment: brokernetz, addresses: [140.181.2.${51 + i}/24] }
-      sync0: { segment: cable, addresses: [192.168.9.${i + 1}/24] }
+      ib0: { segment: ib, addresses: [10.20.3.${i + 1}/16${six(`fd00:20::3:${i + 1}/64`)}] }
+      eth9: { segment: brokernetz, addresses: [140.181.2.${51 + i}/24${six(`2001:db8:181::${51 + i}/64`)}] }
+      sync0: { segment: cable, addresses: [192.168.9.${i + 1}/24${six(`fd00:9::${i + 1}/64`)}] }
     routes: [default via ${WORLD} dev eth9]
     config: |
 ${indent(gatewayFile(options), "      ")}`,
@@ -91,7 +100,7 @@ name: ${options.name}
 segments: { ib: {}, brokernetz: {}, cable: {} }
 hosts:
 ${workers.join("")}${gateways.join("")}  world:
-    links: { eth0: { segment: brokernetz, addresses: [${WORLD}/24] } }
+    links: { eth0: { segment: brokernetz, addresses: [${WORLD}/24${six(`${WORLD6}/64`)}] } }
 `;
 }
 
@@ -172,10 +181,10 @@ export class GatewayLab implements AsyncDisposable {
 
   /** Addresses that move, as they are on a host's links now. */
   async held(host: string): Promise<string[]> {
-    const { stdout } = await this.lab.exec(host, ["ip", "-4", "-o", "addr", "show"]);
-    return [...Object.values(MOVING), ...Object.values(MOVING_TOO)].filter((address) =>
-      stdout.includes(` ${address}/`),
-    );
+    const { stdout } = await this.lab.exec(host, ["ip", "-o", "addr", "show"]);
+    return [MOVING, MOVING_TOO, MOVING6]
+      .flatMap((moving) => Object.values(moving))
+      .filter((address) => stdout.includes(` ${address}/`));
   }
 
   /** Process ids of a daemon of a gateway: of all of its processes, the oldest first. */
@@ -200,19 +209,18 @@ export class GatewayLab implements AsyncDisposable {
 
   /** Starts the traffic: the server in the world, a client at each worker, and a count of packets with a wrong source. */
   async startTraffic(each = 4): Promise<void> {
-    const rules = `table ip judge { set right { type ipv4_addr; elements = { ${[
-      MOVING.outside,
-      MOVING_TOO.outside,
-      ...this.gateways.map((_, i) => `140.181.2.${51 + i}`),
-    ].join(
-      ", ",
-    )} }; }; chain seen { type filter hook prerouting priority -300; iifname "eth0" ip saddr != @right counter; }; }`;
+    const right = [MOVING.outside, MOVING_TOO.outside, ...this.gateways.map((_, i) => `140.181.2.${51 + i}`)];
+    const right6 = [MOVING6.outside, "fe80::/10", ...this.gateways.map((_, i) => `2001:db8:181::${51 + i}`)];
+    const judge = [`ip saddr != { ${right.join(", ")} }`, `ip6 saddr != { ${right6.join(", ")} }`];
+    const seen = judge.map((wrong) => `iifname "eth0" ${wrong} counter`).join("; ");
+    const rules = `table inet judge { chain seen { type filter hook prerouting priority -300; ${seen}; }; }`;
     const judged = await this.lab.exec("world", ["nft", rules]);
     if (judged.code !== 0) throw new Error(judged.stderr);
     await this.lab.spawn("world", [process.execPath, TRAFFIC, "server"], { says: /serving/ });
     for (let i = 1; i <= this.options.workers; i++) {
       const enter = ["setpriv", "--pdeathsig=SIGKILL", "--", "nsenter", `--net=${this.lab.netns(`w${i}`)}`, "--"];
-      const words = [...enter, process.execPath, TRAFFIC, "client", WORLD, String(each), i === 1 ? "5" : "20"];
+      const servers = (this.options.versions ?? [4]).map((version) => (version === 4 ? WORLD : WORLD6)).join(",");
+      const words = [...enter, process.execPath, TRAFFIC, "client", servers, String(each), i === 1 ? "5" : "20"];
       const child = spawn(words[0] as string, words.slice(1), {
         stdio: ["pipe", "pipe", "inherit"],
         env: { ...process.env, HEDDLE_LAB: "" },
@@ -227,8 +235,9 @@ export class GatewayLab implements AsyncDisposable {
 
   /** Packets at the world whose source was neither the translated address nor a gateway's own. */
   async wrongSources(): Promise<number> {
-    const { stdout } = await this.lab.exec("world", ["nft", "list", "table", "ip", "judge"]);
-    return Number(/counter packets (\d+)/.exec(stdout)?.[1] ?? Number.NaN);
+    const { stdout } = await this.lab.exec("world", ["nft", "list", "table", "inet", "judge"]);
+    const counts = [...stdout.matchAll(/counter packets (\d+)/g)].map(([, count]) => Number(count));
+    return counts.length === 2 ? counts.reduce((sum, count) => sum + count, 0) : Number.NaN;
   }
 
   /** Makes long-lived connections anew that are lost, and waits until all of them live. */

@@ -65,9 +65,12 @@ function serve(): void {
   }).listen(PORTS.push);
   createServer((socket) => quiet(socket).on("data", (bytes) => socket.write(bytes))).listen(PORTS.echo);
   createServer((socket) => quiet(socket).end("x")).listen(PORTS.greet);
-  const udp = createSocket("udp4");
-  udp.on("message", (bytes, from) => udp.send(bytes, from.port, from.address));
-  udp.bind(PORTS.udp, () => process.stdout.write("serving\n"));
+  // Answers come from the address that was asked.
+  for (const type of ["udp4", "udp6"] as const) {
+    const udp = createSocket({ type, ipv6Only: type === "udp6" });
+    udp.on("message", (bytes, from) => udp.send(bytes, from.port, from.address));
+    udp.bind(PORTS.udp, () => type === "udp6" && process.stdout.write("serving\n"));
+  }
 }
 
 /** A long-lived connection. */
@@ -128,7 +131,7 @@ function drive(servers: readonly string[], each: number, udpMs: number): void {
   let counts = { made: 0, failed: 0, slowestMs: 0 };
   let lateMs = 0;
 
-  const udp = createSocket("udp4");
+  const udp = createSocket(serverOf(0).includes(":") ? "udp6" : "udp4");
   udp.on("message", () => udpGap.seen());
   udp.on("error", () => {});
   udp.bind(0, () => setInterval(() => udp.send("x", PORTS.udp, serverOf(0)), udpMs));

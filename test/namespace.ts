@@ -40,9 +40,14 @@ export class TestNamespace implements Disposable {
     for (const address of addresses) this.addAddress(name, address);
   }
 
-  /** Adds an address that is usable at once. */
+  /** Adds an address that is usable when this returns. */
   addAddress(link: string, address: string): void {
-    this.ip(`addr add ${address} dev ${link}${address.includes(":") ? " nodad" : ""}`);
+    if (!address.includes(":")) return void this.ip(`addr add ${address} dev ${link}`);
+    this.ip(`addr add ${address} dev ${link} nodad`);
+    // Its local route is the work of a kernel thread, which may be late (addrconf_dad_work); on a link that is down it
+    // does not come.
+    const [host] = address.split("/");
+    for (let tries = 0; tries < 100 && this.ip(`-6 route show table local ${host}`) === ""; tries += 1);
   }
 
   /** Takes the far end of a link down, or brings it back. */

@@ -140,6 +140,8 @@ describe.each(["mark", "redirect"])("three links by %s", (mechanism) => {
     "one that %s loses its flows to the others, which keep theirs, and gets them back",
     async (_name, lose, bring, ...by) => {
       await using _controller = await runController(lab, ...by);
+      // Beside either of them, no other one begins.
+      await heddle(lab, ["spread", "run"], 4);
       const spreader = spreaderOf(lab);
       const upNow = (): string => readNow(spreader).up.join();
       const before = await ways();

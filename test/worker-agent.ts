@@ -1,7 +1,7 @@
 // Owns an agent on the worker of a lab that has users, control groups and a BPF file system of its own: what it says, and
 // the program that tells which mark a socket gets there.
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { openPinned } from "../src/host/bpf/call.ts";
 import { detach } from "../src/host/bpf/link.ts";
@@ -17,17 +17,20 @@ const SOCKETS = join(import.meta.dirname, "../src/host/bpf/testing/sockets.c");
 export class WorkerAgent implements AsyncDisposable {
   readonly lab: Lab;
   readonly #sockets: string;
+  readonly #before: readonly string[];
   #served: Served | undefined;
 
-  constructor(lab: Lab) {
+  /** `before`: words that its command line begins with, such as those that take rights away. */
+  constructor(lab: Lab, before: readonly string[] = []) {
     this.lab = lab;
+    this.#before = before;
     this.#sockets = join(lab.folder, "sockets");
     execFileSync("cc", ["-O1", "-o", this.#sockets, SOCKETS]);
   }
 
   /** Starts it, and waits until it has looked and serves. */
   async start(...words: string[]): Promise<void> {
-    const argv = [PROGRAM, "-f", this.lab.configOf("worker"), "agent", ...words];
+    const argv = [...this.#before, PROGRAM, "-f", this.lab.configOf("worker"), "agent", ...words];
     this.#served = await this.lab.spawn("worker", argv, { says: /"started"/ });
   }
 
@@ -41,9 +44,14 @@ export class WorkerAgent implements AsyncDisposable {
     return this.#served?.pid ?? 0;
   }
 
+  /** Everything that it wrote since it was started. */
+  get said(): string {
+    return this.#served?.stderr ?? "";
+  }
+
   /** News of one name. */
   told(event: string): AgentEvent[] {
-    const lines = (this.#served?.stderr ?? "").split("\n").filter((line) => line.startsWith("{"));
+    const lines = this.said.split("\n").filter((line) => line.startsWith("{"));
     return lines
       .map((line) => {
         const { msg, ...rest } = JSON.parse(line) as { msg: string };
@@ -73,6 +81,7 @@ export class WorkerAgent implements AsyncDisposable {
   /** Paths of heddle's pins, as this process sees them. */
   pins(): string[] {
     const top = join(this.lab.folder, "pins", "worker", "heddle");
+    if (!existsSync(top)) return [];
     return readdirSync(top, { recursive: true, encoding: "utf8", withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name));

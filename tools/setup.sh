@@ -35,6 +35,9 @@ mandoc mandoc
 zsh zsh
 fish fish
 script bsdutils
+ethtool ethtool
+qemu-system-x86_64 qemu-system-x86
+busybox busybox-static
 "
 fi
 PATH=$PATH:/usr/sbin:/sbin

@@ -1,11 +1,12 @@
 // Owns the measurements of the agent: how soon it repairs, what a storm of others' changes costs, what it costs to be
-// idle. Run it with `make bench-agent`; QUICK=1 for a glance.
+// idle (with programs that mark sockets: idle.ts). Run it with `make bench-agent`; QUICK=1 for a glance.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { timerLatenessMs } from "../measure.ts";
 import { summarize } from "../statistics.ts";
+import { cpuMs, idleness } from "./process.ts";
 import { repairMs, Stage, SUBJECTS } from "./stage.ts";
 import type { Mender } from "./stage.ts";
 
@@ -17,34 +18,6 @@ const MENDERS = ["heddle agent", "dispatcher script"] as const satisfies readonl
 const DAMAGES = ["route", "rule", "flap"] as const;
 const say = (text: string): void => void process.stderr.write(text);
 const lines: string[] = [];
-
-/** CPU time of processes and their dead children, milliseconds (utime, stime, cutime, cstime of proc_pid_stat(5)). */
-function cpuMs(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    try {
-      const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-      const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-      return sum + [11, 12, 13, 14].reduce((ticks, field) => ticks + Number(fields[field]), 0) * 10;
-    } catch {
-      return sum;
-    }
-  }, 0);
-}
-
-/** Times that the threads of a process gave up the processor to wait, and so were woken (proc_pid_status(5)). */
-function wakeups(pid: number): number {
-  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
-    const text = readFileSync(`/proc/${pid}/task/${task}/status`, "utf8");
-    return sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)?.[1]);
-  }, 0);
-}
-
-function memoryMb(pid: number): Record<"rss" | "anonymous" | "pss", number> {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const smaps = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const kb = (text: string, name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1]);
-  return { rss: kb(status, "VmRSS") / 1024, anonymous: kb(status, "RssAnon") / 1024, pss: kb(smaps, "Pss") / 1024 };
-}
 
 function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -138,15 +111,7 @@ async function idle(): Promise<void> {
   say("Idle\n");
   await using stage = new Stage();
   await stage.start("heddle agent");
-  await new Promise((resolve) => setTimeout(resolve, 20_000));
-  const [woken, cpu] = [wakeups(stage.pid), cpuMs([stage.pid])];
-  await new Promise((resolve) => setTimeout(resolve, IDLE_S * 1000));
-  const memory = memoryMb(stage.pid);
-  lines.push(
-    `Idle for ${IDLE_S} s: ${wakeups(stage.pid) - woken} wake-ups of all threads, ${cpuMs([stage.pid]) - cpu} ms of CPU time. ` +
-      `Memory: ${memory.rss.toFixed(0)} MB resident, of which ${memory.anonymous.toFixed(0)} MB are its own (the rest is Node's program text, ` +
-      `which all processes of Node share); its proportional share is ${memory.pss.toFixed(0)} MB.`,
-  );
+  lines.push(await idleness(stage.pid, IDLE_S));
 }
 
 lines.push(`${cpus()[0]?.model.trim()}, ${cpus().length} cores, kernel ${release()}, Node ${process.version}.`);

@@ -89,7 +89,7 @@ export class Stage implements AsyncDisposable {
     const routes = all.map((i) => `{ to: ${routeTo(i)}, link: ib0, table: ${TABLE} }`).join(", ");
     const rules = all.map((i) => `{ from: ${ruleFrom(i)}, table: ${TABLE}, priority: 500 }`).join(", ");
     writeFileSync(file, `version: 1\nstatic: { s: { routes: [${routes}], rules: [${rules}] } }\n`);
-    const words = [process.execPath, "dist/heddle.mjs", "-f", file, "--state", this.#place, "agent", ...options];
+    const words = [process.execPath, "dist/heddle.cjs", "-f", file, "--state", this.#place, "agent", ...options];
     const child = spawn("nsenter", [...this.inside, ...words], { stdio: ["ignore", "ignore", "pipe"], detached: true });
     this.#mender = child;
     for await (const chunk of child.stderr as AsyncIterable<Buffer>) {

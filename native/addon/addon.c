@@ -124,7 +124,8 @@ NAPI_MODULE_INIT() {
   if (!heddle_define_socket(env, exports) || !heddle_define_namespace(env, exports) ||
       !heddle_define_sysctl(env, exports) || !heddle_define_lock(env, exports) ||
       !heddle_define_bpf(env, exports) || !heddle_define_unix(env, exports) ||
-      !heddle_define_packet(env, exports) || !heddle_define_frames(env, exports))
+      !heddle_define_packet(env, exports) || !heddle_define_probe(env, exports) ||
+      !heddle_define_frames(env, exports))
     return heddle_fail(env);
   return exports;
 }

@@ -63,5 +63,6 @@ bool heddle_define_bpf(napi_env env, napi_value exports);
 bool heddle_define_unix(napi_env env, napi_value exports);
 bool heddle_define_frames(napi_env env, napi_value exports);
 bool heddle_define_packet(napi_env env, napi_value exports);
+bool heddle_define_probe(napi_env env, napi_value exports);
 
 #endif

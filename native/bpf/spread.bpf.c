@@ -4,71 +4,23 @@
  * egress, behind it, by another link. Packets are read through their network header, so that the link layer's own
  * header (Ethernet, IPoIB, none) does not matter.
  */
-#include "spread.h"
+#include "spread-flow.h"
 
 enum {
   NEXT = -1, /* whoever is behind goes on: TCX_NEXT, TC_ACT_UNSPEC */
   TO_HOST = 0, /* PACKET_HOST */
-  IPV4 = 0x0008, /* as it stands in the packet's metadata on a little-endian machine */
-  IPV6 = 0xdd86,
   FROM_NETWORK = 1, /* BPF_HDR_START_NET */
-  ETHERNET = 14, /* bytes of its header */
-  FEW = 8,
   MOST_EXTENSIONS = 8,
-  MORE_OR_OFFSET = 0xff3f, /* of the fragment word, as it stands in the packet: more fragments, or not the first */
-};
-
-enum {
-  ICMP = 1, TCP = 6, UDP = 17, DCCP = 33, ESP = 50, AH = 51, ICMP6 = 58, SCTP = 132, UDP_LITE = 136,
-  HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60, MOBILITY = 135,
 };
 
 const volatile __u32 all_marks SECTION(".rodata") = 0; /* bits of the mark that are some spread's */
 const volatile __u32 all_ethernet SECTION(".rodata") = 0; /* 1: every link that a program is at has an Ethernet header */
-/* Where there are few IPv4 prefixes, they stand here as well, the longest first: comparing is quicker than looking up. */
-const volatile struct {
-  __u32 network, mask, number;
-} few_prefixes[FEW] SECTION(".rodata") = {{0, 0, 0}};
-const volatile __u32 few SECTION(".rodata") = 0;       /* how many of them count */
-const volatile __u64 build SECTION(".rodata") = 0;     /* of which object this program is; not used here */
-
-/* When a fragment was last seen of those whose addresses and protocol fall into the slot, ns. */
-struct heddle_map fragmenting SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), FRAGMENTING, 0};
-/* How long datagrams go with the fragments of their flow after one was seen. */
-static const __u64 REMEMBER_FRAGMENTS = 30000000000ull;
-
-struct noted_flow {
-  __u8 number, version, protocol, zero;
-  __u32 ports; /* as they stand in the packet */
-  __u8 source[16], destination[16];
-};
-
-struct noted {
-  __u64 bytes; /* of the packets that were noted */
-};
-
-struct heddle_map noted_flows SECTION("maps") = {BPF_MAP_TYPE_LRU_HASH, sizeof(struct noted_flow), sizeof(struct noted),
-                                                 2048, 0};
 
 static long (*const load_from)(const void *packet, __u32 offset, void *to, __u32 size, __u32 start) =
     (void *)BPF_FUNC_skb_load_bytes_relative;
 static long (*const pull)(void *packet, __u32 size) = (void *)BPF_FUNC_skb_pull_data;
 static long (*const redirect_neigh)(__u32 ifindex, struct bpf_redir_neigh *via, int size, __u64 flags) =
     (void *)BPF_FUNC_redirect_neigh;
-static long (*const fib_lookup)(void *context, struct bpf_fib_lookup *question, int size, __u32 flags) =
-    (void *)BPF_FUNC_fib_lookup;
-
-/* What a packet is to be hashed by. */
-struct flow {
-  __u32 version;
-  __u32 protocol;
-  __u64 source[2], destination[2]; /* as they stand in the packet; IPv4 in the lowest 32 bits */
-  __u32 ports; /* both, or what tells flows apart as ports do */
-  __u32 has_ports;
-  __u32 fragment;
-  __u64 next_hop[2]; /* the packet's own destination, which an error's flow is not */
-  __u32 at; /* where what the protocol says begins, bytes from the network header */
-};
 
 /* The headers may lie outside what can be read at once. */
 INLINE int load(struct __sk_buff *packet, __u32 offset, void *to, __u32 size) {
@@ -79,20 +31,11 @@ INLINE int load(struct __sk_buff *packet, __u32 offset, void *to, __u32 size) {
   return load_from(packet, offset, to, size, FROM_NETWORK) == 0 ? 0 : -1;
 }
 
-/* Most packets are plain: TCP or UDP in IPv4, whole, without options. Behind an Ethernet header they are read in place. */
-INLINE int read_plain4(struct __sk_buff *packet, struct flow *flow) {
+/* Behind an Ethernet header most packets are read in place. */
+INLINE int read_in_place4(struct __sk_buff *packet, struct flow *flow) {
   const __u8 *at = (__u8 *)(long)packet->data, *end = (__u8 *)(long)packet->data_end;
-  if (!all_ethernet || at + ETHERNET + 28 > end) return -1;
-  const __u8 *ip = at + ETHERNET;
-  if (*(__u16 *)(at + 12) != IPV4 || ip[0] != 0x45 || (ip[9] != TCP && ip[9] != UDP)) return -1;
-  if (*(__u16 *)(ip + 6) & MORE_OR_OFFSET) return -1;
-  flow->version = 4;
-  flow->protocol = ip[9];
-  flow->source[0] = *(__u32 *)(ip + 12);
-  flow->destination[0] = *(__u32 *)(ip + 16);
-  flow->ports = *(__u32 *)(ip + 20);
-  flow->has_ports = 1;
-  return 0;
+  if (!all_ethernet || at + ETHERNET > end || *(__u16 *)(at + 12) != IPV4) return -1;
+  return read_plain4(at + ETHERNET, end, flow);
 }
 
 INLINE int read4(struct __sk_buff *packet, __u32 at, struct flow *flow) {
@@ -112,11 +55,7 @@ INLINE int read6(struct __sk_buff *packet, __u32 at, struct flow *flow) {
   __u8 header[40];
   if (load(packet, at, header, sizeof header)) return -1;
   if ((header[0] & 0xf0) != 0x60) return -1;
-  flow->version = 6;
-  flow->source[0] = *(__u64 *)(header + 8);
-  flow->source[1] = *(__u64 *)(header + 16);
-  flow->destination[0] = *(__u64 *)(header + 24);
-  flow->destination[1] = *(__u64 *)(header + 32);
+  read_ends6(header, flow);
   __u32 next = header[6];
   at += sizeof header;
   for (int i = 0; i < MOST_EXTENSIONS; i++) {
@@ -190,51 +129,6 @@ INLINE void read_quoted(struct __sk_buff *packet, struct flow *flow) {
   flow->ports = quoted.protocol == ICMP || quoted.protocol == ICMP6 ? quoted.ports : swap_ports(quoted.ports);
 }
 
-INLINE __u32 *find_prefix4(__u32 address) {
-  struct prefix4 prefix = {.length = 32};
-  __builtin_memcpy(prefix.address, &address, 4);
-  return map_lookup(&prefixes4, &prefix);
-}
-
-INLINE __u32 find_few4(__u32 address) {
-#pragma unroll
-  for (int i = 0; i < FEW; i++)
-    if ((__u32)i < few && (address & few_prefixes[i].mask) == few_prefixes[i].network) return few_prefixes[i].number;
-  return NO_SPREAD;
-}
-
-INLINE __u32 *find_prefix6(const __u64 address[2]) {
-  struct prefix6 prefix = {.length = 128};
-  __builtin_memcpy(prefix.address, address, 16);
-  return map_lookup(&prefixes6, &prefix);
-}
-
-/* Datagrams go with their flow's fragments, which have no ports: otherwise some would overtake others. */
-INLINE int goes_with_fragments(const struct flow *flow, __u64 hash) {
-  if (flow->protocol != UDP) return flow->fragment;
-  __u32 slot = (__u32)(hash >> 20) & (FRAGMENTING - 1);
-  __u64 *seen = map_lookup(&fragmenting, &slot);
-  if (!seen) return flow->fragment;
-  if (flow->fragment) *(volatile __u64 *)seen = now_ns();
-  else if (*seen == 0 || now_ns() - *seen > REMEMBER_FRAGMENTS) return 0;
-  return 1;
-}
-
-INLINE __u64 hash_flow(const struct spread *spread, const struct flow *flow) {
-  __u64 hash = spread->key[0];
-  if (flow->version == 4) {
-    hash = mix(hash, flow->source[0] | flow->destination[0] << 32);
-  } else {
-    hash = mix(hash, flow->source[0]);
-    hash = mix(hash, flow->source[1]);
-    hash = mix(hash, flow->destination[0]);
-    hash = mix(hash, flow->destination[1]);
-  }
-  hash = mix(hash, spread->key[1] ^ flow->protocol);
-  if (goes_with_fragments(flow, hash) || !flow->has_ports) return hash;
-  return mix(hash, 1ull << 32 | flow->ports);
-}
-
 /* The link that this host would send a packet by, were there no spreading; 0 when it would not. */
 INLINE __u32 ordinary_link(struct __sk_buff *packet, const struct flow *flow) {
   struct bpf_fib_lookup question = {.ifindex = packet->ingress_ifindex, .l4_protocol = flow->protocol};
@@ -252,27 +146,6 @@ INLINE __u32 ordinary_link(struct __sk_buff *packet, const struct flow *flow) {
   return question.ifindex;
 }
 
-/*
- * Notes one packet of 64, which one is chance, so that the largest flows can be told. The table forgets who has not been
- * noted for longest.
- */
-INLINE void note(__u32 number, const struct flow *flow, __u32 bytes, __u64 now) {
-  if ((now * MULTIPLIER) >> 58) return;
-  struct noted_flow key = {.number = number,
-                           .version = flow->version,
-                           .protocol = flow->protocol,
-                           .ports = flow->has_ports ? flow->ports : 0};
-  __builtin_memcpy(key.source, flow->source, 16);
-  __builtin_memcpy(key.destination, flow->destination, 16);
-  struct noted *noted = map_lookup(&noted_flows, &key);
-  if (noted) {
-    __sync_fetch_and_add(&noted->bytes, bytes);
-    return;
-  }
-  struct noted first = {.bytes = bytes};
-  map_update(&noted_flows, &key, &first, BPF_ANY);
-}
-
 /* A packet, and where it goes. */
 struct decision {
   __u32 number; /* of the spread */
@@ -284,18 +157,14 @@ struct decision {
 /* 0 when the packet is to be spread. `ways` are the flags of which a spread has to have one. */
 INLINE int decide(struct __sk_buff *packet, __u32 ways, struct decision *decision) {
   struct flow *flow = &decision->flow;
-  __u32 *found = 0, number = NO_SPREAD;
   if (packet->protocol == IPV4) {
-    if (read_plain4(packet, flow) && read4(packet, 0, flow)) return -1;
-    if (few) number = find_few4(flow->destination[0]);
-    else found = find_prefix4(flow->destination[0]);
+    if (read_in_place4(packet, flow) && read4(packet, 0, flow)) return -1;
   } else if (packet->protocol == IPV6) {
     if (read6(packet, 0, flow)) return -1;
-    found = find_prefix6(flow->destination);
   } else {
     return -1;
   }
-  if (found) number = *found;
+  __u32 number = spread_of(flow);
   if (number >= MOST_SPREADS) return -1;
   const struct spread *spread = map_lookup(&spreads, &number);
   if (!spread || !(spread->flags & ways)) return -1;
@@ -310,21 +179,10 @@ INLINE int decide(struct __sk_buff *packet, __u32 ways, struct decision *decisio
     if (is_error(packet, flow)) read_quoted(packet, flow);
     else read_ports(packet, flow);
   }
-  __u64 hash = hash_flow(spread, flow);
   decision->number = number;
   decision->spread = spread;
-  __u64 now = now_ns();
-  /* What is cut into pieces later counts as that many packets. */
-  __u32 packets = packet->gso_segs > 1 ? packet->gso_segs : 1;
-  decision->member = choose(number, spread, hash, packet->len, packets, now);
-  note(number, flow, packet->len, now);
+  decision->member = judge(number, spread, flow, packet->len, packet->gso_segs > 1 ? packet->gso_segs : 1);
   return decision->member ? 0 : -1;
-}
-
-INLINE struct member *member_of(const struct decision *decision) {
-  __u32 index = decision->number * MOST_MEMBERS + decision->member;
-  struct member *member = map_lookup(&members, &index);
-  return member && member->ifindex ? member : 0;
 }
 
 INLINE void set_mark(struct __sk_buff *packet, const struct decision *decision) {
@@ -373,12 +231,7 @@ INLINE int pass_on(struct __sk_buff *packet, const struct member *member) {
       if (at + ETHERNET + 40 > end) return 0;
       if (pieces + 20 + transport_bytes(ip[9], ip[32]) > member->mtu) return 0;
     }
-    ip[8]--;
-    /* RFC 1141: the sum grows by what the word has lost. */
-    __u32 sum = (__u32)(ip[10] << 8 | ip[11]) + 0x100;
-    sum += sum >> 16;
-    ip[10] = sum >> 8;
-    ip[11] = sum;
+    take_hop4(ip);
     return 1;
   }
   if (at + ETHERNET + 40 > end || at[12] != 0x86 || at[13] != 0xdd) return 0;
@@ -401,7 +254,7 @@ SECTION("tcx/ingress") int spread_ingress(struct __sk_buff *packet) {
   set_mark(packet, &decision);
   if (!(decision.spread->flags & FAST)) return NEXT;
   /* What is not passed on here goes its way through the stack, by the same mark to the same link. */
-  struct member *member = member_of(&decision);
+  struct member *member = member_of(decision.number, decision.member);
   if (!member || !pass_on(packet, member)) return NEXT;
   return leave_by(packet, member, &decision);
 }
@@ -411,7 +264,7 @@ SECTION("tcx/egress") int spread_egress(struct __sk_buff *packet) {
   /* Decided before: at ingress, at its socket, or a moment ago at another link. */
   if (packet->mark & all_marks) return NEXT;
   if (decide(packet, REDIRECT, &decision)) return NEXT;
-  struct member *member = member_of(&decision);
+  struct member *member = member_of(decision.number, decision.member);
   if (!member) return NEXT;
   set_mark(packet, &decision);
   if (member->ifindex == packet->ifindex) return NEXT;

@@ -54,8 +54,10 @@ struct member {
   __u8 via4[4];
   __u8 via6[16];
   char link[16];
-  __u32 zero;
+  __u32 takes; /* TAKES_FRAMES or 0 */
 };
+
+enum { TAKES_FRAMES = 1 }; /* the link sends frames of XDP programs */
 
 enum { AT_ONCE = 0x80 }; /* beside a member's number in a placement: the bucket moves though it does not pause */
 
@@ -65,7 +67,8 @@ struct placement {
 };
 
 struct bucket {
-  __u64 state; /* when its last packet came, ns, 56 bits; who has it, 8 bits. One word, so that the two never differ */
+  /* When its last packet came, ns, 56 bits; of which clock, 1 bit; who has it, 7 bits. One word, so that they never differ. */
+  __u64 state;
   __u64 bytes;
   __u64 packets;
   __u64 moves;
@@ -102,6 +105,14 @@ struct heddle_map buckets SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), 
 struct heddle_map totals SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct totals), MOST_SPREADS, 0};
 
 static __u64 (*const now_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
+static __u64 (*const now_about_ns)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;
+
+const volatile __u32 has_coarse_clock SECTION(".rodata") = 0; /* 1: the kernel has bpf_ktime_get_coarse_ns (5.11) */
+
+enum {
+  ABOUT = 0x80, /* in a bucket's state: its time is the coarse clock's, which may be a tick behind */
+  TICK = 10000000, /* ns, the longest that kernels are built with (CONFIG_HZ_100) */
+};
 
 #define MULTIPLIER 0x9e3779b97f4a7c15ull
 
@@ -132,11 +143,21 @@ INLINE __u32 replace(__u32 number, const struct spread *spread, __u64 hash, __u3
 /* Member 0, nobody, is never up. */
 INLINE int is_up(const struct spread *spread, __u32 member) { return spread->up >> (member & 31) & 1; }
 
+/* A packet as its bucket counts it. */
+struct weight {
+  __u32 bytes;
+  __u32 packets; /* what is cut into pieces later counts as that many */
+  __u64 before;  /* packets that the bucket has had; filled in */
+};
+
 /*
  * The member that a packet goes by, 0 for none. A bucket takes a new member over at the first packet after a gap, so
  * that none of its packets can be under way on the old one; or at once when the old one is down.
+ *
+ * Reading the exact clock costs as much as all the rest, so it is read only while a bucket is to move. Counts are added
+ * without a lock: who loses one of some ten thousand measures no worse.
  */
-INLINE __u32 choose(__u32 number, const struct spread *spread, __u64 hash, __u32 bytes, __u32 packets, __u64 now) {
+INLINE __u32 choose(__u32 number, const struct spread *spread, __u64 hash, struct weight *weight) {
   __u32 at = bucket_of(hash);
   __u32 index = number * BUCKETS + at;
   const struct placement *placement = map_lookup(&placements, &number);
@@ -144,16 +165,24 @@ INLINE __u32 choose(__u32 number, const struct spread *spread, __u64 hash, __u32
   if (!placement || !bucket) return 0;
   __u32 placed = placement->member[at & (BUCKETS - 1)], wanted = placed & ~AT_ONCE;
   __u64 state = *(volatile __u64 *)&bucket->state;
-  __u32 member = state & 0xff;
-  if (member != wanted && is_up(spread, wanted) &&
-      (!is_up(spread, member) || placed & AT_ONCE || ((now << 8) - (state & ~0xffull)) >> 8 > spread->gap)) {
-    if (member) __sync_fetch_and_add(&bucket->moves, 1);
-    member = wanted;
+  __u32 member = state & (ABOUT - 1), clock = has_coarse_clock ? ABOUT : 0;
+  __u64 now;
+  if (member != wanted && is_up(spread, wanted)) {
+    clock = 0;
+    now = now_ns();
+    __u64 gap = spread->gap + (state & ABOUT ? TICK : 0);
+    if (!is_up(spread, member) || placed & AT_ONCE || ((now << 8) - (state & ~0xffull)) >> 8 > gap) {
+      if (member) __sync_fetch_and_add(&bucket->moves, 1);
+      member = wanted;
+    }
+  } else {
+    now = has_coarse_clock ? now_about_ns() : now_ns();
   }
-  if (!is_up(spread, member)) member = replace(number, spread, hash, packets);
-  *(volatile __u64 *)&bucket->state = now << 8 | member;
-  __sync_fetch_and_add(&bucket->bytes, bytes);
-  __sync_fetch_and_add(&bucket->packets, packets);
+  if (!is_up(spread, member)) member = replace(number, spread, hash, weight->packets);
+  *(volatile __u64 *)&bucket->state = now << 8 | clock | member;
+  *(volatile __u64 *)&bucket->bytes += weight->bytes;
+  weight->before = *(volatile __u64 *)&bucket->packets;
+  *(volatile __u64 *)&bucket->packets = weight->before + weight->packets;
   return member;
 }
 

@@ -28,8 +28,9 @@ export interface AgentOffice extends Office {
 export interface AgentOptions {
   /** How often everything is looked at though nothing was heard, milliseconds. */
   netMs: number;
-  /** Where signals are (src/host/signals.ts). */
-  signals: string;
+  /** The network namespace, and the folder of what lasts until the next boot: signals and locks. */
+  cookie: string;
+  runFolder: string;
   /** Told when the agent repairs by itself (true) and when it does what it was asked (false). */
   repairing: (byItself: boolean) => void;
 }
@@ -80,7 +81,7 @@ export class Agent {
     this.#options = options;
     this.account = new Account(news);
     this.#pace = new Pace(options.netMs, now());
-    this.#watchers = new Watchers(options.signals, news, (hint) => this.#note(hint));
+    this.#watchers = new Watchers(options, news, (hint) => this.#note(hint));
   }
 
   /**
@@ -130,6 +131,7 @@ export class Agent {
     return this.#exclusively(async () => {
       this.#ears?.begin();
       this.#office.host.forget(["everything"]);
+      this.#office.host.askAnew();
       this.#options.repairing(false);
       try {
         const { reply, course } = await carryOut(request, asker, this.#office);
@@ -225,7 +227,7 @@ export class Agent {
     const plan = withholdUnprobed(withhold(look.plan, (step) => account.rests(step, occasion, at)));
     account.intended(plan);
     if (plan.steps.length > 0) {
-      const applied = await applyPlan({ ...look, plan }, host, store, trace);
+      const applied = await applyPlan({ ...look, plan }, host, store, trace, "leave-out");
       for (const { step, error } of applied.failed) account.refused(step, error, now());
       for (const object of applied.notUndone) this.#news.tell("error", "not-undone", { object });
       account.done(applied.done, occasion, now());

@@ -14,6 +14,7 @@ import { undoSteps } from "../plan/undo.ts";
 import type { Look } from "./look.ts";
 import { noTrace, timed } from "./trace.ts";
 import type { Trace } from "./trace.ts";
+import { withhold } from "./withhold.ts";
 
 /** Where memory is kept: the files of the host, or a model of them. */
 export interface Store {
@@ -22,7 +23,13 @@ export interface Store {
   writeKnown(known: KnownOwners): Promise<void>;
 }
 
-/** How an apply ended. `failed` is empty exactly when every step was done; otherwise what was done is undone. */
+/**
+ * What becomes of a plan of which a step fails: what was done is taken back, or what failed is left out, with what needs
+ * it, and all else is done.
+ */
+export type OnFailure = "take-back" | "leave-out";
+
+/** How an apply ended. `failed` is empty exactly when every step was done. */
 export interface Applied {
   done: Step[];
   failed: StepResult[];
@@ -33,12 +40,19 @@ export interface Applied {
 }
 
 /**
- * Does the steps of a plan in their order, those of one kind together. When one fails, those of later kinds are not
- * tried, and those that were done are undone: half of a routing set-up is worse than the one that was there before.
- * Throws, with the kernel as it was, when the state cannot be written beforehand; rethrows a bug after undoing.
+ * Does the steps of a plan in their order, those of one kind together. When one fails and is not left out, those of later
+ * kinds are not tried, and those that were done are undone: half of a routing set-up is worse than the one that was there
+ * before. Throws, with the kernel as it was, when the state cannot be written beforehand; rethrows a bug after undoing.
  */
-export async function applyPlan(look: Look, host: Host, store: Store, trace: Trace = noTrace): Promise<Applied> {
-  const { plan, snapshot, want } = look;
+export async function applyPlan(
+  look: Look,
+  host: Host,
+  store: Store,
+  trace: Trace = noTrace,
+  onFailure: OnFailure = "take-back",
+): Promise<Applied> {
+  const { snapshot, want } = look;
+  let { plan } = look;
   const before = noteBefore(look.ledger, plan.steps, snapshot.links);
   // Earlier values must be safe before anything changes. Where nothing new has to be remembered nothing is written, so
   // that `remove` works on a full disk.
@@ -48,14 +62,21 @@ export async function applyPlan(look: Look, host: Host, store: Store, trace: Tra
 
   const done: Step[] = [];
   const made: Observed[] = [];
-  let failed: StepResult[];
+  const failed: StepResult[] = [];
   try {
-    failed = await performAll(plan.steps, { done, made }, host, snapshot.links, trace);
+    for (let left: readonly Step[] = plan.steps; ;) {
+      const now = await performAll(left, { done, made }, host, snapshot.links, trace);
+      failed.push(...now.failed);
+      if (now.failed.length === 0 || onFailure === "take-back") break;
+      const refused = now.failed.map(({ step }) => step);
+      plan = withhold({ ...plan, steps: [...refused, ...now.left] }, (step) => refused.includes(step));
+      left = plan.steps;
+    }
   } catch (error) {
     await takeBack(look, done, host, trace);
     throw error;
   }
-  if (failed.length > 0) {
+  if (failed.length > 0 && onFailure === "take-back") {
     const notUndone = await takeBack(look, done, host, trace);
     if (notUndone.length === 0) await store.writeLedger(look.ledger);
     return { done: [], failed, notUndone };
@@ -68,15 +89,20 @@ export async function applyPlan(look: Look, host: Host, store: Store, trace: Tra
   return { done, failed, notUndone: [] };
 }
 
-/** Does batch after batch up to the first with a failure; what was done, and what came of it, is added as it is done. */
+/**
+ * Does batch after batch up to the first with a failure; what was done, and what came of it, is added as it is done.
+ * Gives what failed, and the steps of later batches.
+ */
 async function performAll(
   steps: readonly Step[],
   account: { done: Step[]; made: Observed[] },
   host: Host,
   links: readonly LinkFact[],
   trace: Trace,
-): Promise<StepResult[]> {
+): Promise<{ failed: StepResult[]; left: readonly Step[] }> {
+  let tried = 0;
   for (const batch of batches(steps)) {
+    tried += batch.length;
     const kind = kindOf(batch[0] as Step);
     const results = await timed(
       trace,
@@ -90,9 +116,9 @@ async function performAll(
       account.done.push(step);
       if (made) account.made.push(made);
     }
-    if (failed.length > 0) return failed;
+    if (failed.length > 0) return { failed, left: steps.slice(tried) };
   }
-  return [];
+  return { failed: [], left: [] };
 }
 
 /** Undoes steps, all of them though some fail, and names the objects that are not as they were before. */
@@ -143,12 +169,15 @@ function sysctlPath(step: Step): string {
   return object.kind === "sysctl" ? object.spec.path : "";
 }
 
-/** Neighbouring steps of one kind go to the kernel together. */
+/**
+ * Neighbouring steps of one kind go to the kernel together, but for groups of nexthops: they follow their members, so that
+ * what becomes of these is known.
+ */
 function batches(steps: readonly Step[]): Step[][] {
   const all: Step[][] = [];
   for (const step of steps) {
     const last = all.at(-1);
-    if (last && kindOf(last[0] as Step) === kindOf(step)) last.push(step);
+    if (last?.[0] && kindOf(last[0]) === kindOf(step) && isGroup(last[0]) === isGroup(step)) last.push(step);
     else all.push([step]);
   }
   return all;
@@ -156,4 +185,9 @@ function batches(steps: readonly Step[]): Step[][] {
 
 function kindOf(step: Step): Kind {
   return objectOf(step).kind;
+}
+
+function isGroup(step: Step): boolean {
+  const object = step.action === "delete" ? step.before : step.after;
+  return object.kind === "nexthop" && object.spec.members !== undefined;
 }

@@ -13,9 +13,11 @@ let host: Host;
 let ears: Ears;
 let heard: string[];
 
-beforeEach(() => {
+beforeEach(async () => {
   namespace = new TestNamespace();
   namespace.addLink("v0", ["192.0.2.1/24"]);
+  // The kernel makes it when it has time, and that is news.
+  await until(async () => namespace.ip("-6 address show dev v0").includes("fe80:"));
   host = openHost(namespace.fd);
   heard = [];
   ears = new Ears(host.port ?? 0, ({ changed }) => heard.push(changed), namespace.fd);

@@ -16,8 +16,13 @@ import { routeFromMessage } from "../host/kinds/route-message.ts";
 import { ruleFromMessage } from "../host/kinds/rule-message.ts";
 import { isSameData } from "../plan/kinds/canonical.ts";
 import { rulesOf } from "../plan/kinds/index.ts";
+import { resettingPaths } from "../plan/overruled.ts";
 import type { Look } from "./look.ts";
 import type { Hint } from "./pace.ts";
+
+/** Kinds that are BPF programs. */
+export const PROGRAM_KINDS = ["cgroupProgram", "tcProgram"] as const;
+export type ProgramKind = (typeof PROGRAM_KINDS)[number];
 
 /** What heddle cares for, as the last look has it. */
 export class Interest {
@@ -30,11 +35,11 @@ export class Interest {
   /** Whether entries of neighbour tables are wanted, or tables of nftables. */
   readonly neighbours: boolean;
   readonly nftTables: boolean;
-  /** Switches that are wanted (below /proc/sys), and control groups that the file names, there or not. */
+  /** Switches that are wanted (below /proc/sys) and those that reset them, and control groups that the file names, there or not. */
   readonly sysctls: readonly string[];
   readonly cgroups: readonly string[];
-  /** Whether a program that marks sockets is wanted. */
-  readonly program: boolean;
+  /** Kinds of BPF programs that are wanted. */
+  readonly programs: readonly ProgramKind[];
 
   constructor(look: Pick<Look, "snapshot" | "want" | "ledger" | "cgroups">) {
     const { snapshot, want, ledger } = look;
@@ -51,9 +56,10 @@ export class Interest {
     const made = (kind: string): boolean => Object.keys(ledger.applied).some((key) => key.startsWith(`${kind} `));
     this.neighbours = kinds.has("neighbour") || made("neighbour");
     this.nftTables = kinds.has("nftTable") || made("nftTable");
-    this.sysctls = want.objects.flatMap(({ kind, spec }) => (kind === "sysctl" ? [spec.path] : []));
+    const switches = want.objects.flatMap(({ kind, spec }) => (kind === "sysctl" ? [spec.path] : []));
+    this.sysctls = [...new Set([...switches, ...switches.flatMap(resettingPaths)])];
     this.cgroups = look.cgroups;
-    this.program = kinds.has("cgroupProgram");
+    this.programs = PROGRAM_KINDS.filter((kind) => kinds.has(kind));
   }
 
   /**

@@ -4,7 +4,6 @@ import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Config } from "../config/config.ts";
 import type { Host } from "../host/host.ts";
 import type { Facts } from "../model/facts.ts";
-import type { Kind } from "../model/kinds.ts";
 import type { DesiredState, Observed, Snapshot } from "../model/objects.ts";
 import { noOwners } from "../model/owners.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
@@ -69,7 +68,7 @@ export async function lookAndPlan(
     host.tableNames(),
   ]);
   const { owners, remember, socketMarks, cgroups, said } = await askOwners(config, roles, host, memory, trace);
-  const asks = (what: "tcPrograms" | "packetFilters"): boolean =>
+  const asks = (what: "tcPrograms" | "packetFilters" | "frameLinks"): boolean =>
     config.sections.some((section) =>
       roles
         .find(({ name }) => name === section.role)
@@ -78,6 +77,7 @@ export async function lookAndPlan(
     );
   const tcPrograms = asks("tcPrograms") ? await host.canSpread() : false;
   const packetFilters = asks("packetFilters") ? await host.packetFilters() : undefined;
+  const frameLinks = asks("frameLinks") ? await host.frameLinks() : undefined;
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, {
@@ -86,6 +86,7 @@ export async function lookAndPlan(
     socketMarks,
     tcPrograms,
     ...(packetFilters ? { packetFilters } : {}),
+    ...(frameLinks ? { frameLinks } : {}),
     signals: [...(memory.signals ?? [])],
   });
 
@@ -98,15 +99,12 @@ export async function lookAndPlan(
   // Which switches matter is known only now.
   const paths = new Set([...Object.keys(ledger.sysctls), ...overrulingPaths(composed.value)]);
   for (const object of composed.value.objects) if (object.kind === "sysctl") paths.add(object.spec.path);
-  const objects = composed.value.objects;
-  const concerns = (wanted: Kind): boolean =>
-    objects.some(({ kind }) => kind === wanted) ||
-    Object.keys(ledger.applied).some((key) => key.startsWith(`${wanted} `));
+  const concerned = kindsOf(composed.value, ledger);
   const scope = {
     sysctls: [...paths],
-    nftTables: concerns("nftTable"),
-    cgroupPrograms: concerns("cgroupProgram"),
-    tcPrograms: concerns("tcProgram"),
+    nftTables: concerned.has("nftTable"),
+    cgroupPrograms: concerned.has("cgroupProgram"),
+    tcPrograms: concerned.has("tcProgram"),
   };
   const [values, tables, programs, spreads] = await Promise.all([
     timed(trace, "sysctls read", () => host.drivers.sysctl.list(links, scope), count),
@@ -133,6 +131,18 @@ export async function lookAndPlan(
     },
     diagnostics,
   };
+}
+
+/** Kinds of which something is asked for, or was made. In one pass over either: there may be a hundred thousand. */
+function kindsOf(want: DesiredState, ledger: Ledger): Set<string> {
+  const kinds = new Set<string>(want.objects.map(({ kind }) => kind));
+  let prefix = " ";
+  for (const key in ledger.applied) {
+    if (key.startsWith(prefix)) continue;
+    prefix = key.slice(0, key.indexOf(" ") + 1);
+    kinds.add(prefix.trimEnd());
+  }
+  return kinds;
 }
 
 /** Whom the file names, for the host to look up; undefined where none of its roles cares for anybody. */

@@ -105,7 +105,7 @@ describe("a control group", () => {
   });
 });
 
-test("a user that becomes known late is chosen then", async () => {
+test("a user that becomes known late is chosen then, and at once by an apply", async () => {
   await begin("users: [latecomer, aliprod]");
   expect(await marked("aliprod")).toBe(true);
   const passwd = join(lab.folder, "users", "worker.passwd");
@@ -114,6 +114,13 @@ test("a user that becomes known late is chosen then", async () => {
   try {
     expect(await marked("bob")).toBe(false);
     await until(async () => marked("bob"));
+    // What was told a moment ago counts for repairs, not for who asks.
+    writeFileSync(passwd, before);
+    writeSection(lab, "match: { users: [latest, aliprod] }");
+    expect((await heddle(lab, "apply")).code).toBe(3);
+    appendFileSync(passwd, "latest:x:5006:601::/:/bin/sh\n");
+    expect((await heddle(lab, "apply")).code).toBe(0);
+    expect(await marked("bob")).toBe(true);
   } finally {
     writeFileSync(passwd, before);
   }
@@ -128,3 +135,29 @@ test("a switch that somebody changes is put back at once, though there is no eve
   await until(async () => (await read()) === asked);
   expect(agent.told("repaired")).toEqual([expect.objectContaining({ why: "drift" })]);
 });
+
+test.each([
+  ["redirect", "egress-2"],
+  ["mark", "sock_create"],
+])(
+  "programs that spread packets by %s are put back: a pin goes, their folder, what is behind one",
+  async (by, name) => {
+    const links = "{ eth0: { via: 192.168.7.1 }, ib0: { via: 10.20.3.227 } }";
+    const section = `spread: { even: { links: ${links}, to: 198.51.100.0/24, mechanism: ${by} } }`;
+    writeFileSync(lab.configOf("worker"), `version: 1\n${section}\n`);
+    await heddle(lab, "apply");
+    await agent.start(...NO_NET);
+    const whole = agent.pins().toSorted();
+    const pin = whole.find((one) => one.endsWith(`/${name}`)) as string;
+    for (const [i, damage] of [
+      () => unlinkSync(pin),
+      () => rmSync(dirname(pin), { recursive: true }),
+      () => agent.detach(pin),
+    ].entries()) {
+      damage();
+      await until(async () => agent.told("repaired").length > i);
+      expect(agent.pins().toSorted()).toEqual(whole);
+    }
+    expect((await heddle(lab, "plan")).code).toBe(0);
+  },
+);

@@ -48,6 +48,7 @@ export class RememberedHost implements Host {
   readonly #kept = new Map<Kind, Observed[]>();
   /** Routes that are kept of a list that was condensed, and the tables that have to be listed anew to complete it. */
   #condensed: { routes: Observed[]; tables: readonly number[] } | undefined;
+  #asksAnew = false;
   readonly drivers: Host["drivers"];
   declare readonly port?: number;
 
@@ -55,6 +56,11 @@ export class RememberedHost implements Host {
     this.#host = host;
     if (host.port !== undefined) Object.assign(this, { port: host.port });
     this.drivers = Object.fromEntries(KINDS.map((kind) => [kind, this.#driver(kind)])) as unknown as Host["drivers"];
+  }
+
+  /** Names are asked for anew at the next look, whatever was told before: somebody waits for what the file means now. */
+  askAnew(): void {
+    this.#asksAnew = true;
   }
 
   /** What is heard of is listed anew. */
@@ -101,7 +107,9 @@ export class RememberedHost implements Host {
   }
 
   owners(names: OwnerNames): ReturnType<Host["owners"]> {
-    return this.#host.owners(names);
+    const anew = this.#asksAnew;
+    this.#asksAnew = false;
+    return anew ? this.#host.owners(names, "anew") : this.#host.owners(names);
   }
 
   countSockets(program: CgroupProgramSpec): ReturnType<Host["countSockets"]> {
@@ -114,6 +122,10 @@ export class RememberedHost implements Host {
 
   canSpread(): ReturnType<Host["canSpread"]> {
     return this.#host.canSpread();
+  }
+
+  frameLinks(): ReturnType<Host["frameLinks"]> {
+    return this.#host.frameLinks();
   }
 
   packetFilters(): ReturnType<Host["packetFilters"]> {

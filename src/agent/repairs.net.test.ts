@@ -202,3 +202,17 @@ test("a switch that sends no event is found by the safety net", async () => {
   const whole = state();
   await comesBack(whole, () => host.namespace.run("sysctl", "-qw", "net.ipv4.conf.ib0.arp_ignore=0"));
 });
+
+test("forwarding that is switched for the whole host, which resets that of every link, is put back", async () => {
+  host.write("gateway: { out: { inside: ib0, outside: eth0 } }");
+  expect(host.heddle("apply").code).toBe(0);
+  const forwarding = (link: string): string =>
+    host.namespace.run("sysctl", "-n", `net.ipv4.conf.${link}.forwarding`).trim();
+  expect([forwarding("ib0"), forwarding("eth0")]).toEqual(["1", "1"]);
+  // No look that is still to come may find it by chance.
+  await until(async () => Date.now() - Date.parse(host.status().looks.last ?? "") > 500);
+  // Away from the value and back to it: the file of the link's own switch is never written.
+  for (const value of ["1", "0"]) host.namespace.run("sysctl", "-qw", `net.ipv4.ip_forward=${value}`);
+  await until(async () => forwarding("ib0") === "1" && forwarding("eth0") === "1");
+  expect(forwarding("ib1")).toBe("0");
+});

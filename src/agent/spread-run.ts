@@ -1,6 +1,7 @@
-// Owns the running of the spreading controller in the namespace of this process: its clock, its ears, its end.
+// Owns the running of the spreading controller in the namespace of this process: its lock, its clock, its ears, its end.
 import { openHost } from "../host/kernel.ts";
 import type { Spreader } from "../host/bpf/spread.ts";
+import { lockController } from "../host/ledger/lock.ts";
 import { watch } from "../host/netlink/watch.ts";
 import { readSentBytes, SpreadLoop } from "./spread-loop.ts";
 import type { SpreadStep } from "./spread-loop.ts";
@@ -8,23 +9,45 @@ import type { SpreadStep } from "./spread-loop.ts";
 /** Between two readings, in milliseconds. */
 const WINDOW_MS = 100;
 
+/** Another controller is at work in this network namespace: the two would undo each other's placing. */
+export class ControllerBusy extends Error {
+  override readonly name = "ControllerBusy";
+
+  constructor() {
+    super("another controller places the buckets of this network namespace");
+  }
+}
+
 /** How a controller is run. */
 export interface SpreadRunOptions {
   spreader: Pick<Spreader, "open">;
+  /** The network namespace, and where its lock is for who cannot write to /run. */
+  cookie: string;
+  runFolder: string;
   /** Links of a section whose far end is known to be dead though they have a carrier. */
   deadLinks: (section: string) => ReadonlySet<string>;
   /** Told of every step in which something was done. */
   onSteps: (steps: readonly SpreadStep[]) => void;
+  /** Told once, when the lock is held. */
+  onBegin?: () => void;
 }
 
 /**
  * Runs until the signal is aborted. The state of links is acted upon as its events come, counters are read at the pace.
- * Throws HostError.
+ * Throws ControllerBusy, HostError.
  */
-export async function runSpreading(
-  { spreader, deadLinks, onSteps }: SpreadRunOptions,
-  signal: AbortSignal,
-): Promise<void> {
+export async function runSpreading(options: SpreadRunOptions, signal: AbortSignal): Promise<void> {
+  const lock = await lockController(options.cookie, options.runFolder);
+  if (!lock) throw new ControllerBusy();
+  try {
+    options.onBegin?.();
+    await control(options, signal);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function control({ spreader, deadLinks, onSteps }: SpreadRunOptions, signal: AbortSignal): Promise<void> {
   const host = openHost();
   const loop = new SpreadLoop({
     spreader,

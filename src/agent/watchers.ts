@@ -1,12 +1,12 @@
 // Owns what goes on beside the looks for as long as the file asks for it: far ends are asked, segments are watched, and
 // spreading is steered.
 import { spreadPackets } from "../host/bpf/spread.ts";
+import type { Config } from "../config/config.ts";
 import { OWN_NAMESPACE } from "../host/native.ts";
 import { Prober } from "../host/probes/prober.ts";
-import { writeSignals } from "../host/signals.ts";
-import type { Config } from "../config/config.ts";
+import { signalsFolder, writeSignals } from "../host/signals.ts";
 import type { ProbeWish } from "../model/signals.ts";
-import { ROLES } from "../roles/index.ts";
+import type { Intent } from "../plan/bind.ts";
 import { deadLinks } from "../spread/far-ends.ts";
 import type { Look } from "./look.ts";
 import type { News } from "./news.ts";
@@ -19,14 +19,15 @@ export const ROWS_MS = 1000;
 /** After how long a controller of spreading that failed is started again, milliseconds. */
 const AGAIN_MS = 5000;
 
-/** The far ends that a configuration wants asked. */
-export function wishesOf({ sections }: Config): ProbeWish[] {
-  return sections.flatMap((section) => ROLES.find(({ name }) => name === section.role)?.watches?.(section) ?? []);
+/** The far ends that a configuration wants asked on this host. */
+export function wishesOf({ sections }: Intent): ProbeWish[] {
+  return sections.flatMap(({ role, section, view }) => role.watches?.(section, view) ?? []);
 }
 
 /** Watches for an agent. */
 export class Watchers {
   readonly #folder: string;
+  readonly #place: { cookie: string; runFolder: string };
   readonly #news: News;
   readonly #prober: Prober;
   readonly #segments: WatchedSegments;
@@ -35,11 +36,13 @@ export class Watchers {
   /** Writes one after the other, so that the last rows stay. */
   #written: Promise<void> = Promise.resolve();
 
-  /** `folder`: where signals are. `hear` is told when a look is worth it. */
-  constructor(folder: string, news: News, hear: (hint: Hint) => void) {
-    this.#folder = folder;
+  /** `place`: the network namespace, and the folder of signals and locks. `hear` is told when a look is worth it. */
+  constructor(place: { cookie: string; runFolder: string }, news: News, hear: (hint: Hint) => void) {
+    const { cookie, runFolder } = place;
+    this.#place = { cookie, runFolder };
+    this.#folder = signalsFolder(runFolder, cookie);
     this.#news = news;
-    this.#segments = new WatchedSegments(folder, news, hear);
+    this.#segments = new WatchedSegments(this.#folder, news, hear);
     this.#prober = new Prober((wish, well, isNews) => {
       news.tell(well ? "info" : "warn", well ? "answers" : "does-not-answer", { target: wish.target, for: wish.name });
       const written = this.#write();
@@ -52,9 +55,9 @@ export class Watchers {
     return this.#segments.begin(config);
   }
 
-  /** Does from now on what the configuration asks for. */
-  attend(config: Config, { want }: Pick<Look, "want">): void {
-    const wishes = wishesOf(config);
+  /** Does from now on what the configuration asks for on the host as it was seen. */
+  attend(config: Config, { intent, want }: Pick<Look, "intent" | "want">): void {
+    const wishes = wishesOf(intent);
     this.#prober.attend(wishes);
     this.#segments.attend(config);
     if (wishes.length === 0 && this.#rows) {
@@ -86,6 +89,7 @@ export class Watchers {
         await runSpreading(
           {
             spreader: spreadPackets({ namespace: OWN_NAMESPACE }),
+            ...this.#place,
             deadLinks: (spread) => deadLinks(this.#prober.rows, spread),
             onSteps: (steps) => {
               for (const { spread, up } of steps) if (up) this.#news.tell("info", "can-carry", { spread, up });

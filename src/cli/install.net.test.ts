@@ -34,15 +34,32 @@ test("an image gets units and their links, and loses all of it again", () => {
   expect(install("--cpus", "0,1", "--memory", "64M", "--dry-run")).toMatchObject({ code: 0 });
 
   // Another choice takes the place of the first one.
-  expect(install("--one-shot", "--bridge").code).toBe(0);
+  expect(install("--one-shot", "--gateway", "--bridge").code).toBe(0);
   expect(listing()).not.toContain("heddle-agent");
+  expect(read(`${UNITS}/heddle-gateway.service`)).toContain("\nExecStart=/opt/heddle gateway run\n");
   expect(read(`${UNITS}/heddle-bridge.service`)).toContain("\nExecStart=/opt/heddle bridge run\n");
   expect(install("--one-shot").code).toBe(0);
-  expect(listing()).not.toContain("heddle-bridge");
+  expect(listing()).not.toMatch(/heddle-gateway|heddle-bridge/);
   expect(uninstall("--dry-run").code).toBe(2);
   expect(uninstall().code).toBe(0);
   expect(listing()).toBe("");
   expect(uninstall()).toMatchObject({ code: 0, out: "Nothing to do.\n" });
+});
+
+test("a file with a gateway that stands in for others has its process installed", () => {
+  mkdirSync(join(image, "etc/heddle"), { recursive: true });
+  const file = (failover: string): void =>
+    writeFileSync(
+      join(image, "etc/heddle/heddle.yaml"),
+      `version: 1\ngateway: { a: { inside: ib0, outside: eth9, nat: { to: 192.0.2.4 }${failover} } }\n`,
+    );
+  file("");
+  expect(install().code).toBe(0);
+  expect(listing()).not.toContain("heddle-gateway");
+  const nodes = "[{ inside: 10.20.3.1, outside: 192.0.2.1 }, { inside: 10.20.3.2, outside: 192.0.2.2 }]";
+  file(`, failover: { address: 10.20.3.9/16, id: 1, nodes: ${nodes} }`);
+  expect(install().code).toBe(0);
+  expect(listing()).toContain("multi-user.target.wants/heddle-gateway.service");
 });
 
 test("what somebody edited, or had there before, is kept and said", () => {
@@ -78,6 +95,13 @@ test("an image whose /etc leads out of it is refused, and nothing outside is tou
   expect(execFileSync("find", [outside, "-type", "f"], { encoding: "utf8" })).toBe("");
 });
 
+test("a program that no unit sees is told", () => {
+  const { code, err } = world.heddle("install", "--root", image, "--dry-run", "--program", "/tmp/heddle/bin/heddle");
+  expect(code).toBe(2);
+  expect(err).toContain("no unit could run /tmp/heddle/bin/heddle");
+  expect(install("--dry-run").err).not.toContain("no unit");
+});
+
 test.each([
   [["--cpus", "3-1"], "is no list of CPUs"],
   [["--memory", "1M"], "is no size"],
@@ -90,7 +114,7 @@ test.each([
 
 test("the real systemd takes the units, and would not take broken ones", () => {
   const { stage } = world;
-  expect(world.heddle("install", "--bridge", "--cpus", "0-1", "--memory", "64M").code).toBe(0);
+  expect(world.heddle("install", "--gateway", "--bridge", "--cpus", "0-1", "--memory", "64M").code).toBe(0);
   const verify = () =>
     stage.run(
       "systemd-analyze",
@@ -98,6 +122,7 @@ test("the real systemd takes the units, and would not take broken ones", () => {
       "--recursive-errors=yes",
       `${UNITS}/heddle-agent.service`,
       `${UNITS}/heddle-boot.service`,
+      `${UNITS}/heddle-gateway.service`,
       `${UNITS}/heddle-bridge.service`,
       `${UNITS}/heddle-routing.target`,
     );

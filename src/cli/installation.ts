@@ -9,7 +9,7 @@ import { RECORD_FILE } from "../model/placement.ts";
 import type { InstallRecord, Placement, Standing } from "../model/placement.ts";
 
 /** What `uninstall` ends. */
-const SERVICES = ["heddle-agent.service", "heddle-bridge.service"];
+const SERVICES = ["heddle-agent.service", "heddle-gateway.service", "heddle-bridge.service"];
 
 /** What stands at each of the paths, below the root. */
 export async function readAllStanding(

@@ -5,6 +5,7 @@ import type { ChangeOptions } from "./commands/apply.ts";
 import type { ExportOptions } from "./commands/export.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { ImportOptions } from "./commands/import.ts";
+import type { DoctorOptions } from "./commands/doctor.ts";
 import type { InstallOptions } from "./commands/install.ts";
 import { SHELLS } from "./completion/shells.ts";
 import type { Shell } from "./completion/shells.ts";
@@ -195,7 +196,8 @@ export async function defineProgram(words: readonly string[], version: string): 
     .command("doctor")
     .description("look for what is wrong with the routing of this host; needs no file")
     .option("--root <directory>", "where the host's configuration files are, when not at /", "/")
-    .action(async (options: { root: string }) => {
+    .option("--listen <seconds>", "listen for other virtual routers (VRRP) on all links as well")
+    .action(async (options: DoctorOptions) => {
       const { doctor } = await import("./commands/doctor.ts");
       exit = await doctor(new Context(program.opts<GlobalOptions>()), options);
     });
@@ -289,6 +291,7 @@ export async function defineProgram(words: readonly string[], version: string): 
     .command("install")
     .description("have systemd run the agent on this host, or with --one-shot apply at boot and as links come up")
     .option("--one-shot", "no agent: a unit at boot, and hooks of the network managers")
+    .option("--gateway", "the process of a gateway with failover too, whatever the file says now")
     .option("--bridge", "the process of the role `bridge` too")
     .option("--root <directory>", "install below another root, as for an image; systemd is not asked", "/")
     .option("--cpus <list>", "CPUs that the agent may use: 0,1")

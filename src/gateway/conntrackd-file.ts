@@ -1,11 +1,12 @@
 // Owns the text of conntrackd.conf(5): what connections there are goes to the other gateways' kernels as it changes.
+import { familyOf } from "../model/ip.ts";
 import { syncAddressOf } from "../roles/gateway/failover.ts";
 import type { GatewaySetup } from "./setup.ts";
 
 /** Ports of the synchronisation: between two, and among several. */
 const PORT = { pair: 3780, group: 3781 } as const;
-/** Where several meet: administratively scoped, never routed (RFC 2365). */
-const GROUP = "239.72.37.80";
+/** Where several meet: administratively scoped (RFC 2365), or on the link (RFC 4291); never routed. */
+const GROUP = { 4: "239.72.37.80", 6: "ff02::7237:80" } as const;
 
 /** Bytes of socket buffers. The kernel's default loses events when thousands of connections begin at once. */
 const SOCKET_BYTES = 8 * 1024 * 1024;
@@ -35,21 +36,23 @@ export function conntrackdFile(
   paths: ConntrackPaths,
 ): string {
   const own = syncAddressOf(setup.self);
+  const version = familyOf(own);
   const [peer] = setup.peers;
   const buffers = [`SndSocketBuffer ${SOCKET_BYTES}`, `RcvSocketBuffer ${SOCKET_BYTES}`, "Checksum on"];
   const pair = isPair(setup) && peer;
   const channel = pair
     ? block("UDP", [
-        `IPv4_address ${own}`,
-        `IPv4_Destination_Address ${syncAddressOf(peer)}`,
+        `IPv${version}_address ${own}`,
+        `IPv${version}_Destination_Address ${syncAddressOf(peer)}`,
         `Port ${PORT.pair}`,
         `Interface ${setup.syncLink}`,
         ...buffers,
       ])
     : block("Multicast", [
-        `IPv4_address ${GROUP}`,
+        `IPv${version}_address ${GROUP[version]}`,
         `Group ${PORT.group}`,
-        `IPv4_interface ${own}`,
+        // Of IPv6, the interface is told by its name.
+        ...(version === 4 ? [`IPv4_interface ${own}`] : []),
         `Interface ${setup.syncLink}`,
         ...buffers,
       ]);
@@ -75,7 +78,7 @@ export function conntrackdFile(
       ...block("Filter From Userspace", [
         ...block(
           "Address Ignore",
-          ["127.0.0.1", ...ignored].map((address) => `IPv4_address ${address}`),
+          ["127.0.0.1", "::1", ...ignored].map((address) => `IPv${familyOf(address)}_address ${address}`),
         ),
       ]),
     ]),

@@ -2,8 +2,10 @@
 import { expect, test } from "vitest";
 import { factsFrom } from "../../test/cases.ts";
 import { parseConfig } from "../config/config.ts";
+import { parseAddress } from "../model/ip.ts";
 import { ROLES } from "../roles/index.ts";
-import { makeAnnouncement } from "../model/announcement.ts";
+import { parseHex } from "../host/netlink/text.ts";
+import { makeAnnouncement } from "./announcement.ts";
 import { conntrackdFile } from "./conntrackd-file.ts";
 import { keepalivedFile } from "./keepalived-file.ts";
 import { NoticeReader } from "./notices.ts";
@@ -117,16 +119,49 @@ test("notices of groups are heard whole, however they come in, and nothing else 
   expect(reader.take('\nGROUP "a" BACKUP 0\n')).toEqual([{ share: "a", state: "standby" }]);
 });
 
+const ETHERNET = { hardware: 1, own: new Uint8Array(6).fill(2), broadcast: new Uint8Array(6).fill(255) };
+const BROADCAST = "00:ff:ff:ff:ff:12:40:1b:80:01:00:00:00:00:00:00:ff:ff:ff:ff";
+const INFINIBAND = { hardware: 32, own: new Uint8Array(20).fill(2), broadcast: parseHex(BROADCAST) };
+
 test("an announcement asks for its own address, by Ethernet and by InfiniBand", () => {
   const ip = Uint8Array.of(10, 20, 3, 227);
-  const ether = makeAnnouncement(1, new Uint8Array(6).fill(2), new Uint8Array(6).fill(255), ip);
+  const ether = makeAnnouncement(ETHERNET, ip);
   expect(Buffer.from(ether?.bytes ?? []).toString("hex")).toBe(
     "00010800060400010202020202020a1403e30000000000000a1403e3",
   );
-  const infiniband = makeAnnouncement(32, new Uint8Array(20).fill(2), new Uint8Array(20).fill(255), ip);
+  const infiniband = makeAnnouncement(INFINIBAND, ip);
   expect(infiniband?.bytes).toHaveLength(8 + 2 * 24);
   expect(infiniband?.bytes.slice(0, 6)).toEqual(Uint8Array.of(0, 32, 8, 0, 20, 4));
-  expect(makeAnnouncement(65_534, ip, ip, ip)).toBeUndefined();
+  expect(makeAnnouncement({ hardware: 65_534, own: ip, broadcast: ip }, ip)).toBeUndefined();
+});
+
+test("an advertisement of IPv6 has the partition's group and a whole option by InfiniBand", () => {
+  const ip = parseAddress("fd00:20::3:227") as Uint8Array;
+  const ether = makeAnnouncement(ETHERNET, ip);
+  expect([ether?.bytes.length, Buffer.from(ether?.to ?? []).toString("hex")]).toEqual([72, "333300000001"]);
+  const infiniband = makeAnnouncement(INFINIBAND, ip);
+  // RFC 4391 sections 4 and 9.3.
+  expect(Buffer.from(infiniband?.to ?? []).toString("hex")).toBe("00ffffffff12601b800100000000000000000001");
+  expect(infiniband?.bytes).toHaveLength(40 + 24 + 24);
+  expect(infiniband?.bytes.slice(64, 69)).toEqual(Uint8Array.of(2, 3, 0, 0, 2));
+  expect(makeAnnouncement({ ...INFINIBAND, broadcast: new Uint8Array(6) }, ip)).toBeUndefined();
+});
+
+test("gateways of IPv6 hear each other by IPv6, whatever moves", () => {
+  const setup: GatewaySetup = {
+    ...(setupOf(1, 2) as GatewaySetup),
+    self: { inside: "fd00:20::3:1", outside: "2001:db8:181::51", sync: "fd00:9::1" },
+    peers: [{ inside: "fd00:20::3:2", outside: "2001:db8:181::52", sync: "fd00:9::2" }],
+  };
+  const text = keepalivedFile([setup], PATHS);
+  expect(text).toMatch(/unicast_src_ip 2001:db8:181::51\n +unicast_peer \{\n +2001:db8:181::52\n/);
+  expect(text).toContain("fe80::72:51:2/128 dev lo\n");
+  expect(text).not.toContain("127.72.");
+  const two = conntrackdFile(setup, ["10.20.3.1", "fd00:20::3:1"], 65_536, SYNC);
+  expect(two).toMatch(/IPv6_address fd00:9::1\n +IPv6_Destination_Address fd00:9::2\n/);
+  expect(two).toMatch(/IPv4_address 10\.20\.3\.1\n +IPv6_address fd00:20::3:1\n/);
+  const three = conntrackdFile({ ...setup, peers: [...setup.peers, ...setup.peers] }, [], 65_536, SYNC);
+  expect(three).toMatch(/IPv6_address ff02::7237:80\n +Group 3781\n +Interface sync0\n/);
 });
 
 test("conntrackd's counts are read, and nonsense is none", () => {

@@ -3,6 +3,8 @@
 // keepalived adds its addresses before it tells anybody, and does not wait. So the addresses that matter are not its:
 // heddle puts them on the links when the state of connections is there (docs/adr/0080). A virtual router without any
 // address is refused, and VRRP wants one in its packets: each gets one of the host's own loopback, which nobody asks for.
+import { familyOf } from "../model/ip.ts";
+import type { Family } from "../model/ip.ts";
 import type { GatewaySetup, ShareSetup } from "./setup.ts";
 
 /** Where keepalived finds what it works with; absolute paths without blanks and quotes. */
@@ -69,10 +71,15 @@ function shareBlocks(setup: GatewaySetup, share: ShareSetup, paths: KeepalivePat
           "unicast_peer",
           setup.peers.map((peer) => peer[side]),
         ),
-        ...block("virtual_ipaddress", [`127.72.${share.id}.${index + 1}/32 dev lo scope host`]),
+        ...block("virtual_ipaddress", [placeholder(share.id, index + 1, familyOf(setup.self[side]))]),
       ]),
     ),
   ];
+}
+
+/** The address of a virtual router: of the IP version of its adverts, and of the first rank there (RFC 5798 section 5.2.9). */
+function placeholder(id: number, side: number, family: Family): string {
+  return family === 4 ? `127.72.${id}.${side}/32 dev lo scope host` : `fe80::72:${id}:${side}/128 dev lo`;
 }
 
 function block(head: string, lines: readonly string[]): string[] {

@@ -1,7 +1,8 @@
 // Owns what a gateway of several needs to know to play its part: who it is, who the others are, what moves.
 import type { Config } from "../config/config.ts";
 import type { LinkFact } from "../model/facts.ts";
-import { networkOf, parsePrefix, prefixContains } from "../model/ip.ts";
+import { addressBits, familyOf, networkOf, parsePrefix, prefixContains } from "../model/ip.ts";
+import type { ProbeTarget } from "../model/probe-target.ts";
 import { findSelf, syncAddressOf } from "../roles/gateway/failover.ts";
 import type { Failover, Gateway, GatewayNode } from "../roles/gateway/schema.ts";
 import { listRange, sharesOf } from "../roles/gateway/shares.ts";
@@ -37,7 +38,7 @@ export interface GatewaySetup {
   intervalMs: number;
   /** How long it has to be well before it takes its place again, ms; absent means that it does not. */
   returnMs?: number;
-  uplink: string[];
+  uplink: ProbeTarget[];
   shares: ShareSetup[];
 }
 
@@ -99,10 +100,10 @@ function setupOf(
         id: id + index,
         priority: HIGHEST_PRIORITY - turn * PRIORITY_STEP,
         moving: [
-          ...(share.address === undefined ? [] : [onLink(inside, share.address)]),
+          ...share.addresses.map((address) => onLink(inside, address)),
           ...share.to
             .flatMap(({ first, last }) => listRange(first, last) ?? [])
-            .map((address) => ({ link: outside, address, length: 32 })),
+            .map((address) => ({ link: outside, address, length: addressBits(familyOf(address)) })),
         ],
       };
     }),
@@ -120,6 +121,8 @@ function linkWith(links: readonly LinkFact[], address: string): string | undefin
   const has = (link: LinkFact): boolean =>
     link.addresses.some((spec) => parsePrefix(spec.address)?.address === address);
   const near = (link: LinkFact): boolean =>
-    link.addresses.some((spec) => spec.family === 4 && prefixContains(networkOf(spec.address), address));
+    link.addresses.some(
+      (spec) => spec.family === familyOf(address) && prefixContains(networkOf(spec.address), address),
+    );
   return (links.find(has) ?? links.find(near))?.name;
 }

@@ -28,6 +28,7 @@ export function factsHost({ picture, owners }: HostFacts, snapshot: Snapshot): H
     canMarkSockets: async () => picture.features["bpf-cgroup"] !== false,
     canSpread: async () => picture.features["bpf-tc"] !== false,
     packetFilters: async () => picture.chains && chainsOfTransit(picture.chains),
+    frameLinks: async () => undefined,
     drivers: {
       sysctl: driver("sysctl"),
       address: driver("address"),

@@ -1,5 +1,5 @@
 // Owns the contract between heddle and a host: what can be asked of one, and what can be done to it.
-import type { LinkFact } from "../model/facts.ts";
+import type { FrameLinks, LinkFact } from "../model/facts.ts";
 import type { Kind } from "../model/kinds.ts";
 import type { Observed } from "../model/objects.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
@@ -50,8 +50,11 @@ export interface Host {
   links(signal?: AbortSignal): Promise<LinkFact[]>;
   /** Names that the host gives to routing tables. */
   tableNames(): Promise<Record<string, number>>;
-  /** The numbers of those who are named, as far as the host knows them: its name service may not be up yet. */
-  owners(names: OwnerNames): Promise<Owners>;
+  /**
+   * The numbers of those who are named, as far as the host knows them: its name service may not be up yet. What was told a
+   * moment ago is believed, unless it is asked for anew.
+   */
+  owners(names: OwnerNames, anew?: "anew"): Promise<Owners>;
   /** Connections that have the bits of the program, and those that should have them and are older, by the number of the bit. */
   countSockets(program: CgroupProgramSpec): Promise<Record<number, SocketCounts>>;
   /** Whether BPF programs can mark sockets here. Rejects with HostError where nobody but root can tell. */
@@ -60,6 +63,8 @@ export interface Host {
   canSpread(): Promise<boolean>;
   /** Who looks at packets on their way through: "inet filter forward"; undefined where that cannot be told. */
   packetFilters(): Promise<string[] | undefined>;
+  /** At which links frames can be passed on; undefined where that cannot be told. Rejects with HostError. */
+  frameLinks(): Promise<FrameLinks | undefined>;
   drivers: { readonly [K in Kind]: KindDriver<K> };
   /** What the kernel's events of this host's own doings carry (nlmsg_pid); absent where there are no events. */
   readonly port?: number;

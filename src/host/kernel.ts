@@ -1,6 +1,7 @@
 // Owns the real host: this kernel, in the process's network namespace or in another one.
 import type { LinkFact } from "../model/facts.ts";
 import type { Host } from "./host.ts";
+import { listFrameLinks } from "./bpf/frame-links.ts";
 import { addressDriver } from "./kinds/address-driver.ts";
 import { canMarkSockets, cgroupProgramDriver } from "./kinds/cgroup-program-driver.ts";
 import { linkFromMessage } from "./kinds/facts-message.ts";
@@ -42,6 +43,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE, options: HostOp
     canMarkSockets: async () => canMarkSockets(),
     canSpread: async () => canSpread(),
     packetFilters: () => listPacketFilters(namespace),
+    frameLinks: () => listFrameLinks(socket, namespace),
     drivers: {
       sysctl: sysctlDriver(namespace),
       address: addressDriver(socket, namespace, options.awaitsProbes),

@@ -22,6 +22,11 @@ export interface NativeSocket {
   readonly port: number;
 }
 
+/** The watch over a descriptor of the addon. */
+export interface NativeWatch {
+  readonly ready: () => void;
+}
+
 /** A socket for frames of the addon; `readable` is called when there is something to take. */
 export interface NativeFrames {
   readable?: () => void;
@@ -71,6 +76,19 @@ interface Addon {
   joinGroup(descriptor: number, index: number, group: Uint8Array): number;
   openPacketSocket(namespace: NamespaceFd): number;
   sendPacket(socket: number, index: number, protocol: number, hardwareAddress: Uint8Array, bytes: Uint8Array): number;
+  beginConnection(
+    namespace: NamespaceFd,
+    link: string,
+    mark: number,
+    from: Uint8Array,
+    to: Uint8Array,
+    port: number,
+  ): number;
+  takeError(descriptor: number): number;
+  hearPackets(namespace: NamespaceFd, index: number, protocol: number, program: Uint8Array): number;
+  takePacket(descriptor: number, bytes: Uint8Array): number;
+  watchDescriptor(descriptor: number, writable: boolean, ready: () => void): NativeWatch | number;
+  unwatch(watch: NativeWatch): void;
 }
 
 /** Bytes that a bpf(2) call points to; the kernel reads them, and what it writes is in them afterwards. */
@@ -209,4 +227,55 @@ export function sendPacket(
   bytes: Uint8Array,
 ): void {
   checked(addon().sendPacket(socket, index, protocol, hardwareAddress, bytes), `packet on link ${index}`);
+}
+
+/** Where a connection goes and how it leaves. */
+export interface ConnectionEnds {
+  to: Uint8Array;
+  port: number;
+  /** The link that it is bound to (SO_BINDTODEVICE). */
+  link?: string;
+  /** The mark of its packets (SO_MARK). */
+  mark?: number;
+  /** The address that it is bound to, of the same IP version. */
+  from?: Uint8Array;
+}
+
+/**
+ * A descriptor whose TCP connection is on its way. When it can be written, `connectionError` tells what became of it. The
+ * caller closes it. Throws HostError for what the kernel refuses at once: there is no route, or no such link.
+ */
+export function beginConnection(namespace: NamespaceFd, ends: ConnectionEnds): number {
+  const { to, port, link = "", mark = 0, from = new Uint8Array() } = ends;
+  return checked(addon().beginConnection(namespace, link, mark, from, to, port), "connection");
+}
+
+/** What became of a connection that was on its way: 0 where it stands, otherwise the (positive) errno. */
+export function connectionError(descriptor: number): number {
+  return Math.abs(addon().takeError(descriptor));
+}
+
+/**
+ * A descriptor that takes in the packets of a protocol (EtherType) on a link that a classic BPF program lets through; the
+ * caller closes it, which takes the kernel some 10 ms. Throws HostError.
+ */
+export function hearPackets(namespace: NamespaceFd, index: number, protocol: number, program: Uint8Array): number {
+  return checked(addon().hearPackets(namespace, index, protocol, program), `packets of link ${index}`);
+}
+
+/** Puts one packet into `bytes`, as far as it fits, and gives its length; undefined when there is none. */
+export function takePacket(descriptor: number, bytes: Uint8Array): number | undefined {
+  const answer = addon().takePacket(descriptor, bytes);
+  // What a link that goes down leaves behind (ENETDOWN) is told once, and is no packet.
+  return answer < 0 ? undefined : answer;
+}
+
+/**
+ * Calls `ready` whenever the descriptor can be read, or written. The answer ends that, and has to be called before the
+ * descriptor is closed; any number of times. It does not keep the process alive. Throws HostError.
+ */
+export function watchDescriptor(descriptor: number, what: "readable" | "writable", ready: () => void): () => void {
+  const watch = addon().watchDescriptor(descriptor, what === "writable", ready);
+  if (typeof watch === "number") throw new HostError({ errno: watch, object: `descriptor ${descriptor}` });
+  return () => addon().unwatch(watch);
 }

@@ -20,7 +20,7 @@ const ASK_AGAIN_MS = 5000;
 type Database = "passwd" | "group";
 
 /** A look-up that remembers what it was told, and asks anew after a while. Control groups are looked at every time. */
-export function ownersLookUp(): (names: OwnerNames) => Promise<Owners> {
+export function ownersLookUp(): (names: OwnerNames, anew?: "anew") => Promise<Owners> {
   const known = { passwd: new Map<string, Told>(), group: new Map<string, Told>() };
   const look = async (database: Database, names: readonly string[]): Promise<Record<string, number>> => {
     const told = known[database];
@@ -44,7 +44,8 @@ export function ownersLookUp(): (names: OwnerNames) => Promise<Owners> {
       }),
     );
   };
-  return async (names) => {
+  return async (names, anew) => {
+    if (anew) for (const told of Object.values(known)) told.clear();
     const [users, groups, cgroups] = await Promise.all([
       look("passwd", names.users),
       look("group", names.groups),

@@ -11,6 +11,8 @@ import { makeStateFolder } from "./ledger/files.ts";
 const MOST_BYTES = 256 * 1024;
 
 const text = z.string().check(z.maxLength(256));
+/** With a gateway, and a target that may have a path of 256 characters. */
+const longText = z.string().check(z.maxLength(512));
 const count = z.optional(z.number());
 
 const share = z.object({
@@ -32,7 +34,7 @@ const gateway = z.object({
   uplink: z.optional(
     z.object({
       well: z.optional(z.boolean()),
-      targets: z.array(z.object({ target: text, well: z.optional(z.boolean()), rttMs: count })),
+      targets: z.array(z.object({ target: longText, well: z.optional(z.boolean()), rttMs: count })),
     }),
   ),
   connections: z.object({
@@ -46,7 +48,7 @@ const gateway = z.object({
 
 const probe = z.object({
   kind: z.literal("probe"),
-  name: text,
+  name: longText,
   link: z.optional(text),
   at: z.number(),
   well: z.optional(z.boolean()),

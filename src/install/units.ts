@@ -8,8 +8,6 @@ export interface UnitChoices {
   cpus?: string;
   /** Bytes that the agent may use, as MemoryMax= has them: "64M". */
   memory?: string;
-  /** The kernel is older than 5.8, where BPF asks for CAP_SYS_ADMIN. */
-  olderKernel: boolean;
 }
 
 /** The first line of everything that an installation places. */
@@ -37,7 +35,7 @@ ExecStart=${execWord(choices.program)} apply --boot
 # 3: all that can be made is made, and something waits for its link.
 SuccessExitStatus=3
 TimeoutStartSec=90
-${confinement(rightsOf(choices))}
+${confinement(RIGHTS)}
 [Install]
 WantedBy=multi-user.target
 `;
@@ -75,7 +73,36 @@ ExecStart=${execWord(choices.program)} agent
 WatchdogSec=30
 Restart=always
 RestartSec=1
-${confinement([...rightsOf(choices), "CAP_NET_RAW"])}
+${confinement(RIGHTS_OF_AGENT)}
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/**
+ * Makes this host one of several gateways. It starts keepalived and conntrackd, which end with it; to be stopped is to leave
+ * the place to another gateway first, so that only the process itself is asked to.
+ */
+export function gatewayUnit(choices: UnitChoices): string {
+  return `${INSTALL_MARK}
+[Unit]
+Description=One of several gateways (heddle)
+Wants=network-online.target heddle-boot.service
+After=heddle-boot.service ${AFTER}
+# It comes back however often it has to: also until its links have their addresses.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=${execWord(choices.program)} gateway run
+WatchdogSec=30
+Restart=always
+RestartSec=1
+KillMode=mixed
+TimeoutStopSec=10
+OOMScoreAdjust=-900
+${confinement(GATEWAY_RIGHTS, { realtime: true })}
 [Install]
 WantedBy=multi-user.target
 `;
@@ -105,6 +132,12 @@ WantedBy=multi-user.target
 `;
 }
 
+/**
+ * Addresses and connections; probes, adverts and announcements; and not to wait for a busy machine (keepalived asks for real
+ * time, and to stay in memory).
+ */
+const GATEWAY_RIGHTS = ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK"] as const;
+
 /** The agent's share of the machine, in a drop-in of its own. */
 export function limitsDropIn({ cpus, memory }: UnitChoices): string | undefined {
   if (cpus === undefined && memory === undefined) return undefined;
@@ -119,19 +152,19 @@ ${lines.join("\n")}
 }
 
 /**
- * What is left of root's rights: over the network, and for BPF what the kernel asks for (5.8 and later; before, it knew no
- * right of its own for that). The agent's probes need CAP_NET_RAW as well.
+ * What is left of root's rights: over the network; and to read back what BPF programs do, for which the kernel wants
+ * CAP_SYS_ADMIN (bpf_prog_get_fd_by_id and bpf_map_get_fd_by_id in kernel/bpf/syscall.c), which includes what it wants for
+ * loading them.
  */
-function rightsOf({ olderKernel }: UnitChoices): string[] {
-  const bpf = olderKernel ? ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"] : ["CAP_BPF", "CAP_PERFMON"];
-  return ["CAP_NET_ADMIN", ...bpf];
-}
+const RIGHTS = ["CAP_NET_ADMIN", "CAP_SYS_ADMIN"];
+/** The agent starts pings as well. */
+const RIGHTS_OF_AGENT = [...RIGHTS, "CAP_NET_RAW"];
 
 /**
  * The least that works: the state directories and iproute2's names can be written. What cannot be had: ProtectKernelTunables (switches are below /proc/sys) and
  * MemoryDenyWriteExecute (V8 compiles).
  */
-function confinement(rights: readonly string[]): string {
+function confinement(rights: readonly string[], { realtime = false } = {}): string {
   return `RuntimeDirectory=heddle
 RuntimeDirectoryPreserve=yes
 StateDirectory=heddle
@@ -146,7 +179,7 @@ ProtectClock=yes
 ProtectHostname=yes
 NoNewPrivileges=yes
 LockPersonality=yes
-RestrictRealtime=yes
+RestrictRealtime=${realtime ? "no" : "yes"}
 RestrictSUIDSGID=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6 AF_PACKET
 SystemCallArchitectures=native

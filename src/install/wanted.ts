@@ -4,7 +4,7 @@ import type { ManagerName } from "../model/manager.ts";
 import { MANAGER_NAMES } from "../model/manager.ts";
 import { hookOf } from "./hooks.ts";
 import type { Placement } from "../model/placement.ts";
-import { agentUnit, bootUnit, bridgeUnit, limitsDropIn, networkdDropIn, routingTarget } from "./units.ts";
+import { agentUnit, bootUnit, bridgeUnit, gatewayUnit, limitsDropIn, networkdDropIn, routingTarget } from "./units.ts";
 import type { UnitChoices } from "./units.ts";
 
 /** What is known of the host that an installation is for. */
@@ -21,6 +21,8 @@ export interface InstallSite {
 export interface InstallChoices extends UnitChoices {
   /** No agent: a unit at boot, and hooks of the network managers. */
   oneShot: boolean;
+  /** The process of a gateway that stands in for others, too. */
+  gateway: boolean;
   /** The process that bridges, too. */
   bridge: boolean;
 }
@@ -50,6 +52,7 @@ export function wantInstallation(
     ["heddle-boot.service", bootUnit(choices)],
     ["heddle-routing.target", routingTarget()],
     ...(choices.oneShot ? [] : [["heddle-agent.service", agentUnit(choices)] satisfies [string, string]]),
+    ...(choices.gateway ? [["heddle-gateway.service", gatewayUnit(choices)] satisfies [string, string]] : []),
     ...(choices.bridge ? [["heddle-bridge.service", bridgeUnit(choices)] satisfies [string, string]] : []),
   ];
   for (const [name, text] of units) wanted.push({ path: `${UNITS}/${name}`, mode: 0o644, text });

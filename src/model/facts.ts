@@ -27,6 +27,14 @@ export interface LinkFact {
   addresses: AddressSpec[];
 }
 
+/** Links that can pass frames on before the kernel makes packets of them (XDP), by name. */
+export interface FrameLinks {
+  /** Programs get the frames that come in, and may send them by other links. */
+  receive: string[];
+  /** They send frames that programs at other links give them. */
+  send: string[];
+}
+
 /** What the kernel can do, as far as a role decides by it. */
 export interface Features {
   /** It routes IPv6. */
@@ -37,6 +45,8 @@ export interface Features {
   tcPrograms: boolean;
   /** Who looks at packets on their way through: chains of packet filters. Absent where nobody asked, or can tell. */
   packetFilters?: string[];
+  /** Where frames can be passed on. Absent where nobody asked, or can tell. */
+  frameLinks?: FrameLinks;
 }
 
 export interface Facts {

@@ -199,9 +199,10 @@ function mustParsePrefix(prefix: string): PrefixParts {
 }
 
 /** Prefixes that the world does not route (RFC 1918, 3927, 6598). */
-const NOT_ROUTED = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"];
+const NOT_ROUTED4 = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"];
+const NOT_ROUTED = [...NOT_ROUTED4, "fc00::/7", "fe80::/10"];
 
-/** Whether an IPv4 address is one that the world does not route to. */
+/** Whether an address is one that the world does not route to (RFC 1918, 3927, 6598, 4193, 4291). */
 export function isPrivateAddress(address: string): boolean {
   return NOT_ROUTED.some((prefix) => prefixContains(prefix, address));
 }

@@ -102,6 +102,34 @@ export const FEATURES = [
 /** One of them. */
 export type Feature = (typeof FEATURES)[number];
 
+/** An advert of a virtual router that was heard on a link (VRRP). */
+export interface Advert {
+  link: string;
+  family: Family;
+  /** Who sent it. */
+  source: string;
+  version: number;
+  /** Number of the virtual router, 1 to 255. */
+  id: number;
+  /** 0 says goodbye. */
+  priority: number;
+  intervalMs: number;
+  addresses: string[];
+}
+
+/** A virtual router that this host is to take part in. */
+export interface OwnRouter {
+  /** Who says so: "gateway/alinat", "vrrp_instance a". */
+  whose: string;
+  link: string;
+  id: number;
+  intervalMs: number;
+  /** The others' addresses, by which adverts come; absent where they come to a group and from anybody. */
+  peers?: string[];
+  /** What its adverts hold; absent where that does not matter. */
+  addresses?: string[];
+}
+
 /** What heddle.yaml already says, as far as a finding depends on it. */
 export interface ConfiguredSection {
   /** "multihome/ib". */
@@ -110,6 +138,10 @@ export interface ConfiguredSection {
   links: string[];
   /** Where it chooses users, groups or control groups: how their traffic is marked; "either" is whichever the host can. */
   marking?: "bpf" | "nftables" | "either";
+  /** Of a gateway: the link towards the world. */
+  outside?: string;
+  /** Of a gateway that stands in for others: its virtual routers, and whether it asks for a way to the world. */
+  failover?: { routers: OwnRouter[]; uplink: boolean };
 }
 
 /** One host at one moment. */
@@ -133,6 +165,8 @@ export interface HostPicture {
   chains?: PictureChain[];
   /** Whether the kernel has it; absent where it does not tell. */
   features: Partial<Record<Feature, boolean>>;
+  /** What was heard of virtual routers; absent where nobody listened. */
+  adverts?: Advert[];
   /** Ports of RDMA devices; absent where they were not looked at. */
   ports?: PicturePort[];
   /** The running bridges; absent where none answers. */

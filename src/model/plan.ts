@@ -42,6 +42,8 @@ export interface Plan {
   blocked: Blocked[];
   /** Keys of the objects that are as they should be. */
   settled: Key[];
+  /** What shall go, and rests: still heddle's, with what is remembered of it. */
+  staying?: readonly Observed[];
 }
 
 /** What heddle must remember that the kernel does not: which values it found, which objects it made last. */

@@ -51,15 +51,25 @@ export interface ProbeSignal {
 export interface ProbeWish {
   /** The name of its row: the section and the target. */
   name: string;
+  /** Its IP address. */
   target: string;
+  question: Question;
   /** The link that it is asked by. */
   link: string;
+  /** Its source address; what routing says unless stated. */
+  source?: string;
   /** Between two questions, ms. */
   intervalMs: number;
   /** How many answers in a row make it well, and how many missing ones ill. */
   rise: number;
   fall: number;
 }
+
+/** How a target is asked. Of TCP and HTTP, `mark` is what its packets carry, and with it the way that they take. */
+export type Question =
+  | { by: "ping" | "arp" }
+  | { by: "tcp"; port: number; mark?: number; timeoutMs: number }
+  | { by: "http"; port: number; path: string; mark?: number; timeoutMs: number };
 
 /** On which of two segments of one subnet hosts are. */
 export interface SegmentSignal {

@@ -15,6 +15,8 @@ export interface SpreadMember {
   weight: number;
   /** Next hops, at most one for each IP version; where there is none the destination is on the link itself. */
   via?: string[];
+  /** It sends frames that are passed on before the kernel makes packets of them. */
+  takesFrames?: true;
 }
 
 /** Packets of one section, and the links that they are spread over. */
@@ -48,6 +50,8 @@ export interface TcProgramSpec {
   ingress: string[];
   /** Links at whose egress they are. */
   egress: string[];
+  /** Links whose frames are looked at before the kernel makes packets of them (XDP); absent means none. */
+  frames?: string[];
   spreads: SpreadSpec[];
   /** It is not at all of its links, or is another build: it has to be put in place again. */
   broken?: true;

@@ -118,3 +118,27 @@ describe("addresses", () => {
     });
   });
 });
+
+describe("what was left out of a plan", () => {
+  const known: Ledger = { ...ledger, addresses: { "address ib0 10.0.0.1/8": { link: 2 } } };
+  const spec = { family: 4, link: "ib0", address: "10.0.0.1/8", scope: "global" } as const;
+  const staying = [
+    { kind: "sysctl" as const, key: `sysctl ${PATH}`, spec: { path: PATH, value: "2" } },
+    { kind: "address" as const, key: "address ib0 10.0.0.1/8", spec },
+  ];
+  const plan = { steps: [], blocked: [], settled: [] };
+
+  test("a switch that does not get its value back yet, and an address that stays, are remembered", () => {
+    const after = noteAfter(known, { objects: [] }, { ...plan, staying });
+    expect(after).toEqual(known);
+    expect(noteAfter(known, { objects: [] }, plan)).toEqual(emptyLedger());
+  });
+
+  test("a switch that could not be changed still has a value of heddle's", () => {
+    const { after } = set("2", "1") as Extract<Step, { action: "replace" }>;
+    const both = noteBefore(ledger, [set("2", "1")], linksFrom({ ib0: { index: 2 } }));
+    const blocked = [{ desired: after, waitsFor: "its next turn", why: "resting" as const }];
+    expect(noteAfter(both, { objects: [after] }, { ...plan, blocked }).sysctls[PATH]?.set).toEqual(["2", "1"]);
+    expect(noteAfter(both, { objects: [after] }, plan).sysctls[PATH]?.set).toEqual(["1"]);
+  });
+});

@@ -66,7 +66,7 @@ export function noteBefore(ledger: Ledger, steps: readonly Step[], links: readon
 }
 
 /**
- * The ledger to write after the steps were done: what is undone is forgotten, what is in force is remembered. `made` is
+ * The ledger to write after the steps were done: what is undone is forgotten, what is in force or stays is remembered. `made` is
  * what the kernel made of the objects of this plan, for kinds whose drivers tell.
  */
 export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan, made: readonly Observed[] = []): Ledger {
@@ -82,12 +82,13 @@ export function noteAfter(ledger: Ledger, want: DesiredState, plan: Plan, made: 
   for (const object of made) if (object.key in applied) words[object.key] = textOf(object);
   const sysctls: Ledger["sysctls"] = {};
   const addresses: Ledger["addresses"] = {};
-  for (const object of want.objects) {
+  for (const object of [...want.objects, ...(plan.staying ?? [])]) {
     const address = ledger.addresses[object.key];
     if (object.kind === "address" && address) addresses[object.key] = address;
     if (object.kind !== "sysctl") continue;
     const memory = ledger.sysctls[object.spec.path];
-    if (memory) sysctls[object.spec.path] = { ...memory, set: [object.spec.value] };
+    // What waits or stays may have any of the values that were set.
+    if (memory) sysctls[object.spec.path] = object.key in applied ? { ...memory, set: [object.spec.value] } : memory;
   }
   return { sysctls, addresses, applied, made: words };
 }

@@ -1,9 +1,21 @@
-// Owns the switches of links that the kernel combines with those of the whole host: a larger value there counts instead.
+// Owns what switches of the whole host do to those of links: of some the kernel takes the larger value, others it resets.
 import type { Diagnostic } from "../model/diagnostic.ts";
 import type { Desired, DesiredState, Observed } from "../model/objects.ts";
 
 /** Of these the kernel takes the larger of the link's value and that of "all" (IN_DEV_MAXCONF, linux/inetdevice.h). */
 const SWITCH = /^net\/ipv4\/conf\/([^/]+)\/(rp_filter|arp_ignore|arp_announce)$/;
+
+const FORWARDING = /^net\/(ipv[46])\/conf\/([^/]+)\/forwarding$/;
+
+/**
+ * Switches whose change sets this one as well, in the kernel and not as a write to its file (inet_forward_change in
+ * net/ipv4/devinet.c, addrconf_fixup_forwarding in net/ipv6/addrconf.c).
+ */
+export function resettingPaths(path: string): string[] {
+  const [, version, link] = FORWARDING.exec(path) ?? [];
+  const all = [`net/${version}/conf/all/forwarding`, ...(version === "ipv4" ? ["net/ipv4/ip_forward"] : [])];
+  return link === undefined ? [] : all.filter((one) => one !== path);
+}
 
 /** The paths of the host's own switches that may overrule what is wanted, to be read along. */
 export function overrulingPaths(want: DesiredState): string[] {

@@ -8,9 +8,12 @@ import { rebuildRoutes } from "./emptied-links.ts";
 import { keepSources } from "./kept-sources.ts";
 import { fingerprint, isSameData } from "./kinds/canonical.ts";
 import { describeObject, rulesOf } from "./kinds/index.ts";
+import { linkOfSysctl } from "./kinds/sysctl.ts";
+import { narrow } from "./narrow.ts";
 import { Ground } from "./needs.ts";
+import type { Lack } from "./needs.ts";
 import type { Key, Kind, Specs } from "../model/kinds.ts";
-import type { Desired, DesiredState, Need, Observed, Snapshot } from "../model/objects.ts";
+import type { Desired, DesiredState, Observed, Snapshot } from "../model/objects.ts";
 import type { Ledger, Plan, Step } from "../model/plan.ts";
 
 /**
@@ -71,7 +74,7 @@ const SHARED: ReadonlySet<Kind> = new Set(["sysctl", "address"]);
 function planDesired(plan: Plan, whole: Desired, present: readonly Observed[], known: Known): void {
   const { ledger, adoptions, ground } = known;
   const theirs = adoptions.theirs.get(whole.key) ?? [];
-  const { desired, missing } = narrow(whole, ground);
+  const { desired, missing } = narrow(whole, (need) => ground.lack(need) === undefined);
   const [only] = present;
   // By far the most objects of a large host: there, alone, ours and right, and nobody else's to take over.
   const alone = present.length === 1 && theirs.length === 0 ? only : undefined;
@@ -93,7 +96,8 @@ function planDesired(plan: Plan, whole: Desired, present: readonly Observed[], k
     return;
   }
   const lacking = [...whole.needs, ...(desired === undefined ? missing : [])];
-  const lack = lacking.map((need) => ground.lack(need)).find((one) => one !== undefined);
+  const lack =
+    lacking.map((need) => ground.lack(need)).find((one) => one !== undefined) ?? lackOfSwitch(whole, present);
   if (lack) plan.blocked.push({ desired: whole, ...lack });
   if (lack || !desired || planAdoption(plan, desired, present, known)) return;
   // A sysctl always has a value, which is no object of anybody's that could stand in the way.
@@ -109,21 +113,13 @@ function planDesired(plan: Plan, whole: Desired, present: readonly Observed[], k
   ground.add(desired);
 }
 
-/** The object made of those that are there; absent where nothing can be made, for lack of what is missing. */
-function narrow(desired: Desired, ground: Ground): { desired?: Desired; missing: Need[] } {
-  const isThere = (need: Need): boolean => ground.lack(need) === undefined;
-  const { spec, missing } = narrowSpec(desired.kind, desired.spec, isThere);
-  if (spec === desired.spec) return { desired, missing };
-  // The narrowed spec is of the same kind, which TypeScript cannot follow through the union.
-  return spec === undefined ? { missing } : { desired: { ...desired, spec } as Desired, missing };
-}
-
-function narrowSpec<K extends Kind>(
-  kind: K,
-  spec: Specs[K],
-  isThere: (need: Need) => boolean,
-): { spec?: Specs[K]; missing: Need[] } {
-  return rulesOf(kind).narrow?.(spec, isThere) ?? { spec, missing: [] };
+/**
+ * A link has its switches from its first moment to its last, so one that has no value belongs to a link that went, or came,
+ * while the host was looked at. Nobody knows what it would get back in the end; the link's own event brings the next look.
+ */
+function lackOfSwitch({ kind, spec }: Desired, present: readonly Observed[]): Lack | undefined {
+  const link = kind === "sysctl" && present.length === 0 ? linkOfSysctl(spec.path) : undefined;
+  return link === undefined ? undefined : { waitsFor: `link ${link}`, why: "link-missing" };
 }
 
 function planRemoval(observed: Observed, ledger: Ledger): Step[] {

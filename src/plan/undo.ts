@@ -4,7 +4,12 @@ import type { Step } from "../model/plan.ts";
 
 /** The steps that lead back from after `done` to before it, in their order. */
 export function undoSteps(done: readonly Step[]): Step[] {
-  return keepOrderOfRules(done.toReversed().map(invert));
+  return keepOrderOfRules(done.filter(isUndoable).toReversed().map(invert));
+}
+
+/** A switch that had no value when it was looked at cannot get that back: it keeps the one that it has. */
+function isUndoable(step: Step): boolean {
+  return step.action !== "create" || step.after.kind !== "sysctl";
 }
 
 /**

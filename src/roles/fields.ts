@@ -5,6 +5,8 @@ import * as z from "zod/mini";
 import { addressBits, canonicalAddress, familyOf, networkOf, parseAddress, parsePrefix } from "../model/ip.ts";
 import type { NumberRange } from "../model/kinds.ts";
 import { cgroupKey, LAST_ID } from "../model/owners.ts";
+import { readProbeTarget } from "../model/probe-target.ts";
+import type { ProbeTarget } from "../model/probe-target.ts";
 
 /** A key that may be left out, with its sentence for the JSON Schema and the manual. */
 export function optional<T, I>(about: string, schema: z.ZodMiniType<T, I>): z.ZodMiniOptional<z.ZodMiniType<T, I>> {
@@ -246,4 +248,14 @@ export function numberRange(first: number, last: number): z.ZodMiniType<NumberRa
     z.transform((value: number): NumberRange => ({ first: value, last: value })),
   );
   return named(expects, z.union([fromNumber, fromText]));
+}
+
+/** A target that is asked again and again, in one of the given ways. */
+export function probeTarget(ways: readonly ProbeTarget["by"][]): z.ZodMiniType<ProbeTarget, string> {
+  return text("a target", (input): ProbeTarget | Refusal => {
+    const target = readProbeTarget(input);
+    if (!("by" in target)) return new Refusal(target.message, target.remedy);
+    if (ways.includes(target.by)) return target;
+    return new Refusal(`"${input}" does not say how it is asked`, "Write tcp://192.0.2.1:443 or http://192.0.2.1/.");
+  });
 }

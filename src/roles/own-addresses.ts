@@ -1,6 +1,6 @@
 // Owns the question which addresses of a link its traffic can have as a source, and which subnets they are in.
 import type { LinkFact } from "../model/facts.ts";
-import { addressBits, networkOf, parsePrefix } from "../model/ip.ts";
+import { addressBits, networkOf, parsePrefix, prefixContains } from "../model/ip.ts";
 import type { Family } from "../model/ip.ts";
 import type { AddressSpec } from "../model/kinds.ts";
 
@@ -28,6 +28,13 @@ export function ownAddresses(link: LinkFact): OwnAddress[] {
       const subnet = alone ? {} : { subnet: networkOf(`${spec.peer ?? parts.address}/${parts.length}`) };
       return { family: parts.family, address: parts.address, ...subnet };
     });
+}
+
+/** The address that a link has in the subnet of a far end: as whom the far end knows this host. */
+export function askerOf(links: readonly LinkFact[], link: string, via: string): string | undefined {
+  const found = links.find(({ name, altNames }) => name === link || altNames?.includes(link));
+  const near = found && ownAddresses(found).find(({ subnet }) => subnet !== undefined && prefixContains(subnet, via));
+  return near?.address;
 }
 
 /** Subnets of the link's own link-local IPv6 addresses, also of one that is being probed: its peers are in them. */

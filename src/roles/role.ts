@@ -68,11 +68,11 @@ export interface Role<Value = unknown> {
   /** The numbers that it draws, given the links that are there. */
   claims(section: Section<Value>, links: readonly LinkFact[]): Claim[];
   /** What of the host has to be found out for the section, because it takes time. Absent means nothing. */
-  features?(section: Section<Value>): ("tcPrograms" | "packetFilters")[];
+  features?(section: Section<Value>): ("tcPrograms" | "packetFilters" | "frameLinks")[];
   /** Whether the section only works while the agent runs, which watches what is no kernel object. Absent means never. */
   needsAgent?(section: Section<Value>): boolean;
   /** What has to be asked again and again, because its answers decide what the section asks for. */
-  watches?(section: Section<Value>): ProbeWish[];
+  watches?(section: Section<Value>, view: View): ProbeWish[];
   /** Two links between whose segments the hosts of one subnet are looked for, because where they are decides what the section asks for. */
   segments?(section: Section<Value>): SegmentWish | undefined;
   /** The kernel objects that the section asks for. */

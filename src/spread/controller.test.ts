@@ -59,6 +59,21 @@ test("what is even stays where it is", () => {
   expect(evenOut(bins, items, 0.01, 64)).toEqual([]);
 });
 
+test("small steps are taken for what they gain together, and not for less", () => {
+  const bins = LINKS(2).map((bin) => ({ ...bin, fixed: 1000 }));
+  const items = (rate: number) => Array.from({ length: 10 }, (_, bucket) => ({ bucket, rate, member: 1 }));
+  // A hundredth of a link's fair share is a little more than ten.
+  expect(evenOut(bins, items(4), 0.01, 64)).toHaveLength(5);
+  expect(evenOut(bins, items(2), 0.01, 64)).toEqual([]);
+});
+
+test("a link that one flow fills does not keep those behind it from becoming even", () => {
+  const bins = LINKS(3).map((bin) => ({ ...bin, fixed: 0 }));
+  const small = Array.from({ length: 10 }, (_, i) => ({ bucket: i + 1, rate: 30, member: 2 }));
+  const moves = evenOut(bins, [{ bucket: 0, rate: 1000, member: 1 }, ...small], 0.01, 64);
+  expect(moves.map(({ member }) => member)).toEqual([3, 3, 3, 3, 3]);
+});
+
 test("where it is asked for, a bucket that never pauses is told to move at once, and only after the time", () => {
   const members = LINKS(2).map((one) => ({ ...one, up: true }));
   const read = (atMs: number, placement: Uint8Array) => ({

@@ -17,6 +17,9 @@ mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 for name in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs "$name"; done
 chmod 1777 tmp
+# Where a program has its place: services have a /tmp of their own, in which the checkout may be.
+mkdir -p opt/heddle
+mount -o bind,ro "$(readlink -f "$(dirname "$(readlink -f "$0")")/../..")" opt/heddle
 while read -r name major minor; do mknod -m 666 "dev/$name" c "$major" "$minor"; done <<END
 null 1 3
 zero 1 5

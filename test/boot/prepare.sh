@@ -3,7 +3,6 @@
 # what it finds when it begins. Usage: prepare.sh ROOT, in the machine's network namespace, before it boots.
 set -eu
 root=$1
-project=$(dirname "$(readlink -f "$0")")/../..
 units=$root/etc/systemd/system
 
 ip link set lo up
@@ -31,4 +30,4 @@ ln -s ../slurmd.service "$units/multi-user.target.wants/"
 
 mkdir -p "$root/etc/heddle"
 printf 'version: 1\nmultihome: { ib: { links: [ib0, ib1] } }\n' >"$root/etc/heddle/heddle.yaml"
-[ "${WITHOUT_HEDDLE:-}" ] || "$project/bin/heddle" install --one-shot --root "$root" >"$root/run/install.log" 2>&1
+[ "${WITHOUT_HEDDLE:-}" ] || chroot "$root" /opt/heddle/bin/heddle install --one-shot --root / >"$root/run/install.log" 2>&1

@@ -15,7 +15,6 @@ import { lockNamespace } from "../../host/ledger/lock.ts";
 import type { Lock } from "../../host/ledger/lock.ts";
 import type { StateStore } from "../../host/ledger/store.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
-import { signalsFolder } from "../../host/signals.ts";
 import { loginOf } from "../../host/login.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -68,7 +67,8 @@ export async function agent(context: Context, version: string, options: AgentOpt
     }
     const keeper = new Agent(office, news, {
       netMs: options.lookEvery * 1000,
-      signals: signalsFolder(store.runFolder, store.cookie),
+      cookie: store.cookie,
+      runFolder: store.runFolder,
       repairing: (on) => (repairing = on),
     });
     busyMs = () => keeper.busyMs;

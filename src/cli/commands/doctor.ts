@@ -2,12 +2,17 @@
 import { existsSync } from "node:fs";
 import { WISHES } from "../../doctor/paths.ts";
 import { examine } from "../../doctor/examine.ts";
+import { listGateways } from "../../gateway/setup.ts";
+import type { GatewaySetup } from "../../gateway/setup.ts";
 import { HostError } from "../../host/error.ts";
 import { canMarkSockets } from "../../host/kinds/cgroup-program-driver.ts";
+import { hearAdverts } from "../../host/picture/adverts.ts";
 import { takePicture } from "../../host/picture/read.ts";
-import type { ConfiguredSection, HostPicture } from "../../model/picture.ts";
+import type { Diagnostic } from "../../model/diagnostic.ts";
+import type { ConfiguredSection, HostPicture, OwnRouter } from "../../model/picture.ts";
 import { choosesOwners } from "../../roles/egress/owners.ts";
 import type { Egress } from "../../roles/egress/schema.ts";
+import type { Gateway } from "../../roles/gateway/schema.ts";
 import { ROLES } from "../../roles/index.ts";
 import { askDoor, bridgeSocket } from "../bridge-door.ts";
 import { bridgePicture } from "../bridge-pictures.ts";
@@ -18,10 +23,22 @@ import type { ExitCode } from "../exit.ts";
 import { openStore } from "../session.ts";
 import { countFindings, renderFindings } from "../render/findings.ts";
 
+/** The options of the command. */
+export interface DoctorOptions {
+  root: string;
+  /** Seconds, as they were written. */
+  listen?: string;
+}
+
+const MOST_SECONDS = 600;
+
 /** Looks at this host, changes nothing, and tells what it found. Needs no file; one that is there is heeded. */
-export async function doctor(context: Context, options: { root: string }): Promise<ExitCode> {
-  const taken = await takePicture({ root: options.root, wishes: WISHES });
-  const picture = await addConfigured(context, await addBridges(context, taken));
+export async function doctor(context: Context, options: DoctorOptions): Promise<ExitCode> {
+  const { root, listen } = options;
+  const seconds = listen === undefined ? 0 : Number(listen);
+  if (!(seconds >= 0 && seconds <= MOST_SECONDS)) return context.fail([wrongTime(listen)], EXIT.usage);
+  const seen = await addConfigured(context, await addBridges(context, await takePicture({ root, wishes: WISHES })));
+  const picture = seconds > 0 ? await addAdverts(seen, seconds) : seen;
   const findings = examine(picture);
   const counts = countFindings(findings);
   if (context.options.json) {
@@ -31,6 +48,21 @@ export async function doctor(context: Context, options: { root: string }): Promi
     context.say(renderFindings(findings, picture, context.paint));
   }
   return counts.error + counts.warning > 0 ? EXIT.findings : EXIT.ok;
+}
+
+/** What is heard of virtual routers on its links. */
+async function addAdverts(picture: HostPicture, seconds: number): Promise<HostPicture> {
+  const { adverts, unseen } = await hearAdverts(picture.links, seconds);
+  return { ...picture, adverts, unseen: [...picture.unseen, ...unseen] };
+}
+
+function wrongTime(listen: string | undefined): Diagnostic {
+  return {
+    code: "usage",
+    severity: "error",
+    summary: `--listen ${listen} is no number of seconds from 0 to ${MOST_SECONDS}`,
+    remedy: "Three seconds are enough where adverts come every second.",
+  };
 }
 
 /** The bridges that run here; whoever may not ask them does without. */
@@ -61,6 +93,12 @@ async function addConfigured(context: Context, picture: HostPicture): Promise<Ho
       const value = section.value as Egress;
       return choosesOwners(value) ? [{ section: name, links: [], marking: value.by ?? "either" }] : [];
     }
+    if (section.role === "gateway") {
+      const { outside, failover } = section.value as Gateway;
+      const [setup] = listGateways({ ...config, sections: [section] }, picture.links);
+      const own = failover && setup ? { failover: { routers: routersOf(setup), uplink: setup.uplink.length > 0 } } : {};
+      return [{ section: name, links: [], outside, ...own }];
+    }
     if (section.role !== "multihome") return [];
     const claims = ROLES.find(({ name }) => name === section.role)?.claims(section, picture.links) ?? [];
     const tables = claims.filter((claim) => "pool" in claim && claim.pool === "tables");
@@ -71,6 +109,24 @@ async function addConfigured(context: Context, picture: HostPicture): Promise<Ho
   const marks = sections.some(({ marking }) => marking !== undefined) ? tryMarks() : undefined;
   const features = marks === undefined ? picture.features : { ...picture.features, "bpf-cgroup": marks };
   return { ...picture, features, configured: { file, sections } };
+}
+
+/** The virtual routers of a gateway that stands in for others: one on each side for each share. */
+function routersOf({ section, inside, outside, peers, intervalMs, shares }: GatewaySetup): OwnRouter[] {
+  return shares.flatMap(({ id }) =>
+    (
+      [
+        ["inside", inside],
+        ["outside", outside],
+      ] as const
+    ).map(([side, link]) => ({
+      whose: `gateway/${section}`,
+      link,
+      id,
+      intervalMs,
+      peers: peers.map((peer) => peer[side]),
+    })),
+  );
 }
 
 /** Whether sockets can be marked, as far as this user can find out: a kernel that was built for it may still refuse. */

@@ -1,5 +1,8 @@
 // Owns `heddle explain`: why does my packet go there?
+import { existsSync } from "node:fs";
 import { planForFacts } from "../../agent/plan-facts.ts";
+import { healthOf, passGateway } from "../../explain/gateways.ts";
+import type { PassingGateway } from "../../explain/gateways.ts";
 import { explain as explainPacket } from "../../explain/explanation.ts";
 import { markSocket } from "../../explain/marks.ts";
 import type { Marking } from "../../explain/marks.ts";
@@ -9,17 +12,21 @@ import { spreadPacket } from "../../explain/spread.ts";
 import { lastWay } from "../../explain/verdict.ts";
 import { WISHES } from "../../explain/wishes.ts";
 import { cgroupProgramDriver } from "../../host/kinds/cgroup-program-driver.ts";
+import { StateStore, statePaths } from "../../host/ledger/store.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
 import { takePicture } from "../../host/picture/read.ts";
 import { pictureSpreads } from "../../host/picture/spreads.ts";
+import { readFreshSignals, secondsSinceBoot, signalsFolder } from "../../host/signals.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { HostPicture } from "../../model/picture.ts";
+import type { Signal } from "../../model/signals.ts";
 import type { CgroupProgramSpec } from "../../model/socket-marks.ts";
 import type { PictureSpread } from "../../model/spread-picture.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
+import { gatewaysOf } from "../gateways-of.ts";
 import { listForRoot, readFacts, takeFacts } from "../facts-files.ts";
 import { readPacket } from "../packet-options.ts";
 import type { PacketOptions } from "../packet-options.ts";
@@ -48,11 +55,27 @@ export async function explain(context: Context, options: ExplainOptions): Promis
   const found = explainPacket(picture, spreading?.packet ?? marked, { reply: options.reply === true });
   const explanation = { ...found, remarks: [...unmarked(options, marking, program), ...found.remarks] };
   const measure = options.short ? "short" : options.full ? "full" : "screen";
-  const beside = { ...(marking ? { marking } : {}), ...(spreading ? { spread: spreading } : {}) };
+  const last = lastWay(found.way);
+  const known = options.facts === undefined ? await askGateways(context) : { gateways: [], signals: [] };
+  const beside = {
+    ...(marking ? { marking } : {}),
+    ...(spreading ? { spread: spreading } : {}),
+    gateway: passGateway(known.gateways, known.signals, last, secondsSinceBoot()),
+    health: healthOf(known.signals, last),
+  };
   if (context.options.json) context.sayJson({ ...explanationJson(explanation, beside), diagnostics });
   context.report(diagnostics);
   if (!context.options.json) context.say(renderExplanation(explanation, picture, beside, measure, context.paint));
   return lastWay(explanation.way).verdict.is === "refused" ? EXIT.noWay : EXIT.ok;
+}
+
+/** What the file makes of this host, if there is one that can be read, and what is going on. */
+async function askGateways(context: Context): Promise<{ gateways: PassingGateway[]; signals: Signal[] }> {
+  const { file, state } = context.options;
+  const { config } = existsSync(file) ? await context.readConfig() : {};
+  const { runFolder, cookie } = await StateStore.open(statePaths(state));
+  const signals = await readFreshSignals(signalsFolder(runFolder, cookie));
+  return { gateways: config ? gatewaysOf(config) : [], signals };
 }
 
 /** What is said where a sender is described by more than rules ask for, or by less than marks depend on. */

@@ -1,6 +1,7 @@
 // Owns `heddle gateway run`: the process that makes this host one of several gateways, until it is ended.
 import { spawnSync } from "node:child_process";
 import { setPriority } from "node:os";
+import { Notifier } from "../../agent/notify.ts";
 import { listGateways } from "../../gateway/setup.ts";
 import { GatewayPlace } from "../../gateway/run/place.ts";
 import { GatewayRunner } from "../../gateway/run/runner.ts";
@@ -43,7 +44,7 @@ export async function runGateway(context: Context): Promise<ExitCode> {
   const own = links.flatMap(({ addresses }) =>
     addresses.flatMap((spec) => {
       const address = parsePrefix(spec.address)?.address;
-      const stays = spec.family === 4 && spec.protocol !== MOVING_PROTOCOL && address && !moving.has(address);
+      const stays = spec.protocol !== MOVING_PROTOCOL && address && !moving.has(address);
       return stays ? [address] : [];
     }),
   );
@@ -53,11 +54,16 @@ export async function runGateway(context: Context): Promise<ExitCode> {
     signals: signalsFolder(runFolder, cookie),
     ownAddresses: [...new Set(own)],
     mostConnections: mostConnections(),
-    say: (text) => context.remark(text),
+    say: (text) => {
+      context.remark(text);
+      notifier.status(text);
+    },
   });
+  using notifier = new Notifier(process.env, () => runner.isAwake);
   const ending = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ending.abort());
-  await runner.run(ending.signal);
+  ending.signal.addEventListener("abort", () => notifier.stopping());
+  await runner.run(ending.signal, () => notifier.ready());
   return EXIT.ok;
 }
 

@@ -1,5 +1,4 @@
 // Owns `heddle install` and `heddle uninstall`: units and hooks that run heddle, on this host or below another root.
-import { release } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isThere } from "../../host/picture/files.ts";
@@ -19,6 +18,7 @@ import { hasErrors } from "../../model/diagnostic.ts";
 import type { InstallRecord } from "../../model/placement.ts";
 import { MANAGER_NAMES } from "../../model/manager.ts";
 import { refuseAgentSections } from "../../plan/needs-agent.ts";
+import type { Gateway } from "../../roles/gateway/schema.ts";
 import { ROLES } from "../../roles/index.ts";
 import { DEFAULT_FILE } from "../context.ts";
 import type { Context } from "../context.ts";
@@ -32,6 +32,7 @@ import { isCpuList, isMemorySize } from "../unit-values.ts";
 /** The options of both commands. */
 export interface InstallOptions {
   oneShot?: true;
+  gateway?: true;
   bridge?: true;
   root: string;
   cpus?: string;
@@ -53,11 +54,12 @@ export async function install(context: Context, options: InstallOptions): Promis
 
   const record = await readRecord(root);
   if (record === "damaged") return context.fail([...said, damagedRecord(root)], EXIT.failed, { applied: false });
+  const asked = await processesOf(context, root);
   const choices: InstallChoices = {
     program,
     oneShot: options.oneShot === true,
-    bridge: options.bridge === true,
-    olderKernel: root === "/" && isOlderKernel(release()),
+    gateway: options.gateway === true || asked.has("gateway"),
+    bridge: options.bridge === true || asked.has("bridge"),
     ...(options.cpus === undefined ? {} : { cpus: options.cpus.replaceAll(",", " ") }),
     ...(options.memory === undefined ? {} : { memory: options.memory }),
   };
@@ -75,7 +77,11 @@ export async function install(context: Context, options: InstallOptions): Promis
       context.say(`${link}: ${manager === null ? "no network manager" : MANAGER_NAMES[manager]}`);
     }
   }
-  const next = options.oneShot ? "heddle-boot.service" : "heddle-agent.service";
+  const next = [
+    options.oneShot ? "heddle-boot.service" : "heddle-agent.service",
+    ...(choices.gateway ? ["heddle-gateway.service"] : []),
+    ...(choices.bridge ? ["heddle-bridge.service"] : []),
+  ].join(" ");
   const after = root === "/" ? `It starts at the next boot, or with: systemctl start ${next}` : undefined;
   return finish(context, root, options, { found, earlier, wanted, said, managers, after });
 }
@@ -155,6 +161,18 @@ function checkOptions({ cpus, memory, program, oneShot }: InstallOptions): Diagn
 }
 
 async function checkProgram(root: string, program: string): Promise<Diagnostic[]> {
+  if (/^\/(var\/)?tmp\//.test(program)) {
+    return [
+      {
+        code: "program-out-of-reach",
+        // Hooks run it all the same, and are all there is where no systemd runs.
+        severity: root === "/" && isSystemdRunning() ? "error" : "warning",
+        summary: `no unit could run ${program}`,
+        detail: "heddle's services have folders for temporary files of their own.",
+        remedy: "Put heddle elsewhere, for example with `make install`, and install it from there.",
+      },
+    ];
+  }
   if (!(await isThere(join(root, program)))) {
     return [
       {
@@ -181,11 +199,23 @@ async function checkProgram(root: string, program: string): Promise<Diagnostic[]
 
 /** The file as it is now, if there is one: sections that need the agent cannot do without. */
 async function checkFile(context: Context, root: string): Promise<Diagnostic[]> {
+  const { config, diagnostics } = await readFileBelow(context, root);
+  return config ? refuseAgentSections(config, ROLES, "--one-shot has none") : diagnostics;
+}
+
+/** The roles of the file, if there is one that can be read, for which a process of its own has to run. */
+async function processesOf(context: Context, root: string): Promise<Set<string>> {
+  const { config } = await readFileBelow(context, root);
+  const own = (config?.sections ?? []).filter(
+    ({ role, value }) => role === "bridge" || (role === "gateway" && (value as Gateway).failover !== undefined),
+  );
+  return new Set(own.map(({ role }) => role));
+}
+
+async function readFileBelow(context: Context, root: string): ReturnType<Context["readConfig"]> {
   const { file } = context.options;
   const path = file === DEFAULT_FILE ? join(root, file) : file;
-  if (!(await isThere(path))) return [];
-  const { config, diagnostics } = await context.readConfig(path);
-  return config ? refuseAgentSections(config, ROLES, "--one-shot has none") : diagnostics;
+  return (await isThere(path)) ? context.readConfig(path) : { diagnostics: [] };
 }
 
 /** Which manager has which link of this host that matters; of another root's host nobody knows. */
@@ -212,11 +242,6 @@ async function linksOfFile(context: Context, session: Session): Promise<string[]
   // A link that has no address yet has no objects, and a table all the same.
   const claimed = intent.sections.flatMap(({ view }) => Object.keys(view.tables));
   return [...claimed, ...want.objects.flatMap((object) => linksOf(object, want.objects))];
-}
-
-function isOlderKernel(text: string): boolean {
-  const [major = 0, minor = 0] = text.split(".").map(Number);
-  return major < 5 || (major === 5 && minor < 8);
 }
 
 function damagedRecord(root: string): Diagnostic {

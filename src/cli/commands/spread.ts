@@ -1,7 +1,7 @@
 // Owns `heddle spread`: what the links of each section carry now; the controller; and a chart of links' rates.
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runSpreading } from "../../agent/spread-run.ts";
+import { ControllerBusy, runSpreading } from "../../agent/spread-run.ts";
 import { ROWS_MS } from "../../agent/watchers.ts";
 import { readSentBytes } from "../../agent/spread-loop.ts";
 import { readNotedFlows, readSpreading } from "../../host/bpf/spread-watch.ts";
@@ -10,6 +10,7 @@ import { spreadPackets } from "../../host/bpf/spread.ts";
 import type { Spreader } from "../../host/bpf/spread.ts";
 import type { Host } from "../../host/host.ts";
 import { openHost } from "../../host/kernel.ts";
+import { isHeldByAgent, lockNamespace } from "../../host/ledger/lock.ts";
 import { StateStore, statePaths } from "../../host/ledger/store.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
 import { readFreshSignals, signalsFolder } from "../../host/signals.ts";
@@ -59,16 +60,29 @@ export async function spread(context: Context, options: SpreadOptions): Promise<
   }
 }
 
-/** Runs the controller until SIGINT or SIGTERM. */
+const BUSY = {
+  code: "busy",
+  severity: "error",
+  summary: "the buckets of this host are placed already",
+  detail: "An agent runs, which places them, or another `heddle spread run`. Two would undo what the other does.",
+  remedy: "Leave it to the agent (`heddle status` shows it), or end the other command first.",
+} as const;
+
+/** Runs the controller until SIGINT or SIGTERM; refuses where an agent or another one runs. */
 export async function spreadRun(context: Context): Promise<ExitCode> {
   const ended = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => ended.abort());
   const { runFolder, cookie } = await StateStore.open(statePaths(context.options.state));
+  // An agent begins to place as soon as its file asks for it.
+  if (await agentRuns(cookie, runFolder)) return context.fail([BUSY], EXIT.busy);
   const folder = signalsFolder(runFolder, cookie);
   let rows = await readFreshSignals(folder);
   // Read beside the loop, which waits for no file.
   const reading = setInterval(() => void readFreshSignals(folder).then((fresh) => (rows = fresh)), ROWS_MS).unref();
-  context.remark("Spreading by load until it is told to end (SIGINT, SIGTERM); the programs go on by themselves then.");
+  const onBegin = (): void =>
+    context.remark(
+      "Spreading by load until it is told to end (SIGINT, SIGTERM); the programs go on by themselves then.",
+    );
   const onSteps: Parameters<typeof runSpreading>[0]["onSteps"] = (steps) => {
     for (const step of steps) {
       if (context.options.json) context.sayJson(step);
@@ -76,9 +90,24 @@ export async function spreadRun(context: Context): Promise<ExitCode> {
     }
   };
   const spreader = spreadPackets({ namespace: OWN_NAMESPACE });
-  await runSpreading({ spreader, deadLinks: (section) => deadLinks(rows, section), onSteps }, ended.signal);
-  clearInterval(reading);
-  return EXIT.ok;
+  const known = (section: string): ReadonlySet<string> => deadLinks(rows, section);
+  try {
+    await runSpreading({ spreader, cookie, runFolder, deadLinks: known, onSteps, onBegin }, ended.signal);
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof ControllerBusy) return context.fail([BUSY], EXIT.busy);
+    throw error;
+  } finally {
+    clearInterval(reading);
+  }
+}
+
+/** Whether an agent holds the lock of the namespace. A command holds it for a moment only, which is nothing to it. */
+async function agentRuns(cookie: string, runFolder: string): Promise<boolean> {
+  const lock = await lockNamespace(cookie, runFolder);
+  if (!lock) return isHeldByAgent(cookie, runFolder);
+  await lock.release();
+  return false;
 }
 
 /** Records what links send for some time, and draws it. */

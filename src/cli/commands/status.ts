@@ -3,7 +3,9 @@ import { AgentRefusal } from "../../agent/api/client.ts";
 import { lookAndPlan } from "../../agent/look.ts";
 import type { Look } from "../../agent/look.ts";
 import type { Host } from "../../host/host.ts";
-import type { GatewaySignal, Signal } from "../../model/signals.ts";
+import { secondsSinceBoot } from "../../host/signals.ts";
+import { sayAge } from "../../model/age.ts";
+import type { GatewaySignal, ProbeSignal, Signal } from "../../model/signals.ts";
 import type { SocketCounts } from "../../model/socket-marks.ts";
 import { isWaiting } from "../../agent/waiting.ts";
 import type { Context } from "../context.ts";
@@ -23,6 +25,8 @@ interface SectionState {
   tables: Record<string, number>;
   /** Of a gateway of several: which part it plays. */
   gateway?: GatewaySignal;
+  /** Of a section that has far ends asked: what was told of them last. */
+  probes?: ProbeSignal[];
   /** Of a section that marks sockets: connections with its mark, and older ones of the same owners without it. */
   connections?: SocketCounts;
 }
@@ -42,6 +46,7 @@ export async function status(context: Context): Promise<ExitCode> {
     ...sectionState(owner, view.tables, outcome.look as Look),
     ...connectionsOf(view.marks, counts),
     ...gatewayOf(owner, session.memory.signals ?? []),
+    ...probesOf(owner, session.memory.signals ?? []),
   }));
   const agent = await fromAgent(session.store, (client) => client.status()).catch((error: unknown) => {
     if (!(error instanceof AgentRefusal)) throw error;
@@ -96,13 +101,26 @@ function gatewayOf(owner: string, signals: readonly Signal[]): Pick<SectionState
   return gateway?.kind === "gateway" ? { gateway } : {};
 }
 
-/** "; active" or, of several shares, "; a active, b standby". */
-function renderParts(gateway: GatewaySignal | undefined): string {
-  if (!gateway) return "";
-  const { shares } = gateway;
-  const [only] = shares;
-  if (only && shares.length === 1) return `; ${only.state}`;
-  return `; ${shares.map(({ name, state }) => `${name} ${state}`).join(", ")}`;
+/** What was told of the far ends of a section that are asked. */
+function probesOf(owner: string, signals: readonly Signal[]): Pick<SectionState, "probes"> {
+  const probes = signals.filter((signal) => signal.kind === "probe" && signal.name.startsWith(`${owner} `));
+  return probes.length > 0 ? { probes: probes as ProbeSignal[] } : {};
+}
+
+/** Which part a gateway plays, since when and why: a line for each share. */
+function renderParts(gateway: GatewaySignal | undefined, now: number): string {
+  return (gateway?.shares ?? [])
+    .map(({ name, state, since, why }) => `\n  ${name}: ${state} for ${sayAge(now - since)}: ${why}`)
+    .join("");
+}
+
+/** Far ends that do not answer; and how many do. */
+function renderProbes(probes: readonly ProbeSignal[], { paint }: Context): string {
+  if (probes.length === 0) return "";
+  const ill = probes.filter(({ well }) => well === false);
+  const well = probes.filter((probe) => probe.well === true).length;
+  const lines = ill.map(({ name }) => `\n  ${paint("red", "does not answer")}: ${name.slice(name.indexOf(" ") + 1)}`);
+  return `; ${well} of ${probes.length} probes answered${lines.join("")}`;
 }
 
 /** A section's counts: those of the one bit that it has. */
@@ -125,11 +143,12 @@ function renderConnections(connections: SocketCounts | undefined): string {
 }
 
 function renderSection(
-  { section, state, inPlace, wanted, tables, connections, gateway }: SectionState,
-  { paint }: Context,
+  { section, state, inPlace, wanted, tables, connections, gateway, probes = [] }: SectionState,
+  context: Context,
 ): string {
+  const { paint } = context;
   const colour = state === "in place" ? "green" : state === "waiting" ? "cyan" : "yellow";
   const drawn = Object.entries(tables).filter(([name]) => !name.startsWith("#"));
   const listed = drawn.map(([name, id]) => `${name.replace(/^:/, "")} ${id}`).join(", ");
-  return `${section}: ${paint(colour, state)} (${inPlace} of ${wanted} objects)${listed ? `; tables: ${listed}` : ""}${renderConnections(connections)}${renderParts(gateway)}`;
+  return `${section}: ${paint(colour, state)} (${inPlace} of ${wanted} objects)${listed ? `; tables: ${listed}` : ""}${renderConnections(connections)}${renderProbes(probes, context)}${renderParts(gateway, secondsSinceBoot())}`;
 }

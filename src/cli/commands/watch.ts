@@ -1,23 +1,34 @@
 // Owns `heddle watch`: it asks what the file wants asked, tells what it finds, and applies the file when that changes.
 //
 // The agent does this as part of its life; this command is for hosts without one, and for tests.
+import { lookAndPlan } from "../../agent/look.ts";
 import { ROWS_MS, wishesOf } from "../../agent/watchers.ts";
+import type { Config } from "../../config/config.ts";
 import { Prober } from "../../host/probes/prober.ts";
 import { StateStore, statePaths } from "../../host/ledger/store.ts";
 import { signalsFolder, writeSignals } from "../../host/signals.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
+import { openSession } from "../session.ts";
 import { apply } from "./apply.ts";
 
 /** Where another heddle is at work, it is tried again after this, ms. */
 const AGAIN_MS = 200;
 
+/** What the file asks for on this host: the numbers that it draws say how targets behind gateways are reached. */
+async function look(context: Context, config: Config): ReturnType<typeof lookAndPlan> {
+  await using session = await openSession(context);
+  return await lookAndPlan(config, session.host, session.memory, session.trace);
+}
+
 /** Watches until SIGTERM or SIGINT. */
 export async function watchTargets(context: Context): Promise<ExitCode> {
   const { config, diagnostics } = await context.readConfig();
   if (!config) return context.fail(diagnostics);
-  const wishes = wishesOf(config);
+  const seen = await look(context, config);
+  if (!seen.look) return context.fail([...diagnostics, ...seen.diagnostics]);
+  const wishes = wishesOf(seen.look.intent);
   if (wishes.length === 0) {
     const summary = "the file has nothing to watch";
     const remedy = "Add `check: {}` to a section of `egress` with several gateways.";

@@ -1,4 +1,5 @@
 // Owns how an explanation looks to a program.
+import type { Health, Passing } from "../../explain/gateways.ts";
 import type { Explanation } from "../../explain/explanation.ts";
 import type { Marking } from "../../explain/marks.ts";
 import type { Spreading } from "../../explain/spread.ts";
@@ -8,22 +9,28 @@ import type { Way } from "../../explain/verdict.ts";
 import type { Step } from "../../explain/walk.ts";
 import { sayRoute, sayRule } from "../../explain/words.ts";
 
-/** What heddle's programs do to a packet before its way is looked for. */
+/** What is known besides the kernel's routing: what programs do to a packet before its way is looked for, and gateways behind it. */
 export interface BesideWay {
   marking?: Marking;
   spread?: Spreading;
+  /** The gateway of this host that passes it on. */
+  gateway?: Passing | undefined;
+  /** Of the gateways that it may be sent to. */
+  health?: readonly Health[];
 }
 
 /** The explanation as plain data; docs/CLI.md says what it holds. */
 export function explanationJson(
   { way, farEnds, ifLost, reply, remarks }: Explanation,
-  { marking, spread }: BesideWay,
+  { marking, spread, gateway, health = [] }: BesideWay,
 ): object {
   return {
     answer: sayLast(way),
     ...wayJson(way),
     ...(marking ? { marking } : {}),
     ...(spread ? { spread: spreadJson(spread) } : {}),
+    ...(gateway ? { gateway } : {}),
+    ...(health.length > 0 ? { health } : {}),
     next: farEnds,
     ifLost: ifLost.map(({ link, loss, way: other }) => ({
       link,

@@ -38,7 +38,7 @@ export function renderExplanation(
 function renderAll(
   explanation: Explanation,
   routing: Routing,
-  { marking, spread }: BesideWay,
+  { marking, spread, gateway, health = [] }: BesideWay,
   measure: Measure,
   paint: Paint,
 ): string {
@@ -53,6 +53,9 @@ function renderAll(
     lines.push(...renderWalk(way, routing, measure, paint));
     lines.push(...renderAgain(way, routing, measure, paint));
     lines.push(...renderFacts(explanation, routing, counted, paint));
+    if (gateway) lines.push(harmless(`  gateway   ${gateway.said}`));
+    for (const { said, well } of health)
+      lines.push(`  health    ${well === false ? paint("red", said) : harmless(said)}`);
     lines.push(...renderLost(explanation.ifLost, way));
     lines.push(...renderReply(explanation, routing, measure, paint));
     if (explanation.remarks.length > 0) {

@@ -1,4 +1,5 @@
 // Owns how a gateway looks to people.
+import { sayAge } from "../../model/age.ts";
 import type { GatewaySignal, ShareSignal } from "../../model/signals.ts";
 import type { Paint } from "./style.ts";
 
@@ -32,15 +33,7 @@ function shareLines(
 ): string[] {
   const colour = { active: "green", standby: "cyan", fault: "red", unknown: "yellow" } as const;
   return [
-    `  ${name}: ${paint(colour[state], state)} for ${ageText(now - since)}: ${why}`,
+    `  ${name}: ${paint(colour[state], state)} for ${sayAge(now - since)}: ${why}`,
     `    ${addresses.join(", ")} ${holds ? "here" : "not here"}; priority ${priority}`,
   ];
-}
-
-/** "12 s", "5 min", "3 h", "2 days". */
-function ageText(seconds: number): string {
-  if (seconds < 120) return `${Math.max(0, Math.round(seconds))} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86_400)} days`;
 }

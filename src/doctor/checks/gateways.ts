@@ -7,6 +7,7 @@ import type { HostPicture } from "../../model/picture.ts";
 import { blocksOf, readBraces, wordOf } from "../braces.ts";
 import type { Block } from "../braces.ts";
 import type { Check, Finding } from "../finding.ts";
+import { heardRouters } from "./heard-routers.ts";
 import { CONNTRACKD_FILE, IPTABLES_FILES, KEEPALIVED_FILE, NFTABLES_FILES } from "../paths.ts";
 
 /** A table that is so full is soon too small. */
@@ -30,8 +31,10 @@ export const gateways: Check = {
     const instances = blocksOf(keepalived, "vrrp_instance");
     return [
       ...sameId(instances),
+      ...heardRouters(picture, instances),
       ...intervals(keepalived, instances),
       ...noUplink(keepalived, instances),
+      ...noUplinkAsked(picture),
       ...(instances.length > 0 ? masquerade(picture) : []),
       ...publicSync(picture),
       ...(instances.length > 0 || CONNTRACKD_FILE in picture.files ? loose(picture) : []),
@@ -121,6 +124,22 @@ function noUplink(file: readonly Block[], instances: readonly Block[]): Finding[
       },
     },
   ];
+}
+
+/** The same of heddle's own. */
+function noUplinkAsked({ configured }: HostPicture): Finding[] {
+  const blind = (configured?.sections ?? []).filter(({ failover }) => failover?.uplink === false);
+  return blind.map(({ section }): Finding => ({
+    code: "vrrp-no-uplink",
+    severity: "warning",
+    summary: `${section} does not ask whether it reaches the world`,
+    found: [`${configured?.file}: ${section} has \`failover\` without \`uplink\``],
+    consequence:
+      "A gateway whose links are up while the router behind them is gone stays active, and what is sent to it is lost.",
+    remedy: {
+      text: "Name targets outside of which it has to reach one: its router by ping, better something behind that: `uplink: [140.181.2.1, tcp://192.0.2.1:443]`.",
+    },
+  }));
 }
 
 function masquerade({ files }: HostPicture): Finding[] {

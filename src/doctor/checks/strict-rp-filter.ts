@@ -22,13 +22,45 @@ const MOST_ROUTES = 20;
 export const strictRpFilter: Check = {
   codes: ["strict-rp-filter"],
   find(picture) {
-    const strict = new Set(
-      picture.links.filter(({ up, name }) => up && largerOf(picture, name, "rp_filter") === 1).map(({ name }) => name),
-    );
-    if (strict.size === 0) return [];
-    return [...inSharedSubnets(picture, strict), ...behindRules(picture, strict)];
+    const filtering = (value: number): Set<string> =>
+      new Set(
+        picture.links
+          .filter(({ up, name }) => up && largerOf(picture, name, "rp_filter") === value)
+          .map(({ name }) => name),
+      );
+    const [strict, loose] = [filtering(1), filtering(2)];
+    return [
+      ...(strict.size > 0 ? [...inSharedSubnets(picture, strict), ...behindRules(picture, strict)] : []),
+      ...(loose.size > 0 ? behindRules(picture, loose, true) : []),
+      ...outsideOfGateways(picture, strict, loose),
+    ];
   },
 };
+
+/** A gateway's link towards the world, when the world is expected from elsewhere, or from nowhere. */
+function outsideOfGateways(picture: HostPicture, strict: ReadonlySet<string>, loose: ReadonlySet<string>): Finding[] {
+  return (picture.configured?.sections ?? []).flatMap(({ section, outside }): Finding[] => {
+    if (outside === undefined || !(strict.has(outside) || loose.has(outside))) return [];
+    const back = decide(picture, ordinaryFlow(rangeOf("0.0.0.0/0"), ownAddress(picture, outside)))?.answer?.route;
+    const expected = back?.type === "unicast" ? back.hops.flatMap((hop) => hop.link ?? []) : [];
+    if (expected.includes(outside) || (loose.has(outside) && expected.length > 0)) return [];
+    return [
+      {
+        code: "strict-rp-filter",
+        severity: "error",
+        summary: `rp_filter on ${outside} drops what the world sends to ${section}`,
+        found: [
+          `${outside}: rp_filter is ${strict.has(outside) ? 1 : 2}, and ${expected.length > 0 ? `the way to the world is by ${sayList(expected)}` : "there is no way to the world"}`,
+        ],
+        consequence:
+          "A packet is dropped without a word when the way back to its sender is by another link (1), or by none at all (1 and 2).",
+        remedy: {
+          text: `Let the main table lead to the world by ${outside}: \`gateway\` makes no routes, and without one it passes nothing anyway.`,
+        },
+      },
+    ];
+  });
+}
 
 /** Links of a shared subnet whose neighbours' packets are dropped, because the answer would leave by another link. */
 function inSharedSubnets(picture: HostPicture, strict: ReadonlySet<string>): Finding[] {
@@ -69,7 +101,7 @@ interface Detour {
 }
 
 /** Links by which a rule sends what the reverse look-up, which does not see that rule, expects from elsewhere. */
-function behindRules(picture: HostPicture, strict: ReadonlySet<string>): Finding[] {
+function behindRules(picture: HostPicture, strict: ReadonlySet<string>, isLoose = false): Finding[] {
   const rules = picture.rules.filter(
     (rule) => rule.family === 4 && rule.action === "table" && !rule.partial && !rule.not && !isDetached(rule),
   );
@@ -79,13 +111,15 @@ function behindRules(picture: HostPicture, strict: ReadonlySet<string>): Finding
     const asking = leading.filter((rule) => picture.links.some(({ name }) => isUnseen(picture, rule, name)));
     if (asking.length === 0) continue;
     for (const detour of findDetours(picture, strict, table)) {
+      // A packet passes a loose filter when there is any way back.
+      if (isLoose && detour.expected.length > 0) continue;
       for (const rule of asking.filter((one) => isUnseen(picture, one, detour.link))) {
         if (rangeOf(detour.route.to).length <= (rule.suppressPrefixLength ?? -1)) continue;
         byLink.set(detour.link, [...(byLink.get(detour.link) ?? []), { rule, detour }]);
       }
     }
   }
-  return [...byLink].map(([link, ways]) => strictBehindRules(link, ways));
+  return [...byLink].map(([link, ways]) => (isLoose ? looseBehindRules(link, ways) : strictBehindRules(link, ways)));
 }
 
 /** For each strict link that the table uses, the first route by it whose answers are expected from elsewhere. */
@@ -131,6 +165,25 @@ function strictBehindRules(link: string, ways: readonly { rule: PictureRule; det
         path: "/etc/sysctl.d/90-rp-filter.conf",
         text: `net.ipv4.conf.${link.replaceAll(".", "/")}.rp_filter = 2\n`,
       },
+    },
+  };
+}
+
+function looseBehindRules(link: string, ways: readonly { rule: PictureRule; detour: Detour }[]): Finding {
+  return {
+    code: "strict-rp-filter",
+    severity: "error",
+    summary: `rp_filter on ${link} drops the answers to what a rule sends there, since nothing else leads to their senders`,
+    found: someLines(
+      ways.map(
+        ({ rule, detour: { route } }) => `${sayRule(rule)}: ${sayRoute(route)}; without the rule there is no way`,
+      ),
+    ),
+    consequence:
+      "Also a loose filter (2) looks the way back up, without the mark, the user and the incoming link, and drops a packet to whose sender there is no way at all.",
+    remedy: {
+      text: `Give the main table any route to them, a default route for instance; or switch the filter off on ${link}, in a section of egress by \`rp_filter: off\`. It counts only while \`all\` is 0 too.`,
+      commands: [setSwitch("all", "rp_filter", 0), setSwitch(link, "rp_filter", 0)],
     },
   };
 }

@@ -4,12 +4,14 @@ import { constants } from "node:os";
 import { HostError } from "../../host/error.ts";
 import { openPacketSocket, OWN_NAMESPACE, sendPacket } from "../../host/native.ts";
 import type { RouteSocket } from "../../host/netlink/client.ts";
+import { ADDRESS_FLAG } from "../../host/netlink/address.ts";
 import type { AddressMessage } from "../../host/netlink/address.ts";
 import type { LinkMessage } from "../../host/netlink/link.ts";
 import { VERB } from "../../host/netlink/requests.ts";
-import { parseAddress } from "../../model/ip.ts";
+import { parseHex } from "../../host/netlink/text.ts";
+import { familyOf, parseAddress } from "../../model/ip.ts";
 import { MOVING_PROTOCOL } from "../../model/kinds.ts";
-import { ARP_PROTOCOL, makeAnnouncement } from "../../model/announcement.ts";
+import { makeAnnouncement } from "../announcement.ts";
 import { LEASE_S } from "../machine.ts";
 import type { MovingAddress } from "../setup.ts";
 
@@ -42,14 +44,13 @@ export class LentAddresses {
   announce(addresses: readonly MovingAddress[]): void {
     for (const { link, address } of addresses) {
       const found = this.#links.find(({ name }) => name === link);
-      const own = bytesOf(found?.hardwareAddress);
-      const broadcast = bytesOf(found?.broadcast);
       const ip = parseAddress(address);
-      if (!found || !own || !broadcast || !ip) continue;
-      const announcement = makeAnnouncement(found.type, own, broadcast, ip);
+      if (!found || !ip) continue;
+      const [own, broadcast] = [parseHex(found.hardwareAddress ?? ""), parseHex(found.broadcast ?? "")];
+      const announcement = makeAnnouncement({ hardware: found.type, own, broadcast }, ip);
       if (!announcement) continue;
       try {
-        sendPacket(this.#packets, found.index, ARP_PROTOCOL, announcement.to, announcement.bytes);
+        sendPacket(this.#packets, found.index, announcement.protocol, announcement.to, announcement.bytes);
       } catch (error) {
         // A link that is down or congested: the announcement is repeated, and keepalived sees to links.
         if (!(error instanceof HostError)) throw error;
@@ -70,12 +71,12 @@ export class LentAddresses {
       const index = this.#links.find(({ name }) => name === link)?.index;
       if (index === undefined) return [];
       const message: AddressMessage = {
-        family: 4,
+        family: familyOf(address),
         index,
         address,
         prefixLength: length,
         scope: 0,
-        flags: 0,
+        flags: familyOf(address) === 6 && type === "new" ? ADDRESS_FLAG.nodad | ADDRESS_FLAG.noPrefixRoute : 0,
         ...(type === "new" ? { validLifetime: LEASE_S, preferredLifetime: LEASE_S, protocol: MOVING_PROTOCOL } : {}),
       };
       return [{ object: "address" as const, type, flags: type === "new" ? VERB.replace : 0, message }];
@@ -84,8 +85,4 @@ export class LentAddresses {
     const failed = results.find((error) => error && !(type === "delete" && NOT_THERE.has(error.errno)));
     if (failed) throw failed;
   }
-}
-
-function bytesOf(text: string | undefined): Uint8Array | undefined {
-  return text === undefined ? undefined : Uint8Array.from(text.split(":"), (byte) => Number.parseInt(byte, 16));
 }

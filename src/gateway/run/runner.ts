@@ -61,6 +61,7 @@ export class GatewayRunner {
   #pulse: Pulse | undefined;
   #connections: Connections | undefined;
   #stopping = false;
+  #ticked = -Infinity;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -70,8 +71,13 @@ export class GatewayRunner {
     this.#signals = new SignalWriter(options.signals, setup, this.#keeper, this.#uplink);
   }
 
-  /** Works until the signal is aborted, then hands over and ends. Throws HostError when it cannot begin. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Whether its regular part has been done of late. */
+  get isAwake(): boolean {
+    return performance.now() - this.#ticked < AWAY_MS;
+  }
+
+  /** Works until the signal is aborted, then hands over and ends; `begun` is called in between. Throws HostError. */
+  async run(signal: AbortSignal, begun: () => void): Promise<void> {
     const { setup, place, say } = this.#options;
     this.#writeFiles();
     for (const share of setup.shares) await this.#addresses.release(share.moving);
@@ -85,6 +91,7 @@ export class GatewayRunner {
     const synchronising = this.#keepConnections();
     const electing = this.#keepKeepalived();
     say(`${setup.section}: one of ${setup.peers.length + 1} gateways, preferred ${placeOf(setup)}`);
+    begun();
     await ticking;
     await this.#handOver();
     watcher.close();
@@ -185,7 +192,8 @@ export class GatewayRunner {
   async #tick(signal: AbortSignal): Promise<void> {
     let due = performance.now();
     for (let tick = 0; !signal.aborted; tick++) {
-      const late = performance.now() - due;
+      this.#ticked = performance.now();
+      const late = this.#ticked - due;
       if (late > AWAY_MS) this.#comeBack(late);
       this.#options.place.beat();
       this.#lookForDrain();

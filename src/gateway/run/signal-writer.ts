@@ -75,11 +75,7 @@ export class SignalWriter {
         : {
             uplink: {
               ...(well === undefined ? {} : { well }),
-              targets: targets.map(({ target, verdict, rttMs }) => ({
-                target,
-                ...(verdict.well === undefined ? {} : { well: verdict.well }),
-                ...(rttMs === undefined ? {} : { rttMs }),
-              })),
+              targets,
             },
           }),
       connections: {

@@ -26,25 +26,32 @@ export interface InterfaceLink {
   attach: number;
 }
 
-/** BPF_LINK_TYPE_CGROUP, BPF_LINK_TYPE_TCX of enum bpf_link_type. */
+/** BPF_LINK_TYPE_CGROUP, BPF_LINK_TYPE_XDP, BPF_LINK_TYPE_TCX of enum bpf_link_type. */
 const TYPE_CGROUP = 3;
+const TYPE_XDP = 6;
 const TYPE_TCX = 11;
 
+/** XDP_FLAGS_DRV_MODE: by the driver itself, or not at all. */
+const BY_DRIVER = 4;
+
 /**
- * Attaches a program to an interface of a namespace, behind the programs that are there. Kernel 6.6. Throws HostError;
- * kernels that know no such links answer EINVAL.
+ * Attaches a program to an interface of a namespace, behind the programs that are there; for frames (XDP), of which a
+ * link has room for one. Kernel 6.6, for frames 5.9. Throws HostError; kernels that know no such links answer EINVAL.
  */
 export function attachToInterface(program: Descriptor, hook: Hook, index: number, namespace: NamespaceFd): Descriptor {
   const attributes = new Attributes(32).u32(0, program.fd).u32(4, index).u32(8, HOOKS[hook].attach);
+  if (hook === "xdp") attributes.u32(12, BY_DRIVER);
   return new Descriptor(call(COMMAND.createLink, attributes, `attachment to hook ${hook}`, namespace));
 }
 
 /** What a link holds; undefined when it is not one to an interface. */
 export function lookAtInterfaceLink(link: Descriptor): InterfaceLink | undefined {
-  // struct bpf_link_info: type, id, prog_id, then for tcx: the interface's index at 16 and the attach type at 20.
+  // struct bpf_link_info: type, id, prog_id, then the interface's index at 16 and, for tcx, the attach type at 20.
   const told = describe(link.fd, 32, "BPF link");
-  if (told.getUint32(0, true) !== TYPE_TCX) return undefined;
-  const [program, index, attach] = [told.getUint32(8, true), told.getUint32(16, true), told.getUint32(20, true)];
+  const type = told.getUint32(0, true);
+  if (type !== TYPE_TCX && type !== TYPE_XDP) return undefined;
+  const [program, index] = [told.getUint32(8, true), told.getUint32(16, true)];
+  const attach = type === TYPE_XDP ? HOOKS.xdp.attach : told.getUint32(20, true);
   return { program, index, attach };
 }
 

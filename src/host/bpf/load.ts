@@ -16,6 +16,7 @@ export const HOOKS = {
   "cgroup/connect6": { type: 18, attach: 11 },
   "tcx/ingress": { type: 3, attach: 46 },
   "tcx/egress": { type: 3, attach: 47 },
+  xdp: { type: 6, attach: 37 },
 } as const;
 
 /** A hook that programs can be made for. */

@@ -23,7 +23,7 @@ import type { KernelTypes, MarkConfig } from "./mark-config.ts";
 import { encodeMarks, fillMaps, readMarks } from "./mark-maps.ts";
 import type { SocketMarks } from "./mark-maps.ts";
 import { findBpffs, needBpffs, needCgroupRoot } from "./mounts.ts";
-import { hasPins, pinName, placeProgram, removePins } from "./pins.ts";
+import { hasPins, isHeld, pinName, placeProgram, removePins } from "./pins.ts";
 import type { Cgroup } from "./pins.ts";
 import { openProgramMaps } from "./program.ts";
 
@@ -116,13 +116,6 @@ export function markSockets(place: MarkerPlace = {}): SocketMarker {
       if (folder !== undefined) removePins(folder, folder.slice(0, folder.length - below.length + TOP.length));
     },
   };
-}
-
-/** Whether a link is pinned there that holds a program: one that was detached is at no cgroup. */
-function isHeld(path: string): boolean {
-  using link = openPinned(path);
-  const cgroup = link && lookAtLink(link)?.cgroup;
-  return cgroup !== undefined && cgroup !== "0";
 }
 
 function openCgroup(path: string): Cgroup & Disposable {

@@ -48,6 +48,13 @@ function swapAt(link: Descriptor, cgroup: Cgroup, program: Descriptor): boolean 
   return lookAtLink(link)?.cgroup === cgroup.id && swapProgram(link, program);
 }
 
+/** Whether a link is pinned there that holds a program at a cgroup: one that was detached is at none. */
+export function isHeld(path: string): boolean {
+  using link = openPinned(path);
+  const cgroup = link && lookAtLink(link)?.cgroup;
+  return cgroup !== undefined && cgroup !== "0";
+}
+
 /** Ends a pinned link, if there is one. */
 function dropLink(path: string): void {
   using link = openPinned(path);

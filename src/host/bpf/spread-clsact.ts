@@ -10,7 +10,7 @@ import { constants } from "node:os";
 import { pin } from "./call.ts";
 import type { Descriptor } from "./call.ts";
 import { dropPin } from "./spread-pins.ts";
-import type { Attachment, LinkHook, PinnedAttachment } from "./spread-pins.ts";
+import type { Attachment, PacketHook, PinnedAttachment } from "./spread-pins.ts";
 import type { RouteSocket } from "../netlink/client.ts";
 import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
@@ -20,7 +20,7 @@ import type { FilterMessage } from "../netlink/traffic-control.ts";
 /** Ours among filters: behind those of most others, as attached links are. */
 const OURS = { priority: 49_072, protocol: ALL_PROTOCOLS, handle: 0x48, kind: "bpf" } as const;
 const NAME = "heddle-spread";
-const PARENT: Readonly<Record<LinkHook, number>> = { "tcx/ingress": CLSACT.ingress, "tcx/egress": CLSACT.egress };
+const PARENT: Readonly<Record<PacketHook, number>> = { "tcx/ingress": CLSACT.ingress, "tcx/egress": CLSACT.egress };
 
 /** Our filters at the links of the indices. Throws HostError. */
 export async function listFilters(socket: RouteSocket, indices: readonly number[]): Promise<PinnedAttachment[]> {
@@ -38,7 +38,7 @@ export async function listFilters(socket: RouteSocket, indices: readonly number[
 export async function placeFilter(
   socket: RouteSocket,
   folder: string,
-  { hook, index }: Attachment,
+  { hook, index }: Attachment<PacketHook>,
   program: Descriptor,
 ): Promise<void> {
   const qdiscs = await socket.listQdiscs(index);
@@ -55,7 +55,11 @@ export async function placeFilter(
 }
 
 /** Takes our filter away, and the qdisc if it was made for it and nobody else uses it. Throws HostError. */
-export async function dropFilter(socket: RouteSocket, folder: string, { hook, index }: Attachment): Promise<void> {
+export async function dropFilter(
+  socket: RouteSocket,
+  folder: string,
+  { hook, index }: Attachment<PacketHook>,
+): Promise<void> {
   const message: FilterMessage = { index, parent: PARENT[hook], ...OURS };
   await perform(socket, { object: "filter", type: "delete", flags: 0, message });
   const ours = await listFilters(socket, [index]);

@@ -29,7 +29,8 @@ const AT = {
   name: 112,
   busy: 144,
 } as const;
-const MEMBER_AT = { index: 0, weight: 4, mtu: 8, vias: 12, via4: 16, via6: 20, link: 36 } as const;
+const MEMBER_AT = { index: 0, weight: 4, mtu: 8, vias: 12, via4: 16, via6: 20, link: 36, takes: 52 } as const;
+const TAKES_FRAMES = 1;
 /** Members of one spread, number 0 included, and places in `order`. */
 const SLOTS = SPREAD_BOUNDS.members + 1;
 const ORDER = 64;
@@ -107,6 +108,7 @@ export function encodeMember(member: SpreadMember, index: number, mtu: number): 
     bytes.set(address, at);
   }
   bytes.set(utf8.encoder.encode(member.link).subarray(0, 15), MEMBER_AT.link);
+  view.setUint32(MEMBER_AT.takes, member.takesFrames ? TAKES_FRAMES : 0, true);
   return bytes;
 }
 
@@ -174,7 +176,8 @@ function decodeMember(
     ...(vias & 2 ? [formatAddress(bytes.slice(MEMBER_AT.via6, MEMBER_AT.via6 + 16))] : []),
   ];
   const weight = view.getUint32(MEMBER_AT.weight, true);
-  const member = { number, link, weight, ...(via.length > 0 ? { via: via.sort() } : {}) };
+  const takesFrames = view.getUint32(MEMBER_AT.takes, true) & TAKES_FRAMES ? { takesFrames: true as const } : {};
+  const member = { number, link, weight, ...(via.length > 0 ? { via: via.sort() } : {}), ...takesFrames };
   return { member, index: view.getUint32(MEMBER_AT.index, true), mtu: view.getUint32(MEMBER_AT.mtu, true) };
 }
 

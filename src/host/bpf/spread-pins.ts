@@ -10,12 +10,15 @@ import type { Descriptor } from "./call.ts";
 import { attachToInterface, detach, lookAtInterfaceLink, swapProgram } from "./link.ts";
 import { removeFolders } from "./pins.ts";
 
-/** A hook of links. */
-export type LinkHook = "tcx/ingress" | "tcx/egress";
+/** A hook of links for packets. */
+export type PacketHook = "tcx/ingress" | "tcx/egress";
+
+/** A hook of links: those for packets, and that for frames of which no packets have been made. */
+export type LinkHook = PacketHook | "xdp";
 
 /** A program at a link. */
-export interface Attachment {
-  hook: LinkHook;
+export interface Attachment<Hook extends LinkHook = LinkHook> {
+  hook: Hook;
   /** The link's index. */
   index: number;
 }
@@ -31,6 +34,7 @@ const NEW = "-new";
 const HOOK_OF: ReadonlyMap<string, LinkHook> = new Map([
   ["ingress", "tcx/ingress"],
   ["egress", "tcx/egress"],
+  ["xdp", "xdp"],
 ]);
 
 /** Id of a program: struct bpf_prog_info has it behind the type. */
@@ -68,6 +72,16 @@ export function pinnedAttachments(folder: string): PinnedAttachment[] {
 export function markedIndices(folder: string): number[] {
   const found = entriesOf(folder).flatMap((name) => /^(?:clsact|filter)-(\d+)$/.exec(name)?.[1] ?? []);
   return [...new Set(found.map(Number))];
+}
+
+/** Names of everything that is pinned in the folder, for who wants to hear of its being taken away. */
+export function pinNames(folder: string): string[] {
+  return [PROGRAM, ...entriesOf(folder).filter((name) => name !== PROGRAM)];
+}
+
+/** Whether the program is pinned, and every pinned attachment is at a link. */
+export function isPlaced(folder: string): boolean {
+  return pinnedProgram(folder) !== undefined && pinnedAttachments(folder).every(({ index }) => index !== 0);
 }
 
 /** Makes the program run at the link: at once where another one of ours does. */

@@ -27,8 +27,9 @@ export function openPlaces(folder: string, namespace: NamespaceFd, attach: "tcx"
   // Filters are looked for where they can be: a host that has BPF links and was never told otherwise has none.
   const filtered = (): number[] => (attach === "tcx" ? [] : markedIndices(folder));
   const drop = async (found: PinnedAttachment): Promise<void> => {
-    if (found.path === "") await dropFilter(socket(), folder, found);
-    else dropAttachment(found.path);
+    const { hook, index, path } = found;
+    if (path === "" && hook !== "xdp") await dropFilter(socket(), folder, { hook, index });
+    else dropAttachment(path);
   };
   const list: Places["list"] = async (indices, dead) => {
     const pinned = pinnedAttachments(folder).filter(({ index }) => index !== 0 || dead !== undefined);
@@ -39,6 +40,9 @@ export function openPlaces(folder: string, namespace: NamespaceFd, attach: "tcx"
     list,
     drop,
     async place(place, program) {
+      const { hook, index } = place;
+      // Frames have links of BPF on every kernel that tells where they can be had.
+      if (hook === "xdp") return placeAtLink(folder, place, program, namespace);
       if (attach !== "clsact") {
         try {
           return placeAtLink(folder, place, program, namespace);
@@ -47,7 +51,7 @@ export function openPlaces(folder: string, namespace: NamespaceFd, attach: "tcx"
           if (attach === "tcx" || !unknown) throw error;
         }
       }
-      await placeFilter(socket(), folder, place, program);
+      await placeFilter(socket(), folder, { hook, index }, program);
     },
     async dropAll() {
       for (const found of await list(filtered(), "with dead ones")) await drop(found);

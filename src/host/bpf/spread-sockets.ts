@@ -13,7 +13,7 @@ import { CONSTANTS, openPrograms, readObject } from "./load.ts";
 import type { Hook } from "./load.ts";
 import type { BpfMap } from "./map.ts";
 import { needCgroupRoot } from "./mounts.ts";
-import { pinName, placeProgram, removePins } from "./pins.ts";
+import { hasPins, isHeld, pinName, placeProgram, removePins } from "./pins.ts";
 import { openProgramMaps } from "./program.ts";
 
 const NAME = "spread-sockets";
@@ -51,6 +51,17 @@ export async function placeSocketPrograms(
 export function removeSocketPrograms(folder: string): void {
   const pins = join(folder, SUBFOLDER);
   removePins(pins, pins);
+}
+
+/** Whether the programs that are pinned are all at their control group; true where none are. */
+export function areSocketProgramsHeld(folder: string): boolean {
+  const pins = join(folder, SUBFOLDER);
+  return !hasPins(pins) || HOOKS.every((hook) => isHeld(join(pins, pinName(hook))));
+}
+
+/** Paths of the pins below the folder. */
+export function socketPins(): string[] {
+  return HOOKS.map((hook) => join(SUBFOLDER, pinName(hook)));
 }
 
 /** Whether the programs are in place, all of this build, and look at a map that has the number. */

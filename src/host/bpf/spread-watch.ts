@@ -10,6 +10,10 @@ import { readSpreads } from "./spread.ts";
 import type { SpreadMaps } from "./spread.ts";
 import { encodeSpread, numberKey, orderOf, SIZE } from "./spread-maps.ts";
 
+/** The bit of a bucket's state that says that its time is the coarse clock's, and how far that may be behind. */
+const ABOUT = 0x80n;
+const TICK_NS = 10_000_000n;
+
 /** One bucket as the program has it. */
 export interface BucketCounts {
   bytes: number;
@@ -18,7 +22,7 @@ export interface BucketCounts {
   moves: number;
   /** Who has it; 0 while it has never had a packet. */
   member: number;
-  /** When its last packet came: nanoseconds of CLOCK_MONOTONIC, the lowest 56 bits. */
+  /** When its last packet came at the latest: nanoseconds of CLOCK_MONOTONIC, the lowest 56 bits. */
   lastNs: bigint;
 }
 
@@ -78,7 +82,7 @@ export function picturePlaced(now: SpreadNow, nowNs: bigint): Placed {
   const members = Uint8Array.from(now.buckets, ({ member, lastNs }, bucket) => {
     const placed = now.placement[bucket] ?? 0;
     const wanted = placed & ~AT_ONCE;
-    const free = member === 0 || (placed & AT_ONCE) !== 0 || BigInt.asUintN(56, nowNs - lastNs) > gap;
+    const free = member === 0 || (placed & AT_ONCE) !== 0 || BigInt.asIntN(56, nowNs - lastNs) > gap;
     return now.up.includes(wanted) && (free || !now.up.includes(member)) ? wanted : member;
   });
   const order = orderOf(now.spec.members.filter(({ number }) => now.up.includes(number)));
@@ -136,8 +140,8 @@ function readBuckets(map: BpfMap, number: number): BucketCounts[] {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
     const state = view.getBigUint64(0, true);
     return {
-      member: Number(state & 0xffn),
-      lastNs: state >> 8n,
+      member: Number(state & 0x7fn),
+      lastNs: (state >> 8n) + (state & ABOUT ? TICK_NS : 0n),
       bytes: Number(view.getBigUint64(8, true)),
       packets: Number(view.getBigUint64(16, true)),
       moves: Number(view.getBigUint64(24, true)),

@@ -170,6 +170,31 @@ test("what is written is read back, and a change keeps buckets where they are", 
   expect((await stand.read())?.egress).toEqual([]);
 });
 
+test("frames are passed on where the link's only place is free, and what is there is read back", async () => {
+  const fast = spreadOf({ mechanism: "fast" });
+  const able = async () => (await stand.host.frameLinks())?.receive.includes("ib0");
+  const ib0 = (await stand.links()).find(({ name }) => name === "ib0")?.index ?? 0;
+  const object = readObject("spread-frames");
+  {
+    using theirs = openPrograms({ ...object, programs: object.programs.map((one) => ({ ...one, name: "theirs" })) });
+    using _link = attachToInterface(theirs.programs.get("xdp") as Descriptor, "xdp", ib0, stand.namespace.fd);
+    expect(await able()).toBe(false);
+    await expect(stand.write([fast], { frames: ["ib0"] })).rejects.toMatchObject({ code: "EBUSY" });
+  }
+  expect(await able()).toBe(true);
+  await stand.write([fast], { frames: ["ib0"] });
+  expect(await able()).toBe(true);
+  expect(await stand.read()).toMatchObject({ ingress: ["ib0"], frames: ["ib0"] });
+  expect((await stand.read())?.broken).toBeUndefined();
+  // The program compares hardware addresses, so it has to know the link's.
+  stand.namespace.ip("link set ib0 address 02:00:00:00:00:77");
+  expect((await stand.read())?.broken).toBe(true);
+  await stand.write([fast], { frames: ["ib0"] });
+  expect((await stand.read())?.broken).toBeUndefined();
+  await stand.write([fast]);
+  expect(await stand.read()).toMatchObject({ ingress: ["ib0"], frames: [] });
+});
+
 test("a link that was made anew shows as broken until it is written again", async () => {
   await stand.write([spreadOf()]);
   expect((await stand.read())?.broken).toBeUndefined();

@@ -3,7 +3,7 @@
 //
 // The maps outlive every exchange of the programs, and with them who has which bucket.
 import { randomFillSync } from "node:crypto";
-import { constants } from "node:os";
+import { constants, release } from "node:os";
 import { join } from "node:path";
 import type { LinkFact } from "../../model/facts.ts";
 import { prefixContains } from "../../model/ip.ts";
@@ -11,6 +11,7 @@ import { placeByWeight } from "../../model/spread-placement.ts";
 import { SPREAD_BOUNDS } from "../../model/spread-program.ts";
 import type { SpreadSpec, TcProgramSpec } from "../../model/spread-program.ts";
 import { HostError } from "../error.ts";
+import type { WatchedPath } from "../file-watch.ts";
 import { makeStateFolder } from "../ledger/files.ts";
 import { namespaceCookie } from "../native.ts";
 import type { NamespaceFd } from "../native.ts";
@@ -33,8 +34,15 @@ import {
   SIZE,
 } from "./spread-maps.ts";
 import type { StoredSpread } from "./spread-maps.ts";
-import { placeSocketPrograms, removeSocketPrograms, socketProgramsState } from "./spread-sockets.ts";
-import { dropAll, pinnedProgram, pinProgram } from "./spread-pins.ts";
+import { framePlaces, isRightForFrames, number64, placeFrames } from "./spread-frames.ts";
+import {
+  areSocketProgramsHeld,
+  placeSocketPrograms,
+  removeSocketPrograms,
+  socketPins,
+  socketProgramsState,
+} from "./spread-sockets.ts";
+import { dropAll, isPlaced, pinNames, pinnedProgram, pinProgram } from "./spread-pins.ts";
 import type { Attachment, PinnedAttachment } from "./spread-pins.ts";
 import { openPlaces } from "./spread-places.ts";
 import type { Places } from "./spread-places.ts";
@@ -52,6 +60,13 @@ export interface Spreader {
   write(spec: TcProgramSpec, links: readonly LinkFact[]): Promise<void>;
   /** Takes everything away. */
   remove(): Promise<void>;
+  /**
+   * Whether the programs are pinned, and what is pinned is at a link or a control group. A glance for who asks often: what
+   * the programs do is not read, and filters of clsact are not seen. Throws HostError.
+   */
+  isAttached(): boolean;
+  /** The pins as they are now, for who wants to hear of them being taken away; none where no bpffs is mounted. */
+  pins(): WatchedPath[];
   /** Opens the maps of what runs, for whoever looks on or places buckets; the caller disposes of them. */
   open(): SpreadMaps | undefined;
 }
@@ -110,6 +125,18 @@ export function spreadPackets({ namespace, bpffs: stated, cgroup, attach }: Spre
         removeSocketPrograms(folder);
       }
     },
+    isAttached() {
+      const folder = foundFolder();
+      return folder !== undefined && isPlaced(folder) && areSocketProgramsHeld(folder);
+    },
+    pins() {
+      const bpffs = stated ?? findBpffs(below);
+      if (bpffs === undefined) return [];
+      return [...pinNames(join(bpffs, below)), ...socketPins()].map((name) => ({
+        top: bpffs,
+        path: join(below, name),
+      }));
+    },
     async remove() {
       const folder = foundFolder();
       if (folder === undefined) return;
@@ -162,6 +189,8 @@ function readProgram(
     new DataView(constantBytes.buffer).getBigUint64(place.offset, true) === buildOf(object);
   const sockets = [...spreads.values()].some(({ spec }) => hasSocketPrograms(spec)) ? "whole" : "absent";
   const rightSockets = socketProgramsState(folder, maps.get("spreads")?.id()) === sockets;
+  const behind = attachments.filter(({ hook }) => hook !== "xdp");
+  const rightFrames = attachments.every((one) => behind.includes(one) || isRightForFrames(one, links, maps));
   const rightLinks = [...spreads.values()].every(({ spec, indices, mtus }) =>
     spec.members.every(({ number, link: name }) => {
       const link = links.find(({ index }) => index === indices.get(number));
@@ -172,12 +201,15 @@ function readProgram(
     program: "spread",
     ingress: namesAt("tcx/ingress"),
     egress: namesAt("tcx/egress"),
+    frames: namesAt("xdp"),
     spreads: [...spreads].map(([number, { spec }]) => {
       const to = prefixes.get(number) ?? [];
       const holes = (prefixes.get(NO_SPREAD) ?? []).filter((hole) => to.some((prefix) => prefixContains(prefix, hole)));
       return { ...spec, to, ...(spec.mechanism === "fast" && holes.length > 0 ? { except: holes } : {}) };
     }),
-    ...(sameBuild && rightLinks && rightSockets && haveSameProgram(maps, attachments) ? {} : { broken: true }),
+    ...(sameBuild && rightLinks && rightSockets && rightFrames && haveSameProgram(maps, behind)
+      ? {}
+      : { broken: true }),
   };
 }
 
@@ -219,26 +251,30 @@ async function writeProgram(
 ): Promise<LoadedObject> {
   checkBounds(spec);
   const object = readObject(NAME);
-  const buildBytes = new Uint8Array(8);
-  new DataView(buildBytes.buffer).setBigUint64(0, buildOf(object), true);
   const allMarks = numberKey(spec.spreads.reduce((bits, { mask }) => (bits | mask) >>> 0, 0));
   const numbers = numberSpreads(spec.spreads, kept);
   const atLinks = links.filter(({ name }) => spec.ingress.includes(name) || spec.egress.includes(name));
-  const constants = {
-    all_marks: allMarks,
-    all_ethernet: numberKey(atLinks.every(({ type }) => type === "ether") ? 1 : 0),
+  const shared = {
     ...encodeFewPrefixes(
       spec.spreads.flatMap(({ name, to, except = [] }) => [
         ...to.map((prefix) => [prefix, numbers.get(name) as number] as const),
         ...except.map((prefix) => [prefix, NO_SPREAD] as const),
       ]),
     ),
-    build: buildBytes,
+    has_coarse_clock: numberKey(hasCoarseClock() ? 1 : 0),
+  };
+  const constants = {
+    ...shared,
+    all_marks: allMarks,
+    all_ethernet: numberKey(atLinks.every(({ type }) => type === "ether") ? 1 : 0),
+    build: number64(buildOf(object)),
   };
   const options = { constants, reuse: [...kept.values()] };
   const loaded = openPrograms(object, options, (maps) => writeMaps(maps, spec.spreads, numbers, links));
   try {
     await placePrograms(folder, spec, links, loaded, places);
+    // Behind them is where goes what they do not take, so they come last.
+    await placeFrames(spec, links, loaded.maps, shared, places);
     dropOthers(loaded, spec.spreads, numbers);
     return loaded;
   } catch (error) {
@@ -256,13 +292,14 @@ async function placePrograms(
   places: Places,
 ): Promise<void> {
   const indexOf = (name: string): number[] => links.filter((link) => link.name === name).map(({ index }) => index);
-  const wanted: Attachment[] = [
+  const packets: Attachment[] = [
     ...spec.ingress.flatMap(indexOf).map((index): Attachment => ({ hook: "tcx/ingress", index })),
     ...spec.egress.flatMap(indexOf).map((index): Attachment => ({ hook: "tcx/egress", index })),
   ];
+  const wanted = [...packets, ...framePlaces(spec, links)];
   // It is the one that uses every map, and so keeps them all.
   pinProgram(folder, programOf(loaded, "tcx/egress"));
-  for (const place of wanted) await places.place(place, programOf(loaded, place.hook));
+  for (const place of packets) await places.place(place, programOf(loaded, place.hook));
   for (const found of await places.list(
     links.map(({ index }) => index),
     "with dead ones",
@@ -275,6 +312,12 @@ function programOf(loaded: LoadedObject, hook: Attachment["hook"]) {
   const program = loaded.programs.get(hook);
   if (!program) throw new Error(`the BPF object has no program for ${hook}`);
   return program;
+}
+
+/** Whether programs can read the clock that ticks, which costs next to nothing (bpf_ktime_get_coarse_ns, Linux 5.11). */
+function hasCoarseClock(): boolean {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return major > 5 || (major === 5 && minor >= 11);
 }
 
 function checkBounds({ spreads }: TcProgramSpec): void {

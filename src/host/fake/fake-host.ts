@@ -126,6 +126,8 @@ export class FakeHost implements Host {
     return true;
   }
 
+  async frameLinks(): Promise<undefined> {}
+
   async packetFilters(): Promise<string[]> {
     return [];
   }

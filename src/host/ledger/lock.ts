@@ -30,12 +30,25 @@ export async function lockNamespace(
   otherwise: string,
   holder: Holder = "command",
 ): Promise<Lock | undefined> {
+  return lockIn(otherwise, (folder) => lockFile(folder, lockPath(folder, cookie), cookie, holder));
+}
+
+/**
+ * Takes the lock of those who say which member has which bucket in a network namespace: one of them at a time, whether
+ * an agent or a command. Undefined when somebody else holds it.
+ */
+export async function lockController(cookie: string, otherwise: string): Promise<Pick<Lock, "release"> | undefined> {
+  return lockIn(otherwise, (folder) => lockFile(folder, join(folder, `spread-${cookie}.lock`), cookie, "command"));
+}
+
+/** Locks where the locks are, or in the other folder where this user cannot write there. */
+async function lockIn(otherwise: string, lock: (folder: string) => Promise<Lock | undefined>) {
   try {
-    return await lockFile(LOCKS, cookie, holder);
+    return await lock(LOCKS);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
     if (!["EACCES", "EPERM", "EROFS", "ENOENT"].includes(code)) throw error;
-    return lockFile(otherwise, cookie, holder);
+    return lock(otherwise);
   }
 }
 
@@ -64,8 +77,7 @@ function socketPath(folder: string, cookie: string): string {
   return join(folder, `agent-${cookie}.sock`);
 }
 
-async function lockFile(folder: string, cookie: string, holder: Holder): Promise<Lock | undefined> {
-  const path = lockPath(folder, cookie);
+async function lockFile(folder: string, path: string, cookie: string, holder: Holder): Promise<Lock | undefined> {
   await makeStateFolder(dirname(path));
   for (;;) {
     const file = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);

@@ -4,13 +4,10 @@
 // loads in network byte order what netlink has in the machine's (little-endian, see packet.ts), and finds netlink
 // attributes by itself (SKF_AD_NLATTR, include/uapi/linux/filter.h).
 import { HEDDLE_PROTOCOL } from "../../model/kinds.ts";
+import { assemble, DROP, JUMP_IF_EQUAL, KEEP, LOAD, MOVE_A_TO_X, RETURN } from "../classic-bpf.ts";
+import type { Instruction } from "../classic-bpf.ts";
 import { RTM } from "./constants.ts";
 
-/** Instructions (include/uapi/linux/bpf_common.h): what they do, and to what. */
-const LOAD = { word: 0x20, half: 0x28, byte: 0x30, constant: 0x00, wordAtX: 0x40, xConstant: 0x01 } as const;
-const JUMP_IF_EQUAL = 0x15;
-const MOVE_A_TO_X = 0x07;
-const RETURN = 0x06;
 const NLATTR = 0xfffff000 + 12;
 
 /** Places in a message: struct nlmsghdr, then struct rtmsg, then attributes. */
@@ -22,13 +19,8 @@ const RTA_TABLE = 15;
 /** Bytes of an attribute's header. */
 const ATTRIBUTE_HEADER = 4;
 
-const KEEP = 0xffffffff;
-const DROP = 0;
-
 /** Tables that a filter can name: a jump goes at most 255 instructions. */
 const MOST_TABLES = 128;
-
-type Instruction = [code: number, ifTrue: number, ifFalse: number, value: number];
 
 /**
  * Lets through every event but those that `ownPort` caused, and those of routes that are not heddle's, in tables where
@@ -70,19 +62,6 @@ export function messageTypeFilter(type: number): Uint8Array {
     [RETURN, 0, 0, KEEP],
     [RETURN, 0, 0, DROP],
   ]);
-}
-
-/** struct sock_filter, one after the other. */
-function assemble(instructions: readonly Instruction[]): Uint8Array {
-  const bytes = new Uint8Array(instructions.length * 8);
-  const view = new DataView(bytes.buffer);
-  for (const [i, [code, ifTrue, ifFalse, value]] of instructions.entries()) {
-    view.setUint16(i * 8, code, true);
-    view.setUint8(i * 8 + 2, ifTrue);
-    view.setUint8(i * 8 + 3, ifFalse);
-    view.setUint32(i * 8 + 4, value >>> 0, true);
-  }
-  return bytes;
 }
 
 function swap16(value: number): number {

@@ -3,6 +3,9 @@ import type { ProbeSignal, ProbeWish } from "../../model/signals.ts";
 import { judgeAnswer, noVerdict } from "../../probes/verdict.ts";
 import type { Verdict } from "../../probes/verdict.ts";
 import { secondsSinceBoot } from "../signals.ts";
+import { startArp } from "./arp.ts";
+import { startConnecting } from "./connect.ts";
+import type { TellAnswer } from "./connect.ts";
 import { startPing } from "./ping.ts";
 
 /** Told of a target that stops or begins to answer. `isNews`: it was not taken to be so before anybody asked. */
@@ -54,9 +57,8 @@ export class Prober implements Disposable {
   }
 
   #begin(wish: ProbeWish): Watched {
-    const { target, link: from, intervalMs } = wish;
     const watched: Watched = { wish, verdict: noVerdict(), stop: () => {} };
-    watched.stop = startPing({ target, from, intervalMs }, (answered, rttMs) => {
+    watched.stop = startAsking(wish, (answered, rttMs) => {
       const before = watched.verdict.well;
       watched.verdict = judgeAnswer(watched.verdict, answered, wish);
       if (rttMs !== undefined) watched.rttMs = rttMs;
@@ -66,5 +68,22 @@ export class Prober implements Disposable {
       this.#tell(wish, well, before !== undefined || !well);
     });
     return watched;
+  }
+}
+
+/** Asks in the way that is wished for, until the answer is called. */
+function startAsking(wish: ProbeWish, tell: TellAnswer): () => void {
+  const { question, target, link, source, intervalMs } = wish;
+  const asker = source === undefined ? {} : { source };
+  switch (question.by) {
+    case "ping":
+      return startPing({ target, from: source ?? link, intervalMs }, tell);
+    case "arp":
+      return startArp({ target, link, ...asker, intervalMs }, tell);
+    case "tcp":
+    case "http": {
+      const { by: _, ...how } = question;
+      return startConnecting({ target, link, ...asker, intervalMs, ...how }, tell);
+    }
   }
 }

@@ -3,9 +3,9 @@
 import { closeSync } from "node:fs";
 import { HostError } from "../error.ts";
 import { openPacketSocket, OWN_NAMESPACE, sendPacket } from "../native.ts";
-import { ARP_PROTOCOL, makeAnnouncement } from "../../model/announcement.ts";
 import { parseAddress } from "../../model/ip.ts";
 import type { SegmentSignal, SegmentWish } from "../../model/signals.ts";
+import { ARP_PROTOCOL, makeArpQuestion } from "../../probes/arp.ts";
 import { Segments } from "../../probes/segments.ts";
 import type { SegmentHost, Side } from "../../probes/segments.ts";
 import { openRouteSocket } from "../netlink/client.ts";
@@ -157,10 +157,11 @@ export class SegmentWatcher implements Disposable {
     const link = this.#links[side];
     const [own, broadcast, ip] = [bytesOf(link?.hardwareAddress), bytesOf(link?.broadcast), parseAddress(address)];
     if (!link || !own || !broadcast || !ip) return;
-    const announcement = makeAnnouncement(link.type, own, broadcast, ip);
+    // Gratuitous ARP: who has the address, asked by its holder (RFC 5227 section 3).
+    const announcement = makeArpQuestion({ hardware: link.type, own, ip }, ip);
     if (!announcement) return;
     try {
-      sendPacket(this.#packets, link.index, ARP_PROTOCOL, announcement.to, announcement.bytes);
+      sendPacket(this.#packets, link.index, ARP_PROTOCOL, broadcast, announcement);
     } catch (error) {
       // A link that is down: whoever is there finds out by asking.
       if (!(error instanceof HostError)) throw error;

@@ -90,8 +90,9 @@ function byText(a: Hop, b: Hop): number {
 function needsOfRoute(spec: RouteSpec): Need[] {
   const needs: Need[] = [];
   // The kernel takes a unicast route through a link only while that is up (fib_check_nh, ip6_route_info_create).
-  const links = new Set(spec.hops.flatMap((hop) => (hop.link === undefined ? [] : [hop.link])));
-  for (const link of links) needs.push({ link, up: true });
+  for (const [i, { link }] of spec.hops.entries()) {
+    if (link !== undefined && spec.hops.findIndex((hop) => hop.link === link) === i) needs.push({ link, up: true });
+  }
   if (spec.nexthop !== undefined) needs.push({ nexthop: spec.nexthop });
   if (spec.source !== undefined) needs.push({ address: spec.source });
   return needs;

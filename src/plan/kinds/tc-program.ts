@@ -14,6 +14,7 @@ export const tcProgramRules: KindRules<"tcProgram"> = {
       program: a.program,
       ingress: [...a.ingress, ...b.ingress],
       egress: [...a.egress, ...b.egress],
+      frames: [...(a.frames ?? []), ...(b.frames ?? [])],
       spreads: [...a.spreads, ...b.spreads],
     }),
   describe: describeProgram,
@@ -26,6 +27,7 @@ function normalizeProgram(spec: TcProgramSpec): TcProgramSpec {
     program: spec.program,
     ingress: sortedOnce(spec.ingress),
     egress: sortedOnce(spec.egress),
+    ...(spec.frames && spec.frames.length > 0 ? { frames: sortedOnce(spec.frames) } : {}),
     spreads: spec.spreads.map(normalizeSpread).sort((a, b) => (a.name < b.name ? -1 : 1)),
     ...(spec.broken ? { broken: true } : {}),
   };
@@ -45,11 +47,12 @@ function normalizeSpread(spread: SpreadSpec): SpreadSpec {
     gapMs: spread.gapMs,
     ...(spread.busyMs === undefined ? {} : { busyMs: spread.busyMs }),
     members: spread.members
-      .map(({ number, link, weight, via = [] }) => ({
+      .map(({ number, link, weight, via = [], takesFrames }) => ({
         number,
         link,
         weight,
         ...(via.length > 0 ? { via: sortedOnce(via) } : {}),
+        ...(takesFrames ? { takesFrames } : {}),
       }))
       .sort((a, b) => a.number - b.number),
   };
@@ -59,14 +62,19 @@ function sortedOnce(texts: readonly string[]): string[] {
   return [...new Set(texts)].sort();
 }
 
-/** "spread opa: 10.0.2.0/24 over ib1, ib2 (2) by load, mark at ingress of ib0". */
-function describeProgram({ program, ingress, egress, spreads }: TcProgramSpec): string {
+/**
+ * "spread opa: 10.0.2.0/24 over ib1, ib2 (2) by load, mark at ingress of ib0". Where frames are passed on, "fast at ingress
+ * of eth0, by XDP from eth0 to eth1, eth2".
+ */
+function describeProgram({ program, ingress, egress, frames = [], spreads }: TcProgramSpec): string {
   const said = spreads.map(({ name, mechanism, by, to, of, members, local }) => {
     const what = of === undefined ? to.map(shortPrefix).join(", ") : `what ${of} would carry`;
     const over = members.map(({ link, weight }) => (weight === 1 ? link : `${link} (${weight})`)).join(", ");
     const where = mechanism === "redirect" ? "egress" : "ingress";
     const links = (mechanism === "redirect" ? egress : ingress).join(", ");
-    return `${name}: ${what} over ${over || "nothing"} by ${by}, ${mechanism} at ${where} of ${links}${local ? ", and of this host itself" : ""}`;
+    const takers = members.filter(({ takesFrames }) => takesFrames).map(({ link }) => link);
+    const short = takers.length > 0 ? `, by XDP from ${frames.join(", ")} to ${takers.join(", ")}` : "";
+    return `${name}: ${what} over ${over || "nothing"} by ${by}, ${mechanism} at ${where} of ${links}${short}${local ? ", and of this host itself" : ""}`;
   });
   return `${program} ${said.join("; ")}`;
 }

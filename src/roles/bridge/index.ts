@@ -2,7 +2,7 @@
 //
 // A process of its own does that (`heddle bridge run`). What the kernel is asked for is to leave those packets alone: the
 // process hears them before any rule, and afterwards nobody on this host forwards or answers them.
-import type { Diagnostic, Outcome } from "../../model/diagnostic.ts";
+import type { Diagnostic, Outcome, SourceRange } from "../../model/diagnostic.ts";
 import { formatAddress } from "../../model/ip.ts";
 import { nearest } from "../../model/nearest.ts";
 import { nftTableName } from "../../model/nft.ts";
@@ -127,6 +127,7 @@ function findLink(section: Section<BridgeSection>, view: View, diagnostics: Diag
     });
     return name;
   }
+  if (found.type !== "ether") diagnostics.push(noEthernet(found.name, found.type, range));
   const { groups } = listGroups(section.value);
   for (const family of [4, 6] as const) {
     const needed =
@@ -143,6 +144,17 @@ function findLink(section: Section<BridgeSection>, view: View, diagnostics: Diag
     });
   }
   return found.name;
+}
+
+function noEthernet(name: string, type: string, range: SourceRange): Diagnostic {
+  return {
+    code: "bridge-link",
+    severity: "error",
+    summary: `${name} is no Ethernet`,
+    detail: `It is of type ${type}. RoCE is spoken on Ethernet; the port on InfiniBand is under \`infiniband\`.`,
+    remedy: "Name a link on Ethernet.",
+    range,
+  };
 }
 
 function messagesOnly({ value }: Section<BridgeSection>): boolean {

@@ -10,10 +10,13 @@ import { HEDDLE_PROTOCOL } from "../../model/kinds.ts";
 import type { Hop, NexthopSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
 import type { ProbeWish } from "../../model/signals.ts";
-import { isWell, wishFor } from "../check.ts";
+import { isWell, targetsBehind, wishFor } from "../check.ts";
+import { askerOf } from "../own-addresses.ts";
 import type { Section, View } from "../role.ts";
 import { wantRoute } from "../wanted.ts";
+import { choosesOwners } from "./owners.ts";
 import type { Egress } from "./schema.ts";
+import { watchThrough } from "./through.ts";
 
 /** Enough that shares are right to a percent, few enough to be cheap. */
 const BUCKETS = 128;
@@ -34,11 +37,14 @@ export function claimGateways(section: Section<Egress>): Claim[] {
   return [...singles, ...groups];
 }
 
-/** The gateways, to be asked. */
-export function watchGateways(section: Section<Egress>): ProbeWish[] {
+/** The gateways, and targets behind them, to be asked. */
+export function watchGateways(section: Section<Egress>, view: View): ProbeWish[] {
   const { gateways = [], check, link } = section.value;
   if (!check) return [];
-  return gateways.map(({ via }) => wishFor(section, check, { via, link }));
+  const near = gateways.map(({ via }) =>
+    wishFor(section, check, { via, link, source: askerOf(view.links, link, via) }),
+  );
+  return [...near, ...watchThrough(section, view)];
 }
 
 /** The group of those that are well, and the route by it; no route when none is. */
@@ -60,10 +66,10 @@ export function desireWatched(
     protocol: HEDDLE_PROTOCOL,
   }));
   const members = singles
-    .filter(({ hop }) => isWell(view.signals, section, hop.via ?? ""))
+    .filter(({ hop }) => isWell(view.signals, section, section.value.check ?? {}, hop.via ?? ""))
     .map(({ hop, id }) => ({ id, ...(hop.weight === undefined ? {} : { weight: hop.weight }) }));
   const wanted = objects.map((spec): Wanted => ({ kind: "nexthop", spec, from }));
-  if (members.length === 0) return wanted;
+  if (members.length === 0) return [...wanted, ...waysOfAnswers(section, way, hops, from)];
   const resilient = { buckets: BUCKETS, idle: IDLE_S, unbalanced: 0 };
   const to = defaultPrefix(family);
   return [
@@ -71,6 +77,25 @@ export function desireWatched(
     { kind: "nexthop", spec: { id: group, members, resilient, protocol: HEDDLE_PROTOCOL }, from },
     wantRoute({ ...way, to, hops: [], nexthop: group }, from),
   ];
+}
+
+/**
+ * Ways to the targets themselves while nothing else has one. A rule without a mark is asked as well when the kernel checks
+ * the way back of what comes in (__fib_validate_source, net/ipv4/fib_frontend.c): it would drop the very answers by which
+ * a gateway shows that it is well again.
+ */
+function waysOfAnswers(
+  section: Section<Egress>,
+  way: { family: Family; table: number; source?: string },
+  hops: readonly Hop[],
+  from: SourceRange,
+): Wanted[] {
+  const { check, gateways = [], otherwise } = section.value;
+  if (way.family === 6 || otherwise === "main" || choosesOwners(section.value)) return [];
+  const targets = gateways
+    .filter(({ via }) => familyOf(via) === 4)
+    .flatMap(({ via }) => targetsBehind(check ?? {}, via).map(({ address }) => `${address}/32`));
+  return [...new Set(targets)].map((to) => wantRoute({ ...way, to, hops: [...hops] }, from));
 }
 
 function singleName(via: string): string {

@@ -10,6 +10,7 @@ import { familyOf } from "../../model/ip.ts";
 import type { Family } from "../../model/ip.ts";
 import { nearest } from "../../model/nearest.ts";
 import type { Wanted } from "../../model/objects.ts";
+import { refuseArp } from "../check.ts";
 import { ownAddresses } from "../own-addresses.ts";
 import { OWN_TABLE } from "../role.ts";
 import type { Role, Section, View } from "../role.ts";
@@ -21,9 +22,12 @@ import { choosesOwners, namesOf, ownersOf } from "./owners.ts";
 import { desireRules } from "./packets.ts";
 import { egressSchema } from "./schema.ts";
 import type { Egress } from "./schema.ts";
+import { claimProbes, hasProbes, refuseTargets } from "./through.ts";
 import { desireWay, sourceOf } from "./way.ts";
 
 const RULES = "rules";
+/** Of a section with probes: theirs, and behind it the one of its rules. */
+const RULES_BEHIND_PROBES = "rules behind probes";
 const MARK = "mark";
 
 export const egress: Role<Egress> = {
@@ -36,35 +40,44 @@ export const egress: Role<Egress> = {
 
   claims(section): Claim[] {
     const { table } = section.value;
-    const claims: Claim[] = [{ pool: "priorities", name: RULES, from: section.at("match") }];
+    const claims: Claim[] = [
+      hasProbes(section)
+        ? { pool: "priorities", name: RULES_BEHIND_PROBES, count: 2, from: section.at("match") }
+        : { pool: "priorities", name: RULES, from: section.at("match") },
+    ];
     if (choosesOwners(section.value)) claims.push({ pool: "marks", name: MARK, from: section.at("match") });
     if (table === undefined) claims.push({ pool: "tables", name: OWN_TABLE, from: section.at("link") });
     if (typeof table === "number") {
       claims.push({ pool: "tables", name: `#${table}`, fixed: table, from: section.at("table") });
     }
-    return [...claims, ...claimGateways(section)];
+    return [...claims, ...claimGateways(section), ...claimProbes(section)];
   },
 
   desire(section, view): Outcome<Wanted[]> {
     const diagnostics: Diagnostic[] = [];
     const table = tableOf(section, view, diagnostics);
     if (Object.values(section.value.match).every((value) => value === undefined)) diagnostics.push(matchesAll(section));
+    diagnostics.push(...refuseTargets(section), ...refuseArpOf(section));
     const link = findLink(section, view, diagnostics);
     const bit = choosesOwners(section.value) ? (1 << (view.marks[MARK] as number)) >>> 0 : undefined;
     const families = familiesOf(section.value, view);
     if (table === undefined || diagnostics.some(({ severity }) => severity === "error")) return { diagnostics };
 
     const wanted: Wanted[] = [];
-    const priority = view.priorities[RULES] as number;
+    const probes = view.priorities[RULES_BEHIND_PROBES];
+    const priority = probes === undefined ? (view.priorities[RULES] as number) : probes + 1;
     for (const family of families) {
       if (link) warnOfAddress(section, family, link, diagnostics);
-      wanted.push(...desireWay(section, family, table, link, view, diagnostics));
+      wanted.push(
+        ...desireWay(section, family, { table, link, ...(probes === undefined ? {} : { probes }) }, view, diagnostics),
+      );
       const mark = bit === undefined ? {} : { mark: bit, mask: bit };
       wanted.push(...desireRules(section, family, { priority, table, ...mark }, diagnostics));
     }
     // Answers come from everywhere, and strict filtering looks them up without the mark.
-    if (link && families.includes(4) && section.value.rp_filter !== "keep") {
-      wanted.push(wantSwitch(link.name, "rp_filter", "2", section.at("link")));
+    const { rp_filter = "loose" } = section.value;
+    if (link && families.includes(4) && rp_filter !== "keep") {
+      wanted.push(wantSwitch(link.name, "rp_filter", rp_filter === "loose" ? "2" : "0", section.at("link")));
     }
     if (bit !== undefined) wanted.push(...desireMarking(section, view, bit, families, link, diagnostics));
     return { value: wanted, diagnostics };
@@ -106,6 +119,12 @@ function familiesOf({ match, otherwise, gateways = [], routes = [] }: Egress, { 
   if (otherwise !== "main") return all;
   const said = [...gateways.map(({ via }) => via), ...routes.map(({ to }) => to)];
   return all.filter((family) => said.some((text) => familyOf(text) === family));
+}
+
+function refuseArpOf(section: Section<Egress>): Diagnostic[] {
+  const { check, gateways = [] } = section.value;
+  const vias = gateways.map(({ via }) => via);
+  return refuseArp(check, vias, section.at("check", "by"));
 }
 
 function tableOf(section: Section<Egress>, view: View, diagnostics: Diagnostic[]): number | undefined {

@@ -75,7 +75,7 @@ export const egressSchema = z.strictObject({
     ),
   ),
   check: optional(
-    "Gateways are asked by ping all the time, by the agent or `heddle watch`: new connections go by those that answer, and old ones stay where they are.",
+    "Gateways are asked all the time, by the agent or `heddle watch`: new connections go by those that answer, and old ones stay where they are.",
     checkSchema,
   ),
   routes: optional("Destinations that do not go by the gateways.", z.array(route)),
@@ -95,8 +95,8 @@ export const egressSchema = z.strictObject({
     z.union([wholeNumber(1, 0xffffffff), named("a table's name", z.string("expected a table's name, as text"))]),
   ),
   rp_filter: optional(
-    '"loose" (default) lets answers from everywhere in by the link; "keep" leaves rp_filter alone.',
-    z.enum(["loose", "keep"]),
+    '"loose" (default) lets answers in by the link from wherever the main table leads, by whichever link; "off" from everywhere, as a host without a default route needs it; "keep" leaves rp_filter alone.',
+    z.enum(["loose", "off", "keep"]),
   ),
   by: optional(
     '"bpf" marks sockets when they are made, "nftables" packets when they leave; whichever the host can do unless stated, bpf first.',

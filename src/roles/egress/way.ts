@@ -11,16 +11,22 @@ import type { Section, View } from "../role.ts";
 import { wantRoute } from "../wanted.ts";
 import { desireWatched } from "./gateways.ts";
 import type { Egress } from "./schema.ts";
+import { desireProbes, LAST_METRIC } from "./through.ts";
 
-/** Metric of the route that is asked last: nothing comes after it. */
-const LAST_METRIC = 0xffffffff;
+/** Where a section's packets are led. */
+export interface Place {
+  table: number;
+  /** Absent while the host has none of the name. */
+  link: LinkFact | undefined;
+  /** Priority of the rules of probes, where targets behind the gateways are asked. */
+  probes?: number;
+}
 
-/** The routes of one IP version in the section's table. `link` is absent while the host has none of the name. */
+/** The routes of one IP version in the section's table, and those of its probes. */
 export function desireWay(
   section: Section<Egress>,
   family: Family,
-  table: number,
-  link: LinkFact | undefined,
+  place: Place,
   view: View,
   diagnostics: Diagnostic[],
 ): Wanted[] {
@@ -31,11 +37,18 @@ export function desireWay(
       ? []
       : [
           wantRoute(
-            { family, table, to: defaultPrefix(family), type: "unreachable", metric: LAST_METRIC, hops: [] },
+            {
+              family,
+              table: place.table,
+              to: defaultPrefix(family),
+              type: "unreachable",
+              metric: LAST_METRIC,
+              hops: [],
+            },
             section.at("otherwise"),
           ),
         ];
-  return [...closed, ...desireStated(section, family, table, link, view, diagnostics)];
+  return [...closed, ...desireStated(section, family, place, view, diagnostics)];
 }
 
 /** The source address for what leaves by the section: stated, or the link's own in the gateway's subnet. */
@@ -50,8 +63,7 @@ export function sourceOf(section: Section<Egress>, family: Family, link: LinkFac
 function desireStated(
   section: Section<Egress>,
   family: Family,
-  table: number,
-  link: LinkFact | undefined,
+  { table, link, probes }: Place,
   view: View,
   diagnostics: Diagnostic[],
 ): Wanted[] {
@@ -90,6 +102,7 @@ function desireStated(
     if (familyOf(via) !== family || !isReached(via, section.at("gateways", index))) return [];
     return [{ link: section.value.link, via, ...(weight === undefined ? {} : { weight }) }];
   });
+  if (probes !== undefined) wanted.push(...desireProbes(section, view, { family, priority: probes, source }, hops));
   if (hops.length > 0 && section.value.check) {
     const way = { family, table, ...(source === undefined ? {} : { source }) };
     wanted.push(...desireWatched(section, view, way, hops, from));

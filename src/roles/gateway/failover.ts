@@ -1,7 +1,7 @@
 // Owns what has to be right about several gateways that stand in for each other, and which of them this host is.
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import type { LinkFact } from "../../model/facts.ts";
-import { isPrivateAddress, networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
+import { familyOf, isPrivateAddress, networkOf, parsePrefix, prefixContains } from "../../model/ip.ts";
 import { ownAddresses } from "../own-addresses.ts";
 import type { Section, View } from "../role.ts";
 import type { Failover, Gateway, GatewayNode } from "./schema.ts";
@@ -40,7 +40,7 @@ export function checkFailover(section: Section<Gateway>, view: View): Diagnostic
     });
   }
   for (const { link, address } of sharesOf(section.value).flatMap((share) => [
-    { link: links.inside, address: parsePrefix(share.address ?? "")?.address },
+    ...share.addresses.map((one) => ({ link: links.inside, address: parsePrefix(one)?.address })),
     ...share.to.map(({ first }) => ({ link: links.outside, address: first })),
   ])) {
     if (link === undefined || !ownAddresses(link).some((own) => own.address === address)) continue;
@@ -53,7 +53,24 @@ export function checkFailover(section: Section<Gateway>, view: View): Diagnostic
       range: section.at("failover"),
     });
   }
-  return found;
+  return [...found, ...outOfSubnets(section, links.inside)];
+}
+
+/** A moving IPv6 address comes without the route to its subnet, which would go with it: an own address has that. */
+function outOfSubnets(section: Section<Gateway>, inside: LinkFact): Diagnostic[] {
+  const own = ownAddresses(inside);
+  return sharesOf(section.value).flatMap(({ addresses }) =>
+    addresses
+      .filter((one) => familyOf(one) === 6 && !own.some(({ subnet }) => subnet === networkOf(one)))
+      .map((one): Diagnostic => ({
+        code: "waiting-address",
+        severity: "warning",
+        summary: `${inside.name} has no address of its own in ${networkOf(one)}`,
+        detail: "Without one, this gateway has no route to the IPv6 hosts inside.",
+        remedy: "Give every gateway an address of its own in the subnet (`links`).",
+        range: section.at("failover"),
+      })),
+  );
 }
 
 /** The moving addresses are said once, inside and outside. */
@@ -121,9 +138,8 @@ function overlapping(section: Section<Gateway>, shares: NonNullable<Failover["sh
 
 function checkNodes(section: Section<Gateway>, { nodes, address, shares }: Failover): Diagnostic[] {
   const found: Diagnostic[] = [];
-  const subnets = [address, ...(shares ?? []).map((share) => share.address)].flatMap((one) =>
-    one === undefined ? [] : [networkOf(one)],
-  );
+  const subnets = [...(address ?? []), ...(shares ?? []).flatMap((share) => share.address)].map(networkOf);
+  for (const key of ["inside", "outside", "sync"] as const) found.push(...oneVersion(section, nodes, key));
   const seen = new Set<string>();
   for (const [index, node] of nodes.entries()) {
     for (const key of ["inside", "outside"] as const) {
@@ -132,7 +148,8 @@ function checkNodes(section: Section<Gateway>, { nodes, address, shares }: Failo
     }
     const sync = syncAddressOf(node);
     if (!isPrivateAddress(sync)) found.push(publicSync(section, index, node, sync));
-    const away = subnets.find((subnet) => !prefixContains(subnet, node.inside));
+    const near = subnets.filter((subnet) => familyOf(subnet) === familyOf(node.inside));
+    const away = near.find((subnet) => !prefixContains(subnet, node.inside));
     if (away !== undefined) {
       found.push({
         code: "outside-subnet",
@@ -144,6 +161,28 @@ function checkNodes(section: Section<Gateway>, { nodes, address, shares }: Failo
     }
   }
   return found;
+}
+
+/** Adverts and connections go from each node to each other one. */
+function oneVersion(
+  section: Section<Gateway>,
+  nodes: readonly GatewayNode[],
+  key: "inside" | "outside" | "sync",
+): Diagnostic[] {
+  const of = (node: GatewayNode): string => (key === "sync" ? syncAddressOf(node) : node[key]);
+  const [first] = nodes;
+  const other = nodes.findIndex((node) => first && familyOf(of(node)) !== familyOf(of(first)));
+  if (!first || other < 0) return [];
+  return [
+    {
+      code: "node-version",
+      severity: "error",
+      summary: `${of(first)} and ${of(nodes[other] as GatewayNode)} are of different IP versions`,
+      detail: "By these addresses the gateways tell each other that they are there, so that all have to be of one.",
+      remedy: `Write the same IP version for \`${key}\` of all gateways; which addresses move does not depend on it.`,
+      range: section.at("failover", "nodes", other),
+    },
+  ];
 }
 
 function namedTwice(section: Section<Gateway>, index: number, key: "inside" | "outside", address: string): Diagnostic {

@@ -17,7 +17,7 @@ import { checkFailover } from "./failover.ts";
 import { gatewayTable } from "./nftables.ts";
 import { gatewaySchema } from "./schema.ts";
 import type { Gateway } from "./schema.ts";
-import { listRange, MOST_ADDRESSES, translatedBy } from "./shares.ts";
+import { listRange, MOST_ADDRESSES, sharesOf, translatedBy } from "./shares.ts";
 
 export const gateway: Role<Gateway> = {
   name: "gateway",
@@ -135,13 +135,14 @@ function checkSection(section: Section<Gateway>): Diagnostic[] {
     });
   }
   const six = translatedBy(section.value).some(({ first }) => familyOf(first) === 6);
-  if (six && !ipv6) {
+  const sixInside = sharesOf(section.value).some(({ addresses }) => addresses.some((one) => familyOf(one) === 6));
+  if ((six || sixInside) && !ipv6) {
     found.push({
       code: "ipv6-not-forwarded",
       severity: "error",
-      summary: "`nat` names an IPv6 address, but IPv6 is not forwarded",
+      summary: `\`${six && nat ? "nat" : "failover"}\` names an IPv6 address, but IPv6 is not forwarded`,
       remedy: "Add `ipv6: true`, or take the address out.",
-      range: section.at("nat"),
+      range: six && nat ? section.at("nat") : section.at("failover"),
     });
   }
   return found;

@@ -106,9 +106,9 @@ function translationOf(gateway: Gateway): NftObject[] {
         if (ranges.length === 0) return [];
         const protocol = family === 4 ? "ip" : "ip6";
         const snat = { snat: { family: protocol, addr: chosenOf(protocol, ranges) } };
-        return comesFrom(shares.length > 1 ? from : undefined).map((conditions) =>
-          rule("translate", ...way, ...conditions, snat),
-        );
+        // Hosts of the other IP version are none of this translation's.
+        const whose = shares.length > 1 ? from?.filter((prefix) => familyOf(prefix) === family) : undefined;
+        return comesFrom(whose).map((conditions) => rule("translate", ...way, ...conditions, snat));
       }),
     ),
   ];
@@ -156,19 +156,27 @@ function untrackedOf(gateway: Gateway, own: readonly string[]): NftObject[] {
 
 /** A translated address that moves belongs to those inside: nobody reaches this host's own services by it. */
 function guardOf(outside: string, moving: readonly AddressRange[]): NftObject[] {
-  const to = match("==", { payload: { protocol: "ip", field: "daddr" } }, { set: moving.map(rangeValue) });
   return [
     base("guard", "filter", "input", PRIORITY.filter),
-    rule(
-      "guard",
-      link("iifname", outside),
-      to,
-      match("==", { payload: { protocol: "icmp", field: "type" } }, "echo-request"),
-      { accept: null },
-    ),
-    // An answer that does not fit what this gateway knows of its connection is not translated back, and would be answered
-    // with a reset by this host.
-    rule("guard", link("iifname", outside), to, match("in", { ct: { key: "state" } }, ["new", "invalid"]), ...refuse()),
+    ...([4, 6] as const).flatMap((family): NftObject[] => {
+      const ranges = moving.filter(({ first }) => familyOf(first) === family);
+      if (ranges.length === 0) return [];
+      const [protocol, icmp] = family === 4 ? ["ip", "icmp"] : ["ip6", "icmpv6"];
+      const to = match("==", { payload: { protocol, field: "daddr" } }, { set: ranges.map(rangeValue) });
+      const asked = match("==", { payload: { protocol: icmp, field: "type" } }, "echo-request");
+      return [
+        rule("guard", link("iifname", outside), to, asked, { accept: null }),
+        // An answer that does not fit what this gateway knows of its connection is not translated back, and would be
+        // answered with a reset by this host. Neighbour discovery is neither: it is not tracked.
+        rule(
+          "guard",
+          link("iifname", outside),
+          to,
+          match("in", { ct: { key: "state" } }, ["new", "invalid"]),
+          ...refuse(),
+        ),
+      ];
+    }),
   ];
 }
 

@@ -1,15 +1,16 @@
 // Owns what may be written under `gateway`.
 import * as z from "zod/mini";
+import { familyOf } from "../../model/ip.ts";
 import {
   address,
   addressRange,
   described,
   duration,
-  ipv4Address,
-  ipv4InterfaceAddress,
+  interfaceAddress,
   linkName,
   optional,
   prefix,
+  probeTarget,
   wholeNumber,
 } from "../fields.ts";
 
@@ -37,20 +38,37 @@ const nat = z.union([
 ]);
 
 const node = z.strictObject({
-  inside: described("Its own address on the inside link.", ipv4Address),
-  outside: described("Its own address on the outside link.", ipv4Address),
+  inside: described("Its own address on the inside link, of either IP version.", address),
+  outside: described("Its own address on the outside link.", address),
   sync: optional(
     "Its own address on the link that connections are synchronised over; the one on the inside link unless stated.",
-    ipv4Address,
+    address,
   ),
 });
+
+/** One address, or one of each IP version. */
+function oneOfEach<T extends string>(one: z.ZodMiniType<T, string>): z.ZodMiniType<T[], string | string[]> {
+  return z.pipe(
+    z.union([
+      one,
+      z.array(one).check(
+        z.minLength(1, "expected at least one address"),
+        z.refine((all) => new Set(all.map(familyOf)).size === all.length, "expected one address for each IP version"),
+      ),
+    ]),
+    z.transform((value: T | T[]) => (Array.isArray(value) ? value : [value])),
+  );
+}
 
 /** One gateway of several that stand in for each other. */
 export type GatewayNode = z.output<typeof node>;
 
 const share = z.strictObject({
-  address: described("The address that these hosts inside have as their gateway.", ipv4InterfaceAddress),
-  to: described("The address that the outside sees of them.", ipv4Address),
+  address: described(
+    "The address that these hosts inside have as their gateway; or a list of one for each IP version.",
+    oneOfEach(interfaceAddress),
+  ),
+  to: described("The address that the outside sees of them; or a list of one for each IP version.", oneOfEach(address)),
   from: described(
     "Which hosts inside; no two shares have any in common.",
     z.array(prefix).check(z.minLength(1, "expected at least one prefix")),
@@ -59,8 +77,8 @@ const share = z.strictObject({
 
 const failover = z.strictObject({
   address: optional(
-    "The address that hosts inside have as their gateway; it moves, together with those of `nat`.",
-    ipv4InterfaceAddress,
+    "The address that hosts inside have as their gateway; or a list of one for each IP version. It moves, together with those of `nat`.",
+    oneOfEach(interfaceAddress),
   ),
   shares: optional(
     "In place of `address` and `nat`: several addresses, so that several gateways work at once. The first node is preferred for the first share, the second for the second, and so on.",
@@ -83,8 +101,10 @@ const failover = z.strictObject({
     z.union([z.literal("never"), duration(0, 3600 * SECOND_MS, 1)]),
   ),
   uplink: optional(
-    "Addresses on the outside that a gateway has to reach by ping; one that reaches none of them gives the place to one that does.",
-    z.array(ipv4Address).check(z.minLength(1, "expected at least one address")),
+    "Targets outside of which a gateway has to reach one: an address by ping, tcp://ADDRESS:PORT, http://ADDRESS:PORT/PATH. One that reaches none gives the place to one that does.",
+    z
+      .array(probeTarget(["ping", "tcp", "http"]))
+      .check(z.minLength(1, "expected at least one target"), z.maxLength(8, "expected at most eight targets")),
   ),
 });
 

@@ -13,8 +13,8 @@ export const MOST_ADDRESSES = 256;
 
 /** Hosts inside that are served together, by one gateway at a time. */
 export interface Share {
-  /** The moving address inside, with its length; absent without failover. */
-  address?: string;
+  /** The moving addresses inside, with their lengths, one for each IP version; none without failover. */
+  addresses: string[];
   to: AddressRange[];
   /** Absent means everybody. */
   from?: string[];
@@ -23,11 +23,14 @@ export interface Share {
 /** The shares: one where nothing else is said; none where nothing is translated to addresses that the file names. */
 export function sharesOf({ nat, from, failover }: Gateway): Share[] {
   if (failover?.shares) {
-    return failover.shares.map((share) => ({ ...share, to: [{ first: share.to, last: share.to }] }));
+    return failover.shares.map(({ address, to, from: own }) => ({
+      addresses: address,
+      to: to.map((one) => ({ first: one, last: one })),
+      from: own,
+    }));
   }
-  const address = failover?.address;
   if (!nat || nat === "masquerade") return [];
-  return [{ ...(address === undefined ? {} : { address }), to: nat.to, ...(from ? { from } : {}) }];
+  return [{ addresses: failover?.address ?? [], to: nat.to, ...(from ? { from } : {}) }];
 }
 
 /** All addresses that the outside sees, where the file names them. */

@@ -1,8 +1,9 @@
 // Owns the mechanism `fast`: where packets may pass the IP stack by, and which never may.
 import type { Diagnostic } from "../../model/diagnostic.ts";
-import type { LinkFact } from "../../model/facts.ts";
+import type { FrameLinks, LinkFact } from "../../model/facts.ts";
 import { addressBits, formatAddress, networkOf, parseAddress, parsePrefix, prefixContains } from "../../model/ip.ts";
 import type { Section, View } from "../role.ts";
+import type { Member } from "./members.ts";
 import type { Spread } from "./schema.ts";
 
 /** Says why packets may not pass the IP stack by on this host: something would not see them that has to. */
@@ -35,6 +36,33 @@ export function refuseShortCut(
       `Its link layer is ${other.type}, and the short cut rewrites an Ethernet header.`,
     );
   }
+}
+
+/**
+ * Larger packets do not lie in one page with what drivers keep beside them, and not every driver hands programs more than
+ * one; the stack, which puts packets together before it looks at them, is quick with those.
+ */
+const MOST_FRAME_BYTES = 3000;
+
+/**
+ * Between which links packets need not even become packets: undefined where there are none. A frame that comes in has to
+ * show its VLAN, which drivers take out of it where the link has such children; and which link a packet would take
+ * otherwise (`of`) is asked further up.
+ */
+export function chooseFrames(
+  { value: { of } }: Section<Spread>,
+  ingress: readonly string[],
+  members: readonly Member[],
+  { features: { frameLinks }, links }: View,
+): FrameLinks | undefined {
+  if (!frameLinks || of !== undefined) return undefined;
+  const receive = ingress.filter((name) => {
+    const link = links.find((one) => one.name === name);
+    const hasChildren = links.some(({ parent }) => parent === name);
+    return frameLinks.receive.includes(name) && link && link.mtu <= MOST_FRAME_BYTES && !hasChildren;
+  });
+  const send = members.map(({ link }) => link.name).filter((name) => frameLinks.send.includes(name));
+  return receive.length > 0 && send.length > 0 ? { receive, send } : undefined;
 }
 
 /**

@@ -10,10 +10,12 @@ import type { LinkFact } from "../../model/facts.ts";
 import type { Wanted } from "../../model/objects.ts";
 import type { ProbeWish } from "../../model/signals.ts";
 import type { SpreadMechanism, SpreadSpec } from "../../model/spread-program.ts";
-import { wishFor } from "../check.ts";
+import { refuseArp, wishFor } from "../check.ts";
+import { fieldBits, fieldMask } from "../mark-field.ts";
+import { askerOf } from "../own-addresses.ts";
 import { OWN_TABLE } from "../role.ts";
 import type { Role, Section, View } from "../role.ts";
-import { holesIn, refuseShortCut } from "./fast.ts";
+import { chooseFrames, holesIn, refuseShortCut } from "./fast.ts";
 import { desireLinkSwitches, desireTables } from "./mark.ts";
 import { chooseMembers, findWays } from "./members.ts";
 import type { Member } from "./members.ts";
@@ -30,12 +32,17 @@ export const spread: Role<Spread> = {
   name: "spread",
   about: "Several links share the traffic to the same destinations.",
   schema: spreadSchema,
-  features: ({ value }) => ["tcPrograms", ...(value.mechanism === "fast" ? (["packetFilters"] as const) : [])],
+  features: ({ value }) => [
+    "tcPrograms",
+    ...(value.mechanism === "fast" ? (["packetFilters", "frameLinks"] as const) : []),
+  ],
 
-  watches(section): ProbeWish[] {
+  watches(section, view): ProbeWish[] {
     const { links, check } = section.value;
     if (!check) return [];
-    return links.flatMap(({ link, via }) => via.map((one) => wishFor(section, check, { via: one, link })));
+    return links.flatMap(({ link, via }) =>
+      via.map((one) => wishFor(section, check, { via: one, link, source: askerOf(view.links, link, one) })),
+    );
   },
 
   claims(section): Claim[] {
@@ -43,7 +50,7 @@ export const spread: Role<Spread> = {
     const from = section.at("links");
     const whose = of === undefined ? (to ?? []) : [`what ${of} would carry`];
     return [
-      { pool: "marks", name: MARKS, count: bitsFor(links.length), from },
+      { pool: "marks", name: MARKS, count: fieldBits(links.length), from },
       { pool: "priorities", name: RULES, from },
       { pool: "tables", name: OWN_TABLE, from },
       ...links.map(({ link }): Claim => ({ pool: "tables", name: link, from })),
@@ -58,6 +65,8 @@ export const spread: Role<Spread> = {
   desire(section, view): Outcome<Wanted[]> {
     const diagnostics: Diagnostic[] = [];
     if (section.value.of !== undefined && section.value.to !== undefined) diagnostics.push(toAndOf(section));
+    const vias = section.value.links.map(({ via }, index) => ({ all: via, range: section.at("links", index) }));
+    for (const { all, range } of vias) diagnostics.push(...refuseArp(section.value.check, all, range));
     const present = chooseMembers(section, view.links, diagnostics);
     const mechanism = chooseMechanism(section, present, view, diagnostics);
     const { to, members } = findWays(section, present, view, mechanism, diagnostics);
@@ -69,30 +78,27 @@ export const spread: Role<Spread> = {
       return { value: wanted, diagnostics };
     }
     const shift = view.marks[MARKS] as number;
-    const mask = (((1 << bitsFor(section.value.links.length)) - 1) << shift) >>> 0;
+    const mask = fieldMask(section.value.links.length, shift);
     const ingress = mechanism === "redirect" ? [] : ingressOf(section, members, view.links, diagnostics);
     if (mechanism === "fast") refuseShortCut(section, ingress, view, diagnostics);
     if (mechanism !== "redirect") {
       wanted.push(...desireTables(section, members, to, { priority, mask, shift, tables: view.tables }));
     }
+    const frames = mechanism === "fast" ? chooseFrames(section, ingress, members, view) : undefined;
     wanted.push({
       kind: "tcProgram",
       spec: {
         program: "spread",
         ingress,
         egress: mechanism === "redirect" ? [...members.map(({ link }) => link.name), ...ofLink(section, view)] : [],
-        spreads: [specOf(section, members, to, mechanism, { mask, shift }, view)],
+        ...(frames ? { frames: frames.receive } : {}),
+        spreads: [specOf(section, members, to, mechanism, { mask, shift }, view, frames?.send)],
       },
       from: section.at("links"),
     });
     return { value: wanted, diagnostics };
   },
 };
-
-/** Bits that hold the numbers of members and 0, which means that nobody has decided. */
-function bitsFor(members: number): number {
-  return 32 - Math.clz32(members);
-}
 
 function specOf(
   section: Section<Spread>,
@@ -101,6 +107,7 @@ function specOf(
   mechanism: SpreadMechanism,
   marks: { mask: number; shift: number },
   view: View,
+  takers: readonly string[] = [],
 ): SpreadSpec {
   const { of, by = "load", local = true, gap = DEFAULT_GAP_MS, busy } = section.value;
   return {
@@ -115,7 +122,13 @@ function specOf(
     ...marks,
     gapMs: gap,
     ...(busy === undefined ? {} : { busyMs: 1000 * busy }),
-    members: members.map(({ number, link, weight, via }) => ({ number, link: link.name, weight, via })),
+    members: members.map(({ number, link, weight, via }) => ({
+      number,
+      link: link.name,
+      weight,
+      via,
+      ...(takers.includes(link.name) ? { takesFrames: true } : {}),
+    })),
   };
 }
 

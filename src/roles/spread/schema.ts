@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { familyOf } from "../../model/ip.ts";
 import { SPREAD_BOUNDS } from "../../model/spread-program.ts";
-import { checkSchema } from "../check.ts";
+import { nearCheckSchema } from "../check.ts";
 import { address, described, linkName, optional, prefix, wholeNumber } from "../fields.ts";
 
 const weight = wholeNumber(1, 256);
@@ -81,8 +81,8 @@ export const spreadSchema = z.strictObject({
     wholeNumber(1, 60_000),
   ),
   check: optional(
-    "Next hops are asked by ping all the time, by the agent: a link of which none answers carries nothing, though it has a carrier.",
-    checkSchema,
+    "Next hops are asked all the time, by the agent: a link of which none answers carries nothing, though it has a carrier.",
+    nearCheckSchema,
   ),
   busy: optional(
     "Seconds after which a flow that should move and never pauses moves all the same, which may reorder it once. Never unless stated.",

@@ -1,9 +1,10 @@
 // Owns the role `static`: tables, rules, routes, nexthops and neighbours as they are written, so that an existing set-up can be kept as it is.
 import type { Claim } from "../../model/claim.ts";
 import type { Diagnostic, Outcome, SourceRange } from "../../model/diagnostic.ts";
+import { familyOf } from "../../model/ip.ts";
 import type { Family } from "../../model/ip.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
-import type { RuleSpec } from "../../model/kinds.ts";
+import type { RouteSpec, RuleSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
 import { protocolNumber } from "../ip-protocols.ts";
 import type { Role, Section, View } from "../role.ts";
@@ -12,6 +13,7 @@ import { desireNeighbours } from "./neighbours.ts";
 import { claimNexthops, desireNexthops } from "./nexthops.ts";
 import { desireRoute } from "./route.ts";
 import { readRouteLines } from "./route-lines.ts";
+import type { LinedRoute, Way } from "./route-lines.ts";
 import { staticSchema } from "./schema.ts";
 import type { Static, StaticRule } from "./schema.ts";
 import { resolveTable } from "./tables.ts";
@@ -51,7 +53,7 @@ export const staticRole: Role<Static> = {
     for (const [list, entries] of Object.entries({ routes, rules })) {
       for (const [index, { table }] of entries.entries()) claimTable(table, () => section.at(list, index, "table"));
     }
-    for (const { route, from } of lines) claimTable(route.table, () => from);
+    for (const { way, from } of lines) claimTable(way.table, () => from);
     for (const [index, { priority }] of rules.entries()) {
       if (priority === undefined) continue;
       claims.push({ pool: "priorities", name: `#${priority}`, fixed: priority, from: section.at("rules", index) });
@@ -72,9 +74,7 @@ export const staticRole: Role<Static> = {
         path.length === 0 ? from : section.at("routes", index, ...path);
       return desireRoute(section, view, route, at, diagnostics);
     });
-    for (const { route, from } of lines) {
-      wantedRoutes.push(...desireRoute(section, view, route, () => from, diagnostics));
-    }
+    wantedRoutes.push(...desireLines(section, view, lines, diagnostics));
     let priority = view.priorities[RULES] ?? 0;
     const wantedRules = rules.flatMap((rule, index) =>
       desireRule(section, view, rule, index, rule.priority ?? priority++, diagnostics),
@@ -84,6 +84,25 @@ export const staticRole: Role<Static> = {
     return { value: [...wantedNeighbours, ...wantedNexthops, ...adopting], diagnostics };
   },
 };
+
+/** The kernel routes for the lines of files. The first of each way and family is worked out, the others are as it is. */
+function desireLines(
+  section: Section<Static>,
+  view: View,
+  lines: readonly LinedRoute[],
+  diagnostics: Diagnostic[],
+): Wanted[] {
+  const found = { 4: new Map<Way, RouteSpec>(), 6: new Map<Way, RouteSpec>() };
+  return lines.flatMap(({ to, way, from }): Wanted | Wanted[] => {
+    const known = to === "default" ? undefined : found[familyOf(to)];
+    const like = known?.get(way);
+    if (like) return { kind: "route", spec: { ...like, to }, from };
+    const wanted = desireRoute(section, view, { to, ...way }, () => from, diagnostics);
+    const [only, ...more] = wanted;
+    if (only?.kind === "route" && more.length === 0) known?.set(way, only.spec);
+    return wanted;
+  });
+}
 
 function desireRule(
   section: Section<Static>,

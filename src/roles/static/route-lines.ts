@@ -9,9 +9,13 @@ import { readAddress, readLinkName, readPrefixOrDefault, Refusal } from "../fiel
 import { MAX_U32, ROUTE_TYPES } from "./schema.ts";
 import type { StaticRoute } from "./schema.ts";
 
+/** All that a line says but for its destination: one object for all lines that say the same. */
+export type Way = Omit<StaticRoute, "to">;
+
 /** A route with its place. */
 export interface LinedRoute {
-  route: StaticRoute;
+  to: string;
+  way: Way;
   from: SourceRange;
 }
 
@@ -32,6 +36,8 @@ const OTHER_WORDS: ReadonlyMap<string, Key> = new Map<string, Key>([
 /** Reads the lines of a file. Mistakes are collected, up to a bound; `value` is absent where there are any. */
 export function readRouteLines(text: string, file: string): Outcome<LinedRoute[]> {
   const values = new Values();
+  // By what stands behind a destination. A file of a hundred thousand lines knows a handful of ways.
+  const ways = new Map<string, Way>();
   const routes: LinedRoute[] = [];
   const diagnostics: Diagnostic[] = [];
   let number = 0;
@@ -41,11 +47,25 @@ export function readRouteLines(text: string, file: string): Outcome<LinedRoute[]
     const line = text.slice(start, newline < 0 ? text.length : newline);
     start += line.length + 1;
     number++;
+    const from = rangeOf(file, number, 1, line.length);
+    const blank = line.indexOf(" ");
+    const known = blank > 0 ? ways.get(line.slice(blank)) : undefined;
+    const prefix = known && readPrefixOrDefault(line.slice(0, blank));
+    if (known && typeof prefix === "string") {
+      routes.push({ to: prefix, way: known, from });
+      continue;
+    }
     const words = wordsOf(line);
     if (words.length === 0) continue;
     const route = readRoute(words, values);
-    if ("wrong" in route) diagnostics.push(toDiagnostic(route, line, number, file));
-    else routes.push({ route, from: rangeOf(file, number, 1, line.length) });
+    if ("wrong" in route) {
+      diagnostics.push(toDiagnostic(route, line, number, file));
+      continue;
+    }
+    const { to, ...way } = route;
+    // A line that begins with a type has its destination there.
+    if (blank > 0 && way.type === undefined) ways.set(line.slice(blank), way);
+    routes.push({ to, way, from });
   }
   return diagnostics.length > 0 ? { diagnostics } : { value: routes, diagnostics };
 }

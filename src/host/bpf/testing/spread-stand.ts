@@ -63,9 +63,12 @@ export class SpreadStand implements AsyncDisposable {
     return this.host.links();
   }
 
-  async write(spreads: SpreadSpec[], places: Partial<Pick<TcProgramSpec, "ingress" | "egress">> = {}): Promise<void> {
-    const { ingress = ["ib0"], egress = [] } = places;
-    await this.spreader.write({ program: "spread", ingress, egress, spreads }, await this.links());
+  async write(
+    spreads: SpreadSpec[],
+    places: Partial<Pick<TcProgramSpec, "ingress" | "egress" | "frames">> = {},
+  ): Promise<void> {
+    const { ingress = ["ib0"], egress = [], frames = [] } = places;
+    await this.spreader.write({ program: "spread", ingress, egress, frames, spreads }, await this.links());
   }
 
   async read(): Promise<TcProgramSpec | undefined> {

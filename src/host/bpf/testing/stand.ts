@@ -111,8 +111,9 @@ export class Stand implements Disposable {
   async untilUnattached(cgroup = this.cgroup): Promise<void> {
     const end = Date.now() + 30_000;
     const fd = openSync(cgroup, "r");
+    const hooks = Object.entries(HOOKS).filter(([name]) => name.startsWith("cgroup/"));
     try {
-      while (Object.values(HOOKS).some(({ attach }) => attach < 40 && countPrograms(fd, attach) > 0)) {
+      while (hooks.some(([, { attach }]) => countPrograms(fd, attach) > 0)) {
         if (Date.now() > end) throw new Error("programs are still attached after 30 s");
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
