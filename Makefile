@@ -1,6 +1,6 @@
 # Owns the commands of the project: `make demo` and `make test` set everything up themselves.
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway bench-bridge manual tour format clean
+.PHONY: help setup setup-tests build install uninstall demo check test chaos bench bench-egress bench-agent bench-spread bench-gateway bench-bridge fuzz-bridge manual tour format clean
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
@@ -64,6 +64,9 @@ chaos: setup-tests build ## random faults on hosts with an agent, 10,000 in some
 	@tools/in-root-namespace.sh node test/chaos/chaos.ts $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 	  $(if $(LABS),--labs $(LABS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(BURST),--burst $(BURST)) $(if $(ONLY),--only $(ONLY))
 
+fuzz-bridge: setup-tests ## ten million hostile packets against the bridge's rules: PACKETS=10000000 SEED=
+	@node --expose-gc tools/fuzz-bridge.ts $(or $(PACKETS),10000000) $(SEED)
+
 build/bench-run: bench/run.c
 	@mkdir -p build
 	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
@@ -117,9 +120,20 @@ bench-gateway: build build/bench-flood ## measure what a gateway costs and how i
 	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
 	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
 
-bench-bridge: build ## measure what a bridge carries, and what a message costs (better as root)
+build/bridge-relay: bench/bridge/relay.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+build/bridge-load: bench/bridge/load.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -pthread -o $@ $<
+
+bench-bridge: build build/bridge-relay build/bridge-load ## measure what a bridge carries, and what a message costs (better as root)
 	@if [ "$$(id -u)" -eq 0 ]; then fence=tools/in-root-namespace.sh; else fence=tools/in-namespace.sh; fi; \
-	  $$fence node bench/bridge.ts $(if $(QUICK),1)
+	  $$fence node bench/bridge.ts $(if $(QUICK),1) && \
+	  $$fence node bench/bridge/cost.ts $(if $(QUICK),1 1,30 2) && \
+	  tools/in-namespace.sh node bench/bridge/ip.ts $(if $(QUICK),1,30) && \
+	  tools/in-namespace.sh node bench/bridge/recovery.ts $(if $(QUICK),3,30)
 
 manual: setup ## write what of the manual comes from the program's own definitions
 	@node tools/manual/manual.ts

@@ -15,6 +15,7 @@ import {
   readNow,
   SENDER,
   spreaderOf,
+  until,
   upSpreadLab,
 } from "./spread-lab.ts";
 
@@ -60,12 +61,17 @@ describe.each(["packets", "frames"] as const)("by %s", (by) => {
     await heddle(lab, ["plan"]);
   });
 
-  /** How many packets the router's stack has passed on, as it counts them (RFC 4293, ipForwDatagrams). */
-  async function forwarded(): Promise<number> {
+  /** A count of the router's stack (/proc/net/snmp, proc(5)). */
+  async function counted(group: "Ip" | "Icmp", name: string): Promise<number> {
     const { stdout } = await lab.exec("router", ["cat", "/proc/net/snmp"]);
-    const [names = "", values = ""] = stdout.split("\n");
-    return Number(values.split(" ")[names.split(" ").indexOf("ForwDatagrams")]);
+    const [names = "", values = ""] = stdout.split("\n").filter((line) => line.startsWith(`${group}: `));
+    return Number(values.split(" ")[names.split(" ").indexOf(name)]);
   }
+
+  /** How many packets it has passed on. */
+  const forwarded = (): Promise<number> => counted("Ip", "ForwDatagrams");
+  /** How many errors of a sort it has told of. */
+  const answered = (name: string): Promise<number> => counted("Icmp", name);
 
   test.each([4, 6] as const)("IPv%i: datagrams arrive whole, and the stack does not see them", async (family) => {
     // The first packets find no neighbour yet.
@@ -165,6 +171,27 @@ describe.each(["packets", "frames"] as const)("by %s", (by) => {
       expect(four.stdout + four.stderr).toMatch(/Frag needed and DF set \(mtu = 1300\)|message too long, mtu=1300/);
       const six = await ping("-6", "-M", "do", "-s", "1400", NODES.node11[6]);
       expect(six.stdout + six.stderr).toMatch(/Packet too big: mtu=1300|message too long, mtu[=:] ?1300/i);
+    });
+
+    test.each([
+      { what: "have come too far", bytes: 64, options: "ttl=1", counter: "OutTimeExcds" },
+      // The links take 1,300 bytes since a moment ago, and the sender does not know it of this destination.
+      { what: "are too large for the link", bytes: 1400, options: "ttl=64", counter: "OutDestUnreachs" },
+    ])("datagrams that $what", async ({ bytes, options, counter }) => {
+      // Its neighbour has to be known: frames for others go up anyway.
+      await flows.send(lab, "sender", NODES.node40[4], { flows: 16, rounds: 2, pauseUs: 200_000 });
+      const before = await answered(counter);
+      const to = `UDP4-SENDTO:${NODES.node40[4]}:${PORT},${options}`;
+      const sent = await lab.exec("sender", [
+        "socat",
+        "-u",
+        "-b",
+        String(bytes),
+        `OPEN:/dev/zero,readbytes=${bytes}`,
+        to,
+      ]);
+      expect([sent.code, sent.stderr]).toEqual([0, ""]);
+      await until(async () => (await answered(counter)) > before, "the stack's answer");
     });
 
     test("packets for the router itself", async () => {

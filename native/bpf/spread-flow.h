@@ -28,8 +28,8 @@ const volatile struct {
 const volatile __u32 few SECTION(".rodata") = 0;       /* how many of them count */
 const volatile __u64 build SECTION(".rodata") = 0;     /* of which object this program is; not used here */
 
-/* When a fragment was last seen of those whose addresses and protocol fall into the slot, ns. */
-struct heddle_map fragmenting SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), FRAGMENTING, 0};
+/* When a fragment was last seen of those whose addresses and protocol fall into the slot, ns; behind them, of any. */
+struct heddle_map fragmenting SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), FRAGMENTING + 1, 0};
 /* How long datagrams go with the fragments of their flow after one was seen. */
 static const __u64 REMEMBER_FRAGMENTS = 30000000000ull;
 
@@ -106,10 +106,13 @@ INLINE __u32 *find_prefix6(const __u64 address[2]) {
 /* Datagrams go with their flow's fragments, which have no ports: otherwise some would overtake others. */
 INLINE int goes_with_fragments(const struct flow *flow, __u64 hash) {
   if (flow->protocol != UDP) return flow->fragment;
-  __u32 slot = (__u32)(hash >> 20) & (FRAGMENTING - 1);
+  __u32 slot = (__u32)(hash >> 20) & (FRAGMENTING - 1), of_any = FRAGMENTING;
+  __u64 *any = map_lookup(&fragmenting, &of_any);
+  /* Where nobody sends fragments, as on most networks, the slots need not be fetched. */
+  if (any && *any == 0 && !flow->fragment) return 0;
   __u64 *seen = map_lookup(&fragmenting, &slot);
-  if (!seen) return flow->fragment;
-  if (flow->fragment) *(volatile __u64 *)seen = now_ns();
+  if (!seen || !any) return flow->fragment;
+  if (flow->fragment) *(volatile __u64 *)any = *(volatile __u64 *)seen = now_ns();
   else if (*seen == 0 || now_ns() - *seen > REMEMBER_FRAGMENTS) return 0;
   return 1;
 }

@@ -102,6 +102,7 @@ export class Agent {
       this.#note(hint);
     });
     this.#options.repairing(true);
+    await this.#watchers.begin(this.#course.config);
     this.#note(ALL);
     await this.#exclusively(() => this.#act());
   }
@@ -219,7 +220,7 @@ export class Agent {
       return;
     }
     const hears = await this.#ears?.attend(new Interest(look));
-    this.#watchers.attend(look);
+    this.#watchers.attend(this.#course.config, look);
     host.condense(look.want);
     const at = now();
     account.found(look, at);

@@ -1,5 +1,7 @@
-// Owns what goes on beside the looks for as long as the file asks for it: far ends are asked, and spreading is steered.
+// Owns what goes on beside the looks for as long as the file asks for it: far ends are asked, segments are watched, and
+// spreading is steered.
 import { spreadPackets } from "../host/bpf/spread.ts";
+import type { Config } from "../config/config.ts";
 import { OWN_NAMESPACE } from "../host/native.ts";
 import { Prober } from "../host/probes/prober.ts";
 import { signalsFolder, writeSignals } from "../host/signals.ts";
@@ -9,6 +11,7 @@ import { deadLinks } from "../spread/far-ends.ts";
 import type { Look } from "./look.ts";
 import type { News } from "./news.ts";
 import type { Hint } from "./pace.ts";
+import { WatchedSegments } from "./segments-watched.ts";
 import { runSpreading } from "./spread-run.ts";
 
 /** How often rows are written though nothing has changed, milliseconds: readers stop believing what is old. */
@@ -27,6 +30,7 @@ export class Watchers {
   readonly #place: { cookie: string; runFolder: string };
   readonly #news: News;
   readonly #prober: Prober;
+  readonly #segments: WatchedSegments;
   #rows: NodeJS.Timeout | undefined;
   #spreading: AbortController | undefined;
   /** Writes one after the other, so that the last rows stay. */
@@ -38,6 +42,7 @@ export class Watchers {
     this.#place = { cookie, runFolder };
     this.#folder = signalsFolder(runFolder, cookie);
     this.#news = news;
+    this.#segments = new WatchedSegments(this.#folder, news, hear);
     this.#prober = new Prober((wish, well, isNews) => {
       news.tell(well ? "info" : "warn", well ? "answers" : "does-not-answer", { target: wish.target, for: wish.name });
       const written = this.#write();
@@ -45,10 +50,16 @@ export class Watchers {
     });
   }
 
+  /** Takes up what an agent before this one has known. */
+  begin(config: Config): Promise<void> {
+    return this.#segments.begin(config);
+  }
+
   /** Does from now on what the configuration asks for on the host as it was seen. */
-  attend({ intent, want }: Pick<Look, "intent" | "want">): void {
+  attend(config: Config, { intent, want }: Pick<Look, "intent" | "want">): void {
     const wishes = wishesOf(intent);
     this.#prober.attend(wishes);
+    this.#segments.attend(config);
     if (wishes.length === 0 && this.#rows) {
       clearInterval(this.#rows);
       this.#rows = undefined;
@@ -68,6 +79,7 @@ export class Watchers {
     clearInterval(this.#rows);
     this.#spreading?.abort();
     this.#prober[Symbol.dispose]();
+    await this.#segments.close();
     await this.#written;
   }
 

@@ -16,6 +16,11 @@ export function bridgeSocket(runFolder: string, cookie: string): string {
   return join(runFolder, `bridge-${cookie}.sock`);
 }
 
+/** Where the sessions of a section are kept, so that they outlive the process. */
+export function sessionFile(runFolder: string, cookie: string, section: string): string {
+  return join(runFolder, `bridge-${cookie}-${section}.sessions`);
+}
+
 /** Answers whoever asks. Gives the function that ends it; undefined when another process answers there. */
 export async function openDoor(path: string, status: () => BridgeStatus[]): Promise<(() => void) | undefined> {
   if ((await askDoor(path)) !== undefined) return undefined;

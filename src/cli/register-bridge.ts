@@ -28,6 +28,18 @@ export function registerBridgeCommand(
       const { bridge: show } = await import("./commands/bridge.ts");
       onExit(await show(context(), options));
     });
+  for (const [what, about] of [
+    ["hosts", "show the hosts that the bridges know on either side: IP address, MAC, GID and LID of each"],
+    ["sessions", "show who sends messages to whom over the bridges, under which queue pair numbers"],
+  ] as const) {
+    bridge
+      .command(what)
+      .description(about)
+      .action(async () => {
+        const { bridgeMessages } = await import("./commands/bridge.ts");
+        onExit(await bridgeMessages(context(), what));
+      });
+  }
   bridge
     .command("run")
     .description("pass messages between the fabrics as the confirmed file says, until told to end")

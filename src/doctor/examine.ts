@@ -2,6 +2,7 @@
 import type { Severity } from "../model/diagnostic.ts";
 import type { HostPicture } from "../model/picture.ts";
 import { addresses } from "./checks/addresses.ts";
+import { bridges } from "./checks/bridges.ts";
 import { carrier } from "./checks/carrier.ts";
 import { defaults } from "./checks/defaults.ts";
 import { egressFallback } from "./checks/egress-fallback.ts";
@@ -16,6 +17,7 @@ import { networkd } from "./checks/networkd.ts";
 import { sameSubnet } from "./checks/same-subnet.ts";
 import { shadowedRules } from "./checks/shadowed-rules.ts";
 import { strictRpFilter } from "./checks/strict-rp-filter.ts";
+import { rdmaPorts } from "./checks/rdma-ports.ts";
 import { CODES } from "./finding.ts";
 import type { Check, Finding } from "./finding.ts";
 
@@ -36,6 +38,8 @@ export const CHECKS: readonly Check[] = [
   marks,
   defaults,
   gateways,
+  rdmaPorts,
+  bridges,
 ];
 
 const WEIGHT: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 };

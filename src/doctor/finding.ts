@@ -38,6 +38,16 @@ export const CODES = [
   "sync-public",
   "conntrack-loose",
   "conntrack-full",
+  "rdma-port-down",
+  "rdma-no-manager",
+  "rdma-gid-type",
+  "bridge-no-manager",
+  "bridge-group-differs",
+  "bridge-group-refused",
+  "bridge-q-key",
+  "bridge-group-mtu",
+  "bridge-no-querier",
+  "bridge-doubled-host",
   "not-looked-at",
 ] as const;
 

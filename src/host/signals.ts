@@ -55,7 +55,17 @@ const probe = z.object({
   rttMs: count,
 });
 
-const rows = z.array(z.union([gateway, probe]));
+/** More than a section has hosts. */
+const addresses = z.array(text).check(z.maxLength(8192));
+
+const segment = z.object({
+  kind: z.literal("segment"),
+  section: text,
+  at: z.number(),
+  hosts: z.tuple([addresses, addresses]),
+});
+
+const rows = z.array(z.union([gateway, probe, segment]));
 
 /** Where the signals of a network namespace are. */
 export function signalsFolder(runFolder: string, cookie: string): string {

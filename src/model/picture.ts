@@ -4,6 +4,7 @@
 // on routes and rules (dead, unresolved), selectors that heddle has no word for, addresses that failed.
 import type { LinkFact } from "./facts.ts";
 import type { Family } from "./ip.ts";
+import type { PictureBridge, PicturePort } from "./rdma-picture.ts";
 import type { AddressSpec, Hop, NexthopSpec, RouteSpec, RuleSpec } from "./kinds.ts";
 
 /** An address, with what the kernel found out about it. */
@@ -166,6 +167,10 @@ export interface HostPicture {
   features: Partial<Record<Feature, boolean>>;
   /** What was heard of virtual routers; absent where nobody listened. */
   adverts?: Advert[];
+  /** Ports of RDMA devices; absent where they were not looked at. */
+  ports?: PicturePort[];
+  /** The running bridges; absent where none answers. */
+  bridges?: PictureBridge[];
   /** What heddle.yaml says; absent where there is none, or none that can be read. */
   configured?: { file: string; sections: ConfiguredSection[] };
   /** What could not be looked at, and why. */

@@ -28,11 +28,14 @@ export function readProbeTarget(text: string): ProbeTarget | NoTarget {
     return { message: `"${text}" would need TLS, which probes do not speak`, remedy: "Write tcp://ADDRESS:443." };
   }
   if (scheme !== "tcp" && scheme !== "http") return noTarget(`"${scheme}" is no way to ask`);
+  if (plain?.includes(":")) {
+    // Where the address ends and the port begins cannot be told.
+    const message = `the IPv6 address of "${text}" does not stand in brackets`;
+    return { message, remedy: `Write it like ${scheme}://[2001:db8::1]:443.` };
+  }
   const address = canonicalAddress(inBrackets ?? plain ?? "");
-  if (address !== undefined && (inBrackets === undefined) !== (familyOf(address) === 4)) {
-    const message =
-      inBrackets === undefined ? `"${address}" does not stand in brackets` : `"${address}" stands in brackets`;
-    return { message, remedy: `Write ${scheme}://${sayHost(address)}, and the port behind it.` };
+  if (address !== undefined && inBrackets !== undefined && familyOf(address) === 4) {
+    return { message: `"${address}" stands in brackets`, remedy: "Only IPv6 addresses do; leave them out." };
   }
   if (address === undefined) {
     return {

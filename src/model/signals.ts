@@ -71,7 +71,22 @@ export type Question =
   | { by: "tcp"; port: number; mark?: number; timeoutMs: number }
   | { by: "http"; port: number; path: string; mark?: number; timeoutMs: number };
 
-export type Signal = GatewaySignal | ProbeSignal;
+/** On which of two segments of one subnet hosts are. */
+export interface SegmentSignal {
+  kind: "segment";
+  section: string;
+  at: number;
+  /** IPv4 addresses, by segment, in the order of the section's links. */
+  hosts: [string[], string[]];
+}
+
+/** Two links whose segments a section wants watched. */
+export interface SegmentWish {
+  section: string;
+  links: [string, string];
+}
+
+export type Signal = GatewaySignal | ProbeSignal | SegmentSignal;
 
 /** How old a row may be before it says nothing any more, seconds. Writers write at least every second. */
 export const STALE_S = 5;

@@ -6,7 +6,7 @@ import type { Features, LinkFact } from "../model/facts.ts";
 import type { AddressSpec } from "../model/kinds.ts";
 import type { Wanted } from "../model/objects.ts";
 import type { OwnerNames, Owners } from "../model/owners.ts";
-import type { ProbeWish, Signal } from "../model/signals.ts";
+import type { ProbeWish, SegmentWish, Signal } from "../model/signals.ts";
 
 /** Claim of the one table that a section is about: it is called as the section is. No link can be called so. */
 export const OWN_TABLE = ":table";
@@ -73,6 +73,8 @@ export interface Role<Value = unknown> {
   needsAgent?(section: Section<Value>): boolean;
   /** What has to be asked again and again, because its answers decide what the section asks for. */
   watches?(section: Section<Value>, view: View): ProbeWish[];
+  /** Two links between whose segments the hosts of one subnet are looked for, because where they are decides what the section asks for. */
+  segments?(section: Section<Value>): SegmentWish | undefined;
   /** The kernel objects that the section asks for. */
   desire(section: Section<Value>, view: View): Outcome<Wanted[]>;
 }

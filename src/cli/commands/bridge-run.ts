@@ -9,7 +9,7 @@ import { ModelPort } from "../../rdma/port/model-port.ts";
 import { Bridge } from "../../rdma/run/bridge.ts";
 import { statusOf } from "../../rdma/run/status.ts";
 import { FabricError } from "../../rdma/sa/management-port.ts";
-import { bridgeSocket, openDoor } from "../bridge-door.ts";
+import { bridgeSocket, openDoor, sessionFile } from "../bridge-door.ts";
 import { bridgePlans } from "../bridge-sections.ts";
 import type { BridgePlan } from "../bridge-sections.ts";
 import type { Context } from "../context.ts";
@@ -34,6 +34,7 @@ export async function runBridges(context: Context): Promise<ExitCode> {
   const failure = Promise.withResolvers<never>();
   let running: Bridge[] = [];
   await makeStateFolder(store.runFolder);
+  const fileOf = (section: string): string => sessionFile(store.runFolder, store.cookie, section);
   const close = await openDoor(bridgeSocket(store.runFolder, store.cookie), () => running.map(statusOf));
   if (close === undefined) return context.fail([BUSY], EXIT.busy);
   using notifier = new Notifier(process.env, () => true);
@@ -43,7 +44,8 @@ export async function runBridges(context: Context): Promise<ExitCode> {
       if (plans === undefined) return context.fail(diagnostics);
       const changed = new AbortController();
       running = [];
-      const starting = plans.map((plan) => start(plan, running, { tell, failed: failure.reject, changed, stop }));
+      const surroundings = { tell, failed: failure.reject, changed, stop, fileOf };
+      const starting = plans.map((plan) => start(plan, running, surroundings));
       notifier.ready();
       tell("started", { sections: plans.map(({ name }) => name), file: serial ?? "not confirmed" });
       await Promise.race([failure.promise, untilOther(files, serial, stop.signal)]);
@@ -68,15 +70,16 @@ interface Surroundings {
   failed: (error: unknown) => void;
   changed: AbortController;
   stop: AbortController;
+  fileOf: (section: string) => string;
 }
 
 /** Starts one bridge as soon as its fabric is there. */
 async function start(
   plan: BridgePlan,
   running: Bridge[],
-  { tell, failed, changed, stop }: Surroundings,
+  { tell, failed, changed, stop, fileOf }: Surroundings,
 ): Promise<void> {
-  const { name, link, pKey, groups } = plan;
+  const { name, link, pKey, groups, messages } = plan;
   const over = (): boolean => changed.signal.aborted || stop.signal.aborted;
   try {
     let told = "";
@@ -92,7 +95,8 @@ async function start(
         continue;
       }
       const say: Tell = (event, fields) => tell(event, { section: name, ...fields });
-      const bridge = new Bridge({ name, link, infiniband, pKey, groups, tell: say });
+      const kept = messages === undefined ? {} : { messages, sessionFile: fileOf(name) };
+      const bridge = new Bridge({ name, link, infiniband, pKey, groups, tell: say, ...kept });
       bridge.onFailure = failed;
       running.push(bridge);
       await bridge.start();

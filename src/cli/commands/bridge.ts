@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { renderBridge } from "../render/bridge.ts";
+import { renderHosts, renderSessions } from "../render/messages.ts";
 import { openStore } from "../session.ts";
 
 /** The options of the command. */
@@ -16,6 +17,21 @@ export interface BridgeViewOptions {
   all?: true;
   /** Again every so many seconds, until it is told to end. */
   watch?: number;
+}
+
+/** Shows the hosts, or the sessions, of the running bridges. */
+export async function bridgeMessages(context: Context, what: "hosts" | "sessions"): Promise<ExitCode> {
+  const store = await openStore(context);
+  const bridges = await askDoor(bridgeSocket(store.runFolder, store.cookie));
+  if (bridges === undefined) return context.fail([NONE]);
+  if (context.options.json) {
+    const told = bridges.map(({ name, messages }) => ({ name, [what]: messages?.[what] ?? [] }));
+    context.sayJson({ bridges: told, diagnostics: [] });
+    return EXIT.ok;
+  }
+  const render = what === "hosts" ? renderHosts : renderSessions;
+  for (const { name, messages } of bridges) context.say(render(name, messages, context.paint));
+  return EXIT.ok;
 }
 
 /** Shows sections, groups, counts. */

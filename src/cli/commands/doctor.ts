@@ -14,10 +14,13 @@ import { choosesOwners } from "../../roles/egress/owners.ts";
 import type { Egress } from "../../roles/egress/schema.ts";
 import type { Gateway } from "../../roles/gateway/schema.ts";
 import { ROLES } from "../../roles/index.ts";
+import { askDoor, bridgeSocket } from "../bridge-door.ts";
+import { bridgePicture } from "../bridge-pictures.ts";
 import { DEFAULT_FILE } from "../context.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
+import { openStore } from "../session.ts";
 import { countFindings, renderFindings } from "../render/findings.ts";
 
 /** The options of the command. */
@@ -34,7 +37,7 @@ export async function doctor(context: Context, options: DoctorOptions): Promise<
   const { root, listen } = options;
   const seconds = listen === undefined ? 0 : Number(listen);
   if (!(seconds >= 0 && seconds <= MOST_SECONDS)) return context.fail([wrongTime(listen)], EXIT.usage);
-  const seen = await addConfigured(context, await takePicture({ root, wishes: WISHES }));
+  const seen = await addConfigured(context, await addBridges(context, await takePicture({ root, wishes: WISHES })));
   const picture = seconds > 0 ? await addAdverts(seen, seconds) : seen;
   const findings = examine(picture);
   const counts = countFindings(findings);
@@ -60,6 +63,18 @@ function wrongTime(listen: string | undefined): Diagnostic {
     summary: `--listen ${listen} is no number of seconds from 0 to ${MOST_SECONDS}`,
     remedy: "Three seconds are enough where adverts come every second.",
   };
+}
+
+/** The bridges that run here; whoever may not ask them does without. */
+async function addBridges(context: Context, picture: HostPicture): Promise<HostPicture> {
+  try {
+    const store = await openStore(context);
+    const running = await askDoor(bridgeSocket(store.runFolder, store.cookie));
+    return running === undefined ? picture : { ...picture, bridges: running.map(bridgePicture) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    return { ...picture, unseen: [...picture.unseen, { what: "the running bridges", why: "Only root may ask them." }] };
+  }
 }
 
 /** What the file says, so that a remedy can be "apply it" instead of "write it"; and what only matters where it says so. */

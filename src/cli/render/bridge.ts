@@ -35,6 +35,13 @@ export function renderBridge(
     tallyLine("to infiniband", status.toInfiniband, before?.toInfiniband),
     tallyLine("to ethernet  ", status.toEthernet, before?.toEthernet),
   ];
+  if (status.messages !== undefined) {
+    const { hosts, sessions } = status.messages;
+    const found = hosts.filter((host) => host.state === "found").length;
+    const doubled = hosts.filter((host) => host.state === "doubled");
+    lines.push(`  hosts       ${found}, sessions ${sessions.length}`);
+    for (const { address } of doubled) lines.push(paint("red", `    two hosts have the address ${address}`));
+  }
   const joined = groups.filter(({ mlid }) => mlid !== 0).length;
   const mine = groups.filter((one) => one.mine).length;
   lines.push(`  groups      ${groups.length}, joined ${joined}, of this bridge ${mine}`);

@@ -14,6 +14,7 @@ import { readTableNames, TABLE_NAME_DIRECTORIES } from "../table-names.ts";
 import { listChains } from "./chains.ts";
 import { probeFeatures } from "./features.ts";
 import { readFiles, readText } from "./files.ts";
+import { readPorts } from "./ports.ts";
 import { pictureLink, pictureNeighbour, pictureRoute, pictureRule } from "./objects.ts";
 
 /** What is looked at, and where. */
@@ -30,12 +31,13 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
   const { root, wishes, namespace = OWN_NAMESPACE } = options;
   const socket = openRouteSocket({ namespace });
   try {
-    const [objects, seen, chains, features, tableNames] = await Promise.all([
+    const [objects, seen, chains, features, tableNames, ports] = await Promise.all([
       readObjects(socket, namespace),
       readFiles(root, wishes),
       namespace === OWN_NAMESPACE ? listChains() : { why: "It is another network namespace." },
       probeFeatures(root),
       readTableNames(TABLE_NAME_DIRECTORIES.map((directory) => `${root}/${directory}`)),
+      readPorts(root),
     ]);
     const links = await addModes(root, objects.links, namespace);
     const sysctls = readSysctls(namespace, wishes, links);
@@ -46,6 +48,7 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
       sysctls: sysctls.values,
       tableNames,
       files: seen.files,
+      ...(ports.length > 0 ? { ports } : {}),
       ...("chains" in chains ? { chains: chains.chains } : {}),
       features: { ...features, ...objects.features, ...("chains" in chains ? { nftables: true } : {}) },
       unseen: [

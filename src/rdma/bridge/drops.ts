@@ -14,6 +14,15 @@ export const DROP_REASONS = {
   "too-big": "longer than the other side's packets may be",
   "not-joined": "the other side's group cannot be had now",
   unsent: "the other side took it not",
+  icrc: "damaged, of those that the bridge itself reads",
+  "wrong-qp": "management to or from another queue pair than its own, or no number of the bridge's",
+  "no-host": "to or from a host that is not found on its side",
+  "no-session": "nobody has asked for that queue pair",
+  spoofed: "from elsewhere than where its sender is",
+  flood: "one request too many of its host",
+  late: "an answer to no request, or to one that is answered",
+  service: "a request for no service that is bridged",
+  full: "there is no room for one more session",
 } as const;
 
 export type DropReason = keyof typeof DROP_REASONS;

@@ -4,30 +4,39 @@ import { Bth, BTH_BYTES, Deth, readBth, readDeth } from "../codec/bth.ts";
 import { u16, u32, u8 } from "../codec/bytes.ts";
 import { ETHERNET_BYTES } from "../codec/ethernet.ts";
 import { FAULT } from "../codec/fault.ts";
+import type { Fault } from "../codec/fault.ts";
 import { GRH_DGID, GRH_SGID } from "../codec/grh.ts";
 import { IPV4_DESTINATION, IPV4_SOURCE } from "../codec/ipv4.ts";
 import { locateEthernet, locateInfiniband } from "../codec/locate.ts";
+import { FIRST_MLID } from "../codec/lrh.ts";
 import { isUd } from "../codec/opcodes.ts";
 import { PacketParts } from "../codec/packet-parts.ts";
 import { UDP_BYTES } from "../codec/udp.ts";
 import { DROP, PASSED, Tally } from "./drops.ts";
 import { GroupIndex, pKeysMatch } from "./group.ts";
 import type { BridgedGroup } from "./group.ts";
-import {
-  BRIDGED_FLOW_LABEL,
-  BRIDGED_SOURCE_PORT,
-  ipBytes,
-  MULTICAST_QP,
-  Sequence,
-  toEthernet,
-  toInfiniband,
-} from "./translate.ts";
+import { TAKEN } from "./messages.ts";
+import type { Messages } from "./messages.ts";
+import { BRIDGED_FLOW_LABEL, BRIDGED_SOURCE_PORT, ipBytes } from "./rewrite.ts";
+import { MULTICAST_QP, Sequence, toEthernet, toInfiniband } from "./translate.ts";
 import type { EthernetSelf, InfinibandSelf } from "./translate.ts";
 
 /** Who has the groups: one of several bridges. */
 export interface Turn {
   /** Whether this bridge passes the group's packets on. */
   serves(group: BridgedGroup): boolean;
+}
+
+/** What packets are counted for: a group, or a session. */
+export interface Counted {
+  readonly toInfiniband: Tally;
+  readonly toEthernet: Tally;
+}
+
+/** What the bridge reads itself, beside management: IP over InfiniBand. */
+export interface IpoibListener {
+  /** Whether the located packet is of that, and was taken. */
+  takes(bytes: Uint8Array, parts: PacketParts): boolean;
 }
 
 /** The queue pair that messages on Ethernet seem to come from. */
@@ -41,8 +50,11 @@ export class Forwarder {
   readonly toEthernet = new Tally();
   at = 0;
   length = 0;
-  /** The group of the packet before, to take it back when it cannot be sent. */
-  group: BridgedGroup | undefined;
+  /** Group or session of the packet before, to take it back when it cannot be sent. */
+  group: Counted | undefined;
+  /** Messages between hosts; without it they are none of the bridge's. */
+  messages: Messages | undefined;
+  ipoib: IpoibListener | undefined;
   payloadBytes = 0;
   ethernet: EthernetSelf;
   infiniband: InfinibandSelf;
@@ -82,7 +94,7 @@ export class Forwarder {
     if (reason === PASSED) {
       this[way].pass(this.payloadBytes);
       this.group?.[way].pass(this.payloadBytes);
-    } else {
+    } else if (reason !== TAKEN) {
       this[way].drop(reason);
       this.group?.[way].drop(reason);
     }
@@ -94,6 +106,10 @@ export class Forwarder {
     const fault = locateEthernet(parts, bytes, at, to);
     if (parts.udp < 0) return DROP.broken;
     if (u16(bytes, parts.udp) === BRIDGED_SOURCE_PORT) return DROP.bridged;
+    if (this.messages !== undefined && !isToGroup(bytes, parts)) {
+      const reason = this.messages.fromEthernet(bytes, at, parts, fault, this.ethernet, this.infiniband);
+      return this.#follow(this.messages, reason);
+    }
     const group =
       parts.ipv4 >= 0
         ? this.#byAddress.find(bytes, parts.ipv4 + IPV4_DESTINATION, 4)
@@ -119,6 +135,12 @@ export class Forwarder {
   #fromInfiniband(bytes: Uint8Array, at: number, to: number): number {
     const parts = this.#parts;
     const fault = locateInfiniband(parts, bytes, at, to);
+    if (this.messages !== undefined) {
+      if (fault === FAULT.none && this.ipoib?.takes(bytes, parts)) return TAKEN;
+      if (parts.lrh >= 0 && u16(bytes, parts.lrh + 2) < FIRST_MLID) {
+        return this.#follow(this.messages, this.#messageFromInfiniband(this.messages, bytes, fault));
+      }
+    }
     // Packets to groups have a GRH (IBA vol 1, 9.2.6.2 and 10.5.1).
     if (parts.grh < 0) return DROP.broken;
     if (isSame(this.infiniband.gid, bytes, parts.grh + GRH_SGID)) return DROP.own;
@@ -143,6 +165,21 @@ export class Forwarder {
     return PASSED;
   }
 
+  #messageFromInfiniband(messages: Messages, bytes: Uint8Array, fault: Fault): number {
+    const { grh } = this.#parts;
+    if (grh >= 0 && (u32(bytes, grh) & 0xfffff) === BRIDGED_FLOW_LABEL) return DROP.bridged;
+    return messages.fromInfiniband(bytes, this.#parts, fault, this.infiniband, this.ethernet);
+  }
+
+  /** Tells of a message what is told of every packet. */
+  #follow(messages: Messages, reason: number): number {
+    this.group = messages.session;
+    this.at = messages.at;
+    this.length = messages.length;
+    this.payloadBytes = messages.payloadBytes;
+    return reason;
+  }
+
   /** What is asked of packets on both sides, as an adapter would. */
   #judge(bytes: Uint8Array, pKey: number, qKey: number): number {
     const { bth } = this.#parts;
@@ -153,6 +190,12 @@ export class Forwarder {
     readDeth(bytes, bth + BTH_BYTES, this.#deth);
     return this.#deth.qKey === qKey ? PASSED : DROP["q-key"];
   }
+}
+
+/** Whether the located packet on Ethernet is to an IP group. */
+function isToGroup(bytes: Uint8Array, parts: PacketParts): boolean {
+  if (parts.ipv4 >= 0) return (u8(bytes, parts.ipv4 + IPV4_DESTINATION) & 0xf0) === 0xe0;
+  return u8(bytes, parts.ipv6 + GRH_DGID) === 0xff;
 }
 
 function isSame(address: Uint8Array, bytes: Uint8Array, at: number): boolean {

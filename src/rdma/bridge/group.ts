@@ -28,6 +28,13 @@ export interface EthernetGroup {
   readonly hopLimit: number;
 }
 
+/** Why a group cannot be had on InfiniBand. */
+export interface GroupTrouble {
+  why: string;
+  /** Where a group is there that is another than was asked for. */
+  differs: { what: "Q_Key" | "P_Key" | "SL"; wanted: number; has: number }[];
+}
+
 /** A code point of IP, and the service level that stands for it on InfiniBand. */
 export interface ServiceClass {
   /** 0–63. */
@@ -48,6 +55,8 @@ export class BridgedGroup {
   readonly classes: readonly ServiceClass[];
   /** Absent while the port is not in the group on InfiniBand. */
   infiniband: InfinibandGroup | undefined;
+  /** Why the port is not in the group. */
+  trouble: GroupTrouble | undefined;
   readonly toInfiniband = new Tally();
   readonly toEthernet = new Tally();
   readonly senders = { ethernet: new Senders(), infiniband: new Senders() };

@@ -1,7 +1,8 @@
 // Owns which frames the kernel gives to the bridge, as a program of classic BPF (Linux Documentation/networking/filter.rst).
 //
-// RoCEv2 to IP groups, and the hellos of other bridges; none that carries a VLAN's tag, which is another network. The
-// kernel has taken tags out of the frames, and tells them beside.
+// RoCEv2 to IP groups, IGMP, and the hellos of other bridges; where messages between hosts are bridged, RoCEv2 to the link's own
+// hardware address as well, and ARP. None that carries a VLAN's tag, which is another network. The kernel has taken tags
+// out of the frames, and tells them beside.
 import { ETHERTYPE } from "../codec/ethernet.ts";
 import { PROTOCOL } from "../codec/ipv4.ts";
 import { ROCE_PORT } from "../codec/udp.ts";
@@ -15,12 +16,16 @@ const MASK = 0x54;
 const GIVE = 0x06;
 /** Offsets that stand for what is known beside the frame (SKF_AD_OFF and SKF_AD_VLAN_TAG, linux/filter.h). */
 const VLAN_TAG = (-0x1000 + 44) >>> 0;
+/** What the kernel says of a frame's destination (SKF_AD_PKTTYPE; linux/if_packet.h): the link itself, or another host. */
+const PACKET_TYPE = (-0x1000 + 4) >>> 0;
+const PACKET = { host: 0, otherHost: 3 } as const;
 const ALL = 0x40000;
 
 type Line = [code: number, value: number, jumpTrue?: string, jumpFalse?: string] | [label: string];
 
-/** The program. */
-export function socketFilter(): Uint8Array {
+/** The program; `hosts`: with what is for single hosts. */
+export function socketFilter(hosts = false): Uint8Array {
+  const [single4, single6] = hosts ? (["own4", "own6"] as const) : (["drop", "drop"] as const);
   return assemble([
     [LOAD.half, VLAN_TAG],
     [MASK, 0x0fff],
@@ -29,14 +34,22 @@ export function socketFilter(): Uint8Array {
     [LOAD.half, 12],
     [JUMP.equal, HELLO_ETHERTYPE, "give"],
     [JUMP.equal, ETHERTYPE.ipv4, "ipv4"],
-    [JUMP.equal, ETHERTYPE.ipv6, "ipv6", "drop"],
+    [JUMP.equal, ETHERTYPE.ipv6, "ipv6"],
+    [JUMP.equal, ETHERTYPE.arp, hosts ? "arp" : "drop", "drop"],
+    ["arp"],
+    [LOAD.half, PACKET_TYPE],
+    [JUMP.equal, PACKET.otherHost, "drop", "give"],
     ["ipv4"],
     [LOAD.byte, 23],
+    [JUMP.equal, PROTOCOL.igmp, "give"],
     [JUMP.equal, PROTOCOL.udp, "ipv4-group", "drop"],
     ["ipv4-group"],
     [LOAD.byte, 30],
     [MASK, 0xf0],
-    [JUMP.equal, 0xe0, "whole", "drop"],
+    [JUMP.equal, 0xe0, "whole", single4],
+    ["own4"],
+    [LOAD.half, PACKET_TYPE],
+    [JUMP.equal, PACKET.host, "whole", "drop"],
     ["whole"],
     [LOAD.half, 20],
     [JUMP.set, 0x1fff, "drop"],
@@ -48,7 +61,10 @@ export function socketFilter(): Uint8Array {
     [JUMP.equal, PROTOCOL.udp, "ipv6-group", "drop"],
     ["ipv6-group"],
     [LOAD.byte, 38],
-    [JUMP.equal, 0xff, "ipv6-port", "drop"],
+    [JUMP.equal, 0xff, "ipv6-port", single6],
+    ["own6"],
+    [LOAD.half, PACKET_TYPE],
+    [JUMP.equal, PACKET.host, "ipv6-port", "drop"],
     ["ipv6-port"],
     [LOAD.half, 56],
     [JUMP.equal, ROCE_PORT, "give", "drop"],

@@ -4,6 +4,8 @@
 import { setU16, setU8, u16, u8, within } from "./bytes.ts";
 
 export const LRH_BYTES = 8;
+/** The first LID of groups (IBA vol 1, 4.1.3). */
+export const FIRST_MLID = 0xc000;
 
 /** What follows the LRH, its field LNH. */
 export const LNH = { rawEthertype: 0, rawIpv6: 1, bth: 2, grh: 3 } as const;

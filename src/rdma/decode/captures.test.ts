@@ -1,6 +1,5 @@
 // Proves that what real hosts sent comes out of the codec's writers as it went into its readers, to the byte.
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { u16, u8 } from "../codec/bytes.ts";
 import { FAULT } from "../codec/fault.ts";
@@ -15,20 +14,7 @@ import { PacketParts } from "../codec/packet-parts.ts";
 import { buildPacket } from "../codec/build-packet.ts";
 import { readPacket } from "../codec/read-packet.ts";
 import { toHex } from "../codec/testing/vectors.ts";
-import { CaptureReader } from "./capture-reader.ts";
-
-const captures = join(import.meta.dirname, "../../../test/captures");
-
-/** Every frame of a capture. */
-function framesOf(name: string): Uint8Array[] {
-  const reader = new CaptureReader();
-  // A Buffer's slice would be a view.
-  reader.push(new Uint8Array(readFileSync(join(captures, name))));
-  const frames: Uint8Array[] = [];
-  while (reader.next()) frames.push(reader.packet.bytes.slice(reader.packet.from, reader.packet.to));
-  reader.finish();
-  return frames;
-}
+import { CAPTURES, framesOf } from "./testing/captures.ts";
 
 /** A report about groups, written anew in the place of the one that was read. */
 function rewritten(frame: Uint8Array, parts: PacketParts, message: Membership): Uint8Array {
@@ -53,7 +39,7 @@ function rewritten(frame: Uint8Array, parts: PacketParts, message: Membership): 
   return again;
 }
 
-describe.each(readdirSync(captures))("%s", (name) => {
+describe.each(readdirSync(CAPTURES))("%s", (name) => {
   test("is written as it was read", () => {
     const [parts, message] = [new PacketParts(), new Membership()];
     let [rdma, reports] = [0, 0];

@@ -5,13 +5,11 @@ import { FAULT } from "../codec/fault.ts";
 import { GRH_DGID } from "../codec/grh.ts";
 import { icrcIsRight } from "../codec/icrc.ts";
 import { locateInfiniband } from "../codec/locate.ts";
+import { FIRST_MLID } from "../codec/lrh.ts";
 import { PacketParts } from "../codec/packet-parts.ts";
 import { vcrcIsRight } from "../codec/vcrc.ts";
 import { pKeysMatch } from "../bridge/group.ts";
 import { MULTICAST_QP } from "../bridge/translate.ts";
-
-/** The first LID of groups (IBA vol 1, 4.1.3). */
-export const FIRST_MLID = 0xc000;
 
 /** Why an adapter drops a packet (IBA vol 1, 9.6 and 7.8). */
 export const ADAPTER_DROPS = ["broken", "vcrc", "icrc", "lid", "too-big", "p-key", "not-attached", "q-key"] as const;

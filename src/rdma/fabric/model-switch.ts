@@ -3,10 +3,9 @@
 import { join } from "node:path";
 import { FrameArena, FrameQueue, FrameSocket } from "../../host/frames.ts";
 import { u16, u8 } from "../codec/bytes.ts";
-import { LRH_BYTES, lrhWords } from "../codec/lrh.ts";
+import { FIRST_MLID, LRH_BYTES, lrhWords } from "../codec/lrh.ts";
 import { computeVcrc, VCRC_BYTES } from "../codec/vcrc.ts";
 import { IbsimPort } from "../sa/ibsim-port.ts";
-import { FIRST_MLID } from "./adapter.ts";
 import { MOST_PORTS, SwitchTables } from "./switch-tables.ts";
 
 /** How often the tables are read, and hosts are looked for. */

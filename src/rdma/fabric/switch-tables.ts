@@ -1,7 +1,7 @@
 // Owns the forwarding tables of the model's switch: read from the simulated switch, where the real OpenSM writes them.
 import { u16, u8 } from "../codec/bytes.ts";
+import { FIRST_MLID } from "../codec/lrh.ts";
 import type { IbsimPort } from "../sa/ibsim-port.ts";
-import { FIRST_MLID } from "./adapter.ts";
 
 /** Attributes of subnet management (IBA vol 1, 14.2.5), and how many entries one answer has. */
 const LINEAR = { attribute: 0x0019, entries: 64 } as const;

@@ -69,10 +69,10 @@ export class EthernetPort {
   readonly #memberships: GroupMemberships;
   #dropped = 0;
 
-  /** Throws HostError: EPERM without CAP_NET_RAW. */
-  constructor(index: number, namespace: NamespaceFd = OWN_NAMESPACE) {
+  /** `hosts`: it hears what is for single hosts as well. Throws HostError: EPERM without CAP_NET_RAW. */
+  constructor(index: number, namespace: NamespaceFd = OWN_NAMESPACE, hosts = false) {
     this.index = index;
-    this.#socket = FrameSocket.onLink(index, socketFilter(), HELLO_MAC, namespace);
+    this.#socket = FrameSocket.onLink(index, socketFilter(hosts), HELLO_MAC, namespace);
     this.#memberships = new GroupMemberships(index, namespace);
   }
 

@@ -8,6 +8,7 @@ import { hostSockets } from "../fabric/model-switch.ts";
 import { computeVcrc, setVcrc, VCRC_BYTES } from "../codec/vcrc.ts";
 import { IbsimPort } from "../sa/ibsim-port.ts";
 import { FabricError } from "../sa/management-port.ts";
+import { deadClient, placeNote, removePlaceNote, writePlaceNote } from "./model-place-note.ts";
 import type { InfinibandPort } from "./infiniband-port.ts";
 
 /** How long the switch is waited for, and how often it is tried: it looks for hosts ten times a second. */
@@ -30,19 +31,24 @@ export class ModelPort implements InfinibandPort {
   readonly #adapter = new Adapter();
   readonly #socket: FrameSocket;
   readonly #wire: string;
+  readonly #note: string | undefined;
   #connected = false;
 
-  private constructor(management: IbsimPort, { host, wire }: { host: string; wire: string }) {
+  private constructor(management: IbsimPort, { host, wire }: { host: string; wire: string }, note: string | undefined) {
     this.management = management;
+    this.#note = note;
     this.#socket = FrameSocket.atPath(host);
     this.#wire = wire;
   }
 
   /** Takes the place of a host. Rejects with FabricError when there is no such fabric, or no such host in it. */
   static async open({ folder, node, port }: ModelPlace): Promise<ModelPort> {
-    const management = await IbsimPort.open({ node, port });
+    const note = placeNote(folder, node);
+    const dead = deadClient(note);
+    const management = await IbsimPort.open({ node, port, ...(dead === undefined ? {} : { dead }) });
     try {
-      const opened = new ModelPort(management, hostSockets(folder, node));
+      const opened = new ModelPort(management, hostSockets(folder, node), note);
+      writePlaceNote(note, management.client);
       opened.lid = (await management.place()).lid;
       if (await opened.#meetsSwitch()) return opened;
       opened.#socket.close();
@@ -115,5 +121,6 @@ export class ModelPort implements InfinibandPort {
   async close(): Promise<void> {
     this.#socket.close();
     await this.management.close();
+    removePlaceNote(this.#note);
   }
 }

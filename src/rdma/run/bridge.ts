@@ -7,18 +7,26 @@ import type { NamespaceFd } from "../../host/native.ts";
 import { PASSED } from "../bridge/drops.ts";
 import { Election } from "../bridge/election.ts";
 import { Forwarder } from "../bridge/forwarder.ts";
+import type { Counted } from "../bridge/forwarder.ts";
 import type { BridgedGroup } from "../bridge/group.ts";
-import { hashText, isHello, readHello, writeHello } from "../bridge/hello.ts";
+import { hashText, isHello, MOST_PEERS, readHello, writeHello } from "../bridge/hello.ts";
 import type { Hello } from "../bridge/hello.ts";
+import { u16, u8 } from "../codec/bytes.ts";
+import { ETHERNET_BYTES, ETHERTYPE } from "../codec/ethernet.ts";
+import { IPV4_BYTES, ipv4HeaderBytes, PROTOCOL } from "../codec/ipv4.ts";
 import { EthernetPort, findEthernetLink } from "../port/ethernet-port.ts";
 import type { EthernetLink } from "../port/ethernet-port.ts";
 import type { InfinibandPort } from "../port/infiniband-port.ts";
+import { Messenger } from "./messenger.ts";
+import type { MessagePlan } from "./messenger.ts";
 import { Subnet } from "./subnet.ts";
 import type { SubnetGroup, SubnetNews } from "./subnet.ts";
 
 /** How often the election's clock is looked at, and the link. */
 const TICK_MS = 50;
 const LINK_MS = 500;
+/** Type of a query of IGMP. */
+const IGMP_QUERY = 0x11;
 
 /** What a bridge is made of. */
 export interface BridgeOptions {
@@ -30,11 +38,15 @@ export interface BridgeOptions {
   infiniband: InfinibandPort;
   pKey: number;
   groups: readonly SubnetGroup[];
+  /** Messages between hosts; none where absent. */
+  messages?: MessagePlan;
+  /** The file that sessions are kept in. */
+  sessionFile?: string;
   tell: SubnetNews;
 }
 
 interface Queued {
-  group: BridgedGroup | undefined;
+  group: Counted | undefined;
   bytes: number;
 }
 
@@ -44,9 +56,13 @@ export class Bridge implements AsyncDisposable {
   readonly forwarder: Forwarder;
   readonly election: Election;
   readonly infiniband: InfinibandPort;
+  readonly messenger: Messenger | undefined;
   /** Frames that are longer than any packet of RDMA. */
   readonly counts = { ethernet: { truncated: 0 }, infiniband: { truncated: 0 } };
   link: EthernetLink | undefined;
+  readonly startedMs = performance.now();
+  /** When somebody asked for members of groups on the link last. */
+  querierMs: number | undefined;
   readonly linkName: string;
   readonly #namespace: NamespaceFd;
   readonly #subnet: Subnet;
@@ -56,6 +72,8 @@ export class Bridge implements AsyncDisposable {
   /** Of the frames in the queue: whose they are, and their payload. */
   readonly #queued: Queued[] = [];
   readonly #hello = new FrameQueue();
+  /** Hardware addresses of other bridges, as many as were heard last. */
+  readonly #peerMacs = new Set<string>();
   #ethernet: EthernetPort | undefined;
   #overrunBefore = 0;
   #serving = false;
@@ -74,7 +92,8 @@ export class Bridge implements AsyncDisposable {
     throw error;
   };
 
-  constructor({ name, link, namespace = OWN_NAMESPACE, infiniband, pKey, groups, tell }: BridgeOptions) {
+  constructor(options: BridgeOptions) {
+    const { name, link, namespace = OWN_NAMESPACE, infiniband, pKey, groups, messages, sessionFile, tell } = options;
     this.name = name;
     this.linkName = link;
     this.#namespace = namespace;
@@ -83,7 +102,8 @@ export class Bridge implements AsyncDisposable {
     this.#tell = tell;
     this.#subnet = new Subnet(infiniband, pKey, groups, tell);
     const texts = this.groups.map((group) => `${group.name} ${group.way} ${group.mgid.join()}`);
-    const hashes = this.groups.map((group) => hashText(group.mgid.join()));
+    // The last one is that of answering for hosts, which one bridge does as well.
+    const hashes = [...this.groups.map((group) => group.mgid.join()), "hosts"].map(hashText);
     const id = randomBytes(8).readBigUInt64BE();
     this.election = new Election(id, hashText(name), hashText(texts.toSorted().join("\n")), hashes);
     const turn = {
@@ -91,6 +111,13 @@ export class Bridge implements AsyncDisposable {
     };
     const self = { mac: new Uint8Array(6), mtu: 0 };
     this.forwarder = new Forwarder(this.groups, self, { lid: 0, gid: infiniband.gid, qpn: infiniband.qpn }, turn);
+    if (messages !== undefined) {
+      const file = sessionFile === undefined ? {} : { file: sessionFile };
+      const { forwarder } = this;
+      const { client } = this.#subnet;
+      this.messenger = new Messenger({ plan: messages, pKey, forwarder, infiniband, client, tell, ...file });
+      this.messenger.questions.isBridge = (mac) => this.#peerMacs.has(mac.join());
+    }
     infiniband.onReadable = () => this.#fromInfiniband();
   }
 
@@ -99,8 +126,21 @@ export class Bridge implements AsyncDisposable {
     await this.#lookAtLink();
     this.#tick();
     this.#isLooking = true;
-    this.#looking = this.#subnet.join().then(() => void (this.#isLooking = false));
+    this.#looking = this.#join().then(() => void (this.#isLooking = false));
     await this.#looking;
+  }
+
+  async #join(): Promise<void> {
+    // Hosts first: their sessions have gone on, and groups may be many.
+    await this.#subnet.place();
+    this.forwarder.infiniband.lid = this.infiniband.lid;
+    await this.messenger?.start();
+    await this.#subnet.join();
+  }
+
+  /** LID of the subnet manager, 0 while there is none. */
+  get smLid(): number {
+    return this.#subnet.smLid;
   }
 
   /** Packets for which the link's socket had no room. */
@@ -116,6 +156,7 @@ export class Bridge implements AsyncDisposable {
     this.#serving = false;
     this.#say(this.election.resign(performance.now()));
     await this.#looking;
+    await this.messenger?.leave();
     await this.#subnet.leave();
     this.#closeEthernet();
     await this.infiniband.close();
@@ -126,6 +167,10 @@ export class Bridge implements AsyncDisposable {
     const nowMs = performance.now();
     this.election.setReady((this.link?.up ?? false) && this.#subnet.ready, nowMs);
     if (this.election.tick(nowMs)) this.#say(this.election.hello(nowMs));
+    if (this.messenger !== undefined) {
+      this.messenger.questions.answers = this.election.mayServe(nowMs) && this.election.has(this.groups.length);
+      this.messenger.tick(nowMs);
+    }
     // A quiet socket is found empty before its first packet comes.
     if (this.#emptiedOn.ethernet !== this.election.generation) this.#fromEthernet();
     if (this.#emptiedOn.infiniband !== this.election.generation) this.#fromInfiniband();
@@ -149,6 +194,7 @@ export class Bridge implements AsyncDisposable {
       await this.#lookAtLink();
     }
     await this.#subnet.look(nowMs);
+    await this.messenger?.look(nowMs);
     this.forwarder.infiniband.lid = this.infiniband.lid;
   }
 
@@ -160,10 +206,11 @@ export class Bridge implements AsyncDisposable {
     if (link === undefined) return;
     this.forwarder.ethernet = link;
     this.#ethernet ??= this.#openEthernet(link.index);
+    if (this.messenger !== undefined) this.messenger.ethernet = this.#ethernet;
   }
 
   #openEthernet(index: number): EthernetPort | undefined {
-    const port = new EthernetPort(index, this.#namespace);
+    const port = new EthernetPort(index, this.#namespace, this.messenger !== undefined);
     try {
       for (const { ethernet, way } of this.groups) if (way !== "to-ethernet") port.join(ethernet.address);
     } catch (error) {
@@ -180,6 +227,7 @@ export class Bridge implements AsyncDisposable {
     this.#overrunBefore = this.overrun;
     this.#ethernet?.close();
     this.#ethernet = undefined;
+    if (this.messenger !== undefined) this.messenger.ethernet = undefined;
   }
 
   #fromEthernet(): void {
@@ -192,6 +240,8 @@ export class Bridge implements AsyncDisposable {
       const length = arena.lengths[slot] as number;
       if (length < 0) this.counts.ethernet.truncated++;
       else if (isHello(arena.bytes, at, at + length)) this.#hear(at, at + length);
+      else if (isIgmp(arena.bytes, at, at + length)) this.#hearIgmp(at, at + length);
+      else if (isArp(arena.bytes, at, at + length)) this.messenger?.takeArp(arena.bytes, at, at + length);
       else if (this.forwarder.fromEthernet(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
     this.#send(this.infiniband, "toInfiniband");
@@ -218,6 +268,7 @@ export class Bridge implements AsyncDisposable {
     this.#nowMs = performance.now();
     this.#serving = this.election.mayServe(this.#nowMs);
     this.#emptied = this.#emptiedOn[side];
+    if (this.messenger !== undefined) this.messenger.messages.nowMs = this.#nowMs;
   }
 
   #enqueue(): void {
@@ -238,10 +289,21 @@ export class Bridge implements AsyncDisposable {
     queue.count = 0;
   }
 
+  /** Takes note of queries (RFC 3376, 4.1; those of versions 1 and 2 have the same type). */
+  #hearIgmp(at: number, to: number): void {
+    const ip = at + ETHERNET_BYTES;
+    const igmp = ip + ipv4HeaderBytes(this.#arena.bytes, ip);
+    if (igmp < to && u8(this.#arena.bytes, igmp) === IGMP_QUERY) this.querierMs = this.#nowMs;
+  }
+
   #hear(at: number, to: number): void {
     const hello = readHello(this.#arena.bytes, at, to);
     const nowMs = performance.now();
     if (hello === undefined) return;
+    const mac = this.#arena.bytes.subarray(at + 6, at + 12).join();
+    this.#peerMacs.delete(mac);
+    this.#peerMacs.add(mac);
+    if (this.#peerMacs.size > MOST_PEERS) this.#peerMacs.delete(this.#peerMacs.values().next().value as string);
     if (this.election.hear(hello, nowMs)) this.#say(this.election.hello(nowMs));
     this.#serving = this.election.mayServe(nowMs);
   }
@@ -253,4 +315,13 @@ export class Bridge implements AsyncDisposable {
     this.#hello.add(0, frame.length);
     this.#ethernet.send(frame, this.#hello);
   }
+}
+
+function isIgmp(bytes: Uint8Array, at: number, to: number): boolean {
+  const ip = at + ETHERNET_BYTES;
+  return ip + IPV4_BYTES <= to && u16(bytes, ip - 2) === ETHERTYPE.ipv4 && u8(bytes, ip + 9) === PROTOCOL.igmp;
+}
+
+function isArp(bytes: Uint8Array, at: number, to: number): boolean {
+  return at + ETHERNET_BYTES <= to && u16(bytes, at + ETHERNET_BYTES - 2) === ETHERTYPE.arp;
 }

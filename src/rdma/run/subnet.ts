@@ -15,7 +15,7 @@ import { SaClient } from "../sa/sa-client.ts";
 const JOIN = { full: 1, sendOnly: 4 } as const;
 /** The key of the groups of RDMA-CM (Linux rdma_cma.h, RDMA_UDP_QKEY), and that of IPoIB (RFC 4391, 4). */
 export const RDMA_CM_QKEY = 0x01234567;
-const IPOIB_QKEY = 0x0b1b;
+export const IPOIB_QKEY = 0x0b1b;
 /** How often the manager is asked whether it still knows us, whether a lost group is there, and all groups. */
 const EVERY_MS = { look: 1000, lost: 5000, all: 60_000 } as const;
 
@@ -34,7 +34,7 @@ export type SubnetNews = (what: string, fields: Readonly<Record<string, string |
 /** The memberships of one port. */
 export class Subnet {
   readonly #port: InfinibandPort;
-  readonly #client: SaClient;
+  readonly client: SaClient;
   readonly #keeper: GroupKeeper;
   readonly #groups: readonly SubnetGroup[];
   readonly #byMgid: ReadonlyMap<string, BridgedGroup>;
@@ -54,12 +54,17 @@ export class Subnet {
     this.#groups = groups;
     this.#tell = tell;
     this.#byMgid = new Map(groups.map(({ group }) => [group.mgid.join(), group]));
-    this.#client = new SaClient(port.management);
-    this.#client.onNotice = ({ gid }) => {
+    this.client = new SaClient(port.management);
+    this.client.onNotice = ({ gid }) => {
       const group = this.#byMgid.get(gid.join());
       if (group) this.#noticed.add(group);
     };
-    this.#keeper = new GroupKeeper(this.#client, (news) => this.#take(news));
+    this.#keeper = new GroupKeeper(this.client, (news) => this.#take(news));
+  }
+
+  /** LID of the subnet manager, 0 while there is none. */
+  get smLid(): number {
+    return this.#smLid;
   }
 
   /** The port has a LID, and the manager has answered for all groups since it last was away. */
@@ -69,7 +74,7 @@ export class Subnet {
 
   /** Joins all groups. To be called once; those that cannot be had are tried again by `look`. */
   async join(): Promise<void> {
-    await this.#place();
+    await this.place();
     const common = await this.#broadcast();
     for (const { group, ipoib, more } of this.#groups) {
       const joinState = group.way === "to-infiniband" ? JOIN.sendOnly : JOIN.full;
@@ -92,7 +97,7 @@ export class Subnet {
     }
     if (nowMs - this.#lookedMs < EVERY_MS.look) return;
     this.#lookedMs = nowMs;
-    const moved = await this.#place();
+    const moved = await this.place();
     const forgotten = !moved && (await this.#isForgotten());
     if (moved || forgotten || nowMs - this.#allMs >= EVERY_MS.all) {
       if (forgotten) this.#tell("manager-forgot", { lid: this.#smLid });
@@ -119,7 +124,7 @@ export class Subnet {
   }
 
   /** Asks where the port and the manager are; true when one of them has moved. */
-  async #place(): Promise<boolean> {
+  async place(): Promise<boolean> {
     const { lid, smLid } = await this.#port.management.place().catch(absent);
     const moved = lid !== this.#port.lid || smLid !== this.#smLid;
     if (moved) this.#tell("place", { lid, "sm-lid": smLid });
@@ -133,7 +138,7 @@ export class Subnet {
     const [first] = this.#keeper.records;
     if (first === undefined) return false;
     try {
-      await this.#client.group(first.mgid);
+      await this.client.group(first.mgid);
       return false;
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
@@ -147,7 +152,7 @@ export class Subnet {
     const mgid = makeMgid({ format: "ipoib", group, pKey: this.#pKey, scope: 2 });
     mgid[12] = 0xff;
     try {
-      return await this.#client.group(mgid);
+      return await this.client.group(mgid);
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
       return {};
@@ -158,9 +163,27 @@ export class Subnet {
   async #subscribe(): Promise<void> {
     if (this.#smLid === 0) return;
     for (const trap of [TRAP.groupCreated, TRAP.groupDeleted]) {
-      await this.#client.subscribe(trap).catch((error: unknown) => {
+      await this.client.subscribe(trap).catch((error: unknown) => {
         if (!(error instanceof FabricError)) throw error;
       });
+    }
+  }
+
+  /** Finds out how a group that is there differs from the one that was asked for. */
+  async #compare(group: BridgedGroup): Promise<void> {
+    try {
+      const has = await this.client.group(group.mgid);
+      const { ipoib = false, more = {} } = this.#groups.find((one) => one.group === group) ?? {};
+      const qKey = more.qKey ?? (ipoib ? IPOIB_QKEY : RDMA_CM_QKEY);
+      if (group.trouble === undefined) return;
+      const wanted = { Q_Key: qKey, P_Key: this.#pKey, ...(more.sl === undefined ? {} : { SL: more.sl }) };
+      const found = { Q_Key: has.qKey, P_Key: has.pKey, SL: has.sl };
+      for (const [what, value] of Object.entries(wanted) as ["Q_Key" | "P_Key" | "SL", number][]) {
+        if (found[what] !== value) group.trouble.differs.push({ what, wanted: value, has: found[what] });
+      }
+    } catch (error) {
+      // There is none, or nobody answers.
+      if (!(error instanceof FabricError)) throw error;
     }
   }
 
@@ -169,10 +192,13 @@ export class Subnet {
     if (group === undefined) return;
     if (record === undefined) {
       group.infiniband = undefined;
+      group.trouble = { why: error?.message ?? "", differs: [] };
+      void this.#compare(group);
       this.#port.detach(mgid);
       this.#tell("group-lost", { group: group.name, why: error?.message ?? "" });
       return;
     }
+    group.trouble = undefined;
     const { mlid, qKey, pKey, sl, hopLimit } = record;
     group.infiniband = { mlid, qKey, pKey, sl, hopLimit, mtu: 128 << record.mtu };
     if (group.way !== "to-infiniband") this.#port.attach({ mgid, mlid, qKey });

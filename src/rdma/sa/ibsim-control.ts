@@ -55,6 +55,21 @@ export class IbsimControl {
     return this.#client;
   }
 
+  /**
+   * Gives back the place of a client that was killed, by its number: ibsim would keep it for ever. Whoever calls this
+   * knows that it is gone.
+   */
+  async bury(client: number): Promise<void> {
+    this.#client = client;
+    await this.disconnect();
+    this.#client = 0;
+  }
+
+  /** The client's number; 0 while it is none. */
+  get client(): number {
+    return this.#client;
+  }
+
   /** The PortInfo of the node's port (IBA vol 1, 14.2.5.6), 64 bytes. Rejects with FabricError. */
   portInfo(): Promise<Uint8Array> {
     return this.#ask(TYPE.portInfo, new Uint8Array(DATA_BYTES));

@@ -28,6 +28,8 @@ const PERMISSIVE_LID = 0xffff;
 export interface IbsimOptions extends Partial<IbsimPlace> {
   /** The node of the fabric whose port this is: "H1". */
   node: string;
+  /** Number of a client that had the place before, and was killed. */
+  dead?: number;
 }
 
 /** A client of ibsim. It is open when `open` gives it. */
@@ -61,7 +63,7 @@ export class IbsimPort implements ManagementPort {
   static async open(options: IbsimOptions): Promise<IbsimPort> {
     const port = new IbsimPort(options);
     try {
-      await port.#open(options.node);
+      await port.#open(options.node, options.dead);
     } catch (error) {
       await port.close();
       throw error;
@@ -87,11 +89,17 @@ export class IbsimPort implements ManagementPort {
     for (const socket of this.#sockets) socket.close();
   }
 
-  async #open(node: string): Promise<void> {
+  /** The client's number at ibsim. */
+  get client(): number {
+    return this.#control.client;
+  }
+
+  async #open(node: string, dead: number | undefined): Promise<void> {
     for (const socket of this.#sockets) {
       socket.bind(0, this.#place.host);
       await once(socket, "listening");
     }
+    if (dead !== undefined) await this.#control.bury(dead);
     const client = await this.#control.connect(node, this.#packets.address().port);
     this.#door = this.#place.port + 1 + client;
     const info = await this.#control.portInfo();

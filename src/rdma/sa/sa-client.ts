@@ -27,6 +27,8 @@ interface Pending {
 export class SaClient {
   /** Is called with every report; a subscription asks for them. */
   onNotice: (notice: Notice) => void = () => {};
+  /** Is called with datagrams of other classes, and the LID that they came from. */
+  onOther: (mad: Uint8Array, slid: number) => void = () => {};
   readonly #port: ManagementPort;
   readonly #patience: Patience;
   readonly #pending = new Map<number, Pending>();
@@ -112,7 +114,7 @@ export class SaClient {
   #receive(mad: Uint8Array, slid: number): void {
     if (mad.length !== MAD_BYTES) return;
     const header = readHeader(mad);
-    if (header.managementClass !== MANAGEMENT_CLASS.sa) return;
+    if (header.managementClass !== MANAGEMENT_CLASS.sa) return this.onOther(mad, slid);
     if (header.answer) {
       const pending = this.#pending.get(header.tidLow);
       if (pending?.attribute === header.attribute) pending.answer(mad);

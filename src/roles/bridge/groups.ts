@@ -31,7 +31,7 @@ export function listGroups(section: BridgeSection): {
 } {
   const groups: ListedGroup[] = [];
   const faults: { line: number; fault: LineFault }[] = [];
-  for (const [line, from] of section.multicast.entries()) {
+  for (const [line, from] of (section.multicast ?? []).entries()) {
     const fault = faultOf(from);
     if (fault !== undefined) {
       faults.push({ line, fault });

@@ -1,4 +1,4 @@
-// Owns the role `bridge`: messages to groups pass between RDMA on Ethernet and InfiniBand.
+// Owns the role `bridge`: messages to groups and to hosts pass between RDMA on Ethernet and InfiniBand.
 //
 // A process of its own does that (`heddle bridge run`). What the kernel is asked for is to leave those packets alone: the
 // process hears them before any rule, and afterwards nobody on this host forwards or answers them.
@@ -11,6 +11,8 @@ import type { Wanted } from "../../model/objects.ts";
 import type { Role, Section, View } from "../role.ts";
 import { listGroups } from "./groups.ts";
 import type { LineFault, ListedGroup } from "./groups.ts";
+import { arpFaults, segmentsOf, wantArp } from "./arp.ts";
+import { messageFaults } from "./messages.ts";
 import { bridgeSchema, MOST_GROUPS } from "./schema.ts";
 import type { BridgeSection } from "./schema.ts";
 
@@ -21,8 +23,13 @@ const ROCE_PORT = 4791;
 
 export const bridge: Role<BridgeSection> = {
   name: "bridge",
-  about: "Messages to multicast groups pass between RDMA on Ethernet and InfiniBand.",
+  about: "Messages to multicast groups and between hosts pass between RDMA on Ethernet and InfiniBand.",
   schema: bridgeSchema,
+
+  // What hosts there are is found out again and again.
+  needsAgent: ({ value }) => value.arp === true,
+
+  segments: segmentsOf,
 
   claims(section) {
     return [{ exclusive: `the groups on ${section.value.ethernet.link}`, from: section.at("ethernet", "link") }];
@@ -34,24 +41,45 @@ export const bridge: Role<BridgeSection> = {
     for (const { line, fault } of faults) diagnostics.push(lineFault(section, line, fault));
     diagnostics.push(...doubles(section, groups));
     if (groups.length > MOST_GROUPS) diagnostics.push(tooMany(section, groups.length));
+    diagnostics.push(...messageFaults(section), ...arpFaults(section));
     if (diagnostics.length > 0) return { diagnostics };
     const link = findLink(section, view, diagnostics);
     const heard = groups.filter(({ from }) => from.way !== "to-ethernet").map(({ address }) => address);
-    if (heard.length === 0) return { value: [], diagnostics };
+    const messages = section.value.messages !== undefined;
+    const wanted = wantArp(section, view, diagnostics);
+    if (heard.length === 0 && !messages) return { value: wanted, diagnostics };
     return {
-      value: [{ kind: "nftTable", spec: keepOff(section.name, link, heard), from: section.at("ethernet", "link") }],
+      value: [
+        ...wanted,
+        { kind: "nftTable", spec: keepOff(section.name, link, heard, messages), from: section.at("ethernet", "link") },
+      ],
       diagnostics,
     };
   },
 };
 
-/** The table that ends packets to the groups on this host. Packet sockets have heard them by then. */
-function keepOff(instance: string, link: string, groups: readonly Uint8Array[]): NftTableSpec {
+/**
+ * The table that ends packets to the groups on this host, and with messages all of RoCE's. Packet sockets have heard them
+ * by then.
+ */
+function keepOff(instance: string, link: string, groups: readonly Uint8Array[], messages: boolean): NftTableSpec {
   const of = (length: 4 | 16): string[] => groups.filter((group) => group.length === length).map(formatAddress);
   const sets = [
     { name: "groups4", protocol: "ip", type: "ipv4_addr", elem: of(4) },
     { name: "groups6", protocol: "ip6", type: "ipv6_addr", elem: of(16) },
-  ].filter(({ elem }) => elem.length > 0);
+  ].filter(({ elem }) => elem.length > 0 && !messages);
+  const all: NftObject[] = [
+    {
+      rule: {
+        chain: "keep-off",
+        expr: [
+          match({ meta: { key: "iifname" } }, link),
+          match({ payload: { protocol: "udp", field: "dport" } }, ROCE_PORT),
+          { drop: null },
+        ],
+      },
+    },
+  ];
   return {
     family: "inet",
     name: nftTableName("bridge", instance),
@@ -70,6 +98,7 @@ function keepOff(instance: string, link: string, groups: readonly Uint8Array[]):
           ],
         },
       })),
+      ...(messages ? all : []),
     ],
   };
 }
@@ -101,15 +130,15 @@ function findLink(section: Section<BridgeSection>, view: View, diagnostics: Diag
   if (found.type !== "ether") diagnostics.push(noEthernet(found.name, found.type, range));
   const { groups } = listGroups(section.value);
   for (const family of [4, 6] as const) {
-    const needed = groups.some(
-      ({ address, from }) => from.way !== "to-infiniband" && address.length === (family === 4 ? 4 : 16),
-    );
+    const needed =
+      (family === 4 && section.value.messages !== undefined) ||
+      groups.some(({ address, from }) => from.way !== "to-infiniband" && address.length === (family === 4 ? 4 : 16));
     if (!needed || found.addresses.some((address) => address.family === family)) continue;
     diagnostics.push({
       code: "waiting-address",
       severity: "warning",
       summary: `${found.name} has no IPv${family} address`,
-      detail: `Until it has one, no message is passed on to the IPv${family} groups on it.`,
+      detail: `Until it has one, no message is passed on to ${messagesOnly(section) ? "hosts" : `the IPv${family} groups`} on it.`,
       remedy: "Give it an address.",
       range,
     });
@@ -126,6 +155,10 @@ function noEthernet(name: string, type: string, range: SourceRange): Diagnostic 
     remedy: "Name a link on Ethernet.",
     range,
   };
+}
+
+function messagesOnly({ value }: Section<BridgeSection>): boolean {
+  return value.multicast === undefined;
 }
 
 const FAULTS: Readonly<Record<LineFault, { key: string; summary: string; remedy: string }>> = {

@@ -106,9 +106,9 @@ function translationOf(gateway: Gateway): NftObject[] {
         if (ranges.length === 0) return [];
         const protocol = family === 4 ? "ip" : "ip6";
         const snat = { snat: { family: protocol, addr: chosenOf(protocol, ranges) } };
-        return comesFrom(shares.length > 1 ? from : undefined).map((conditions) =>
-          rule("translate", ...way, ...conditions, snat),
-        );
+        // Hosts of the other IP version are none of this translation's.
+        const whose = shares.length > 1 ? from?.filter((prefix) => familyOf(prefix) === family) : undefined;
+        return comesFrom(whose).map((conditions) => rule("translate", ...way, ...conditions, snat));
       }),
     ),
   ];

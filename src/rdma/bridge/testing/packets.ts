@@ -9,8 +9,9 @@ import { readPacket } from "../../codec/read-packet.ts";
 import { DROP_NAMES, PASSED } from "../drops.ts";
 import { Forwarder } from "../forwarder.ts";
 import { BridgedGroup } from "../group.ts";
+import { TAKEN } from "../messages.ts";
 import { groupMac, makeMgid } from "../mgid.ts";
-import { ROOM_BYTES } from "../translate.ts";
+import { ROOM_BYTES } from "../rewrite.ts";
 
 export const bytesOf = (text: string): Uint8Array => parseAddress(text) as Uint8Array;
 export const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
@@ -49,6 +50,7 @@ export function pass(bridge: Forwarder, from: "ethernet" | "infiniband", packet:
   const to = ROOM_BYTES + packet.length;
   const reason =
     from === "ethernet" ? bridge.fromEthernet(slot, ROOM_BYTES, to) : bridge.fromInfiniband(slot, ROOM_BYTES, to);
+  if (reason === TAKEN) return "taken";
   if (reason !== PASSED) return DROP_NAMES[reason] as string;
   const bytes = slot.slice(bridge.at, bridge.at + bridge.length);
   const parts = new PacketParts();

@@ -19,15 +19,16 @@ export class BridgeProcess implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #said = "";
 
-  constructor({ folder, node, port }: ModelPlace, link: string, multicast: string) {
+  constructor({ folder, node, port }: ModelPlace, link: string, passed: string) {
     this.link = link;
     this.#place = { folder, node, port };
-    this.write(multicast);
+    this.write(passed);
   }
 
-  /** Writes the file: what it says of the groups. */
-  write(multicast: string): void {
+  /** Writes the file: what it says of the groups, a list, or other keys of the section. */
+  write(passed: string): void {
     const { folder, node, port } = this.#place;
+    const keys = passed.startsWith("[") ? `multicast: ${passed}` : passed;
     writeFileSync(
       join(this.#folder, "heddle.yaml"),
       `version: 1
@@ -35,7 +36,7 @@ bridge:
   fabrics:
     infiniband: { model: ${folder}, node: ${node}, port: ${port} }
     ethernet: { link: ${this.link} }
-    multicast: ${multicast}
+    ${keys}
 `,
     );
   }

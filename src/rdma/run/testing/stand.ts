@@ -13,6 +13,7 @@ import { ModelPort } from "../../port/model-port.ts";
 import type { ModelPlace } from "../../port/model-port.ts";
 import { Fabric } from "../../fabric/simulation.ts";
 import { Bridge } from "../bridge.ts";
+import type { BridgeOptions } from "../bridge.ts";
 import type { SubnetGroup } from "../subnet.ts";
 import { BridgeProcess } from "./bridge-process.ts";
 import { InfinibandHost, RoceHost } from "../../hosts/hosts.ts";
@@ -124,19 +125,25 @@ export class Stand implements AsyncDisposable {
     return host;
   }
 
-  /** A process that bridges between a link, which is made, and a node; `multicast` is what the file says of its groups. */
-  bridgeProcess(link: string, node: string, multicast: string): BridgeProcess {
+  /** A process that bridges between a link, which is made, and a node; `passed` is what the file says of groups, or more keys. */
+  bridgeProcess(link: string, node: string, passed: string): BridgeProcess {
     this.addLink(link);
-    const bridge = new BridgeProcess(this.place(node), link, multicast);
+    const bridge = new BridgeProcess(this.place(node), link, passed);
     this.#open.push(bridge);
     return bridge;
   }
 
   /** A bridge between a link, which is made, and a node. */
-  async bridge(link: string, node: string, groups: readonly SubnetGroup[], mtu?: number): Promise<Bridge> {
+  async bridge(
+    link: string,
+    node: string,
+    groups: readonly SubnetGroup[],
+    more: { mtu?: number } & Pick<BridgeOptions, "messages" | "sessionFile"> = {},
+  ): Promise<Bridge> {
+    const { mtu, ...rest } = more;
     this.addLink(link, mtu);
     const infiniband = await ModelPort.open(this.place(node));
-    const bridge = new Bridge({ name: "fabrics", link, infiniband, pKey: 0xffff, groups, tell: () => {} });
+    const bridge = new Bridge({ name: "fabrics", link, infiniband, pKey: 0xffff, groups, tell: () => {}, ...rest });
     this.#open.push(bridge);
     await bridge.start();
     return bridge;

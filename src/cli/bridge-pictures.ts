@@ -1,0 +1,47 @@
+// Owns running bridges as a diagnosis sees them.
+import type { PictureBridge } from "../model/rdma-picture.ts";
+import type { BridgeStatus, GroupStatus } from "../rdma/run/status.ts";
+
+/** A bridge as a part of the host's picture. */
+export function bridgePicture(status: BridgeStatus): PictureBridge {
+  const { name, upSeconds, ethernet, infiniband, groups, messages } = status;
+  return {
+    section: `bridge/${name}`,
+    upS: upSeconds,
+    link: ethernet.link,
+    linkMtu: ethernet.mtu,
+    ...(ethernet.querierSeconds === undefined ? {} : { querierS: ethernet.querierSeconds }),
+    lid: infiniband.lid,
+    smLid: infiniband.smLid,
+    groups: groups.map(groupPicture),
+    doubled: (messages?.hosts ?? []).filter(({ state }) => state === "doubled").map(({ address }) => address),
+  };
+}
+
+function groupPicture({
+  group,
+  way,
+  mtu,
+  trouble,
+  toInfiniband,
+  toEthernet,
+}: GroupStatus): PictureBridge["groups"][number] {
+  const differs = trouble?.differs.map(({ what, wanted, has }) => ({
+    what,
+    wanted: say(what, wanted),
+    has: say(what, has),
+  }));
+  // What came from Ethernet is counted on its way to InfiniBand.
+  const [ethernet, infiniband] = [toInfiniband.drops["q-key"] ?? 0, toEthernet.drops["q-key"] ?? 0];
+  return {
+    group,
+    heard: way !== "to-ethernet" && !group.includes(":"),
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(ethernet + infiniband === 0 ? {} : { wrongKey: { ethernet, infiniband } }),
+    ...(trouble === undefined ? {} : { trouble: { why: trouble.why, differs: differs ?? [] } }),
+  };
+}
+
+function say(what: string, value: number): string {
+  return what === "SL" ? String(value) : `0x${value.toString(16)}`;
+}
