@@ -23,6 +23,10 @@ const MARK = 0x1000000;
 const marked = async (as: string, cgroup?: string): Promise<boolean> => (await agent.markOf(as, cgroup)) === MARK;
 const inGroup = (...words: string[]): Promise<unknown> => lab.exec("worker", words);
 
+/** Waits until no look is still to come that could find something by chance. */
+const quiet = (): Promise<void> =>
+  until(async () => Date.now() - Date.parse((await agent.status()).looks.last ?? "") > 500);
+
 async function begin(match: string): Promise<void> {
   writeSection(lab, `match: { ${match} }`);
   await heddle(lab, "apply");
@@ -141,6 +145,7 @@ test.each([
   ["mark", "sock_create"],
 ])(
   "programs that spread packets by %s are put back: a pin goes, their folder, what is behind one",
+  { timeout: 90_000 },
   async (by, name) => {
     const links = "{ eth0: { via: 192.168.7.1 }, ib0: { via: 10.20.3.227 } }";
     const section = `spread: { even: { links: ${links}, to: 198.51.100.0/24, mechanism: ${by} } }`;
@@ -154,6 +159,7 @@ test.each([
       () => rmSync(dirname(pin), { recursive: true }),
       () => agent.detach(pin),
     ].entries()) {
+      await quiet();
       damage();
       await until(async () => agent.told("repaired").length > i);
       expect(agent.pins().toSorted()).toEqual(whole);
