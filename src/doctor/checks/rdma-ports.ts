@@ -42,7 +42,7 @@ function onEthernet(port: PicturePort, { links }: HostPicture): Finding[] {
   const names = new Set(port.gids.map(({ link }) => link));
   const own = links.filter(({ name }) => names.has(name));
   const found = [`${port.name} Ethernet, ${port.state}${own.map(({ name }) => `, link ${name}`).join("")}`];
-  if (port.state !== "ACTIVE" && own.some(({ up, carrier }) => up && carrier !== false)) {
+  if (port.state !== "ACTIVE" && own.some(({ up, carrier }) => up && carrier)) {
     return [down(port.name, found, "Its link has a carrier: look at the driver's messages.")];
   }
   return own.flatMap((link): Finding[] => {

@@ -44,7 +44,7 @@ async function readPort(folder: string, name: string): Promise<PicturePort | und
 }
 
 async function list(folder: string): Promise<string[]> {
-  return (await readdir(folder).catch(() => [])).toSorted();
+  return (await readdir(folder).catch((): string[] => [])).toSorted();
 }
 
 async function read(path: string): Promise<string | undefined> {
