@@ -120,9 +120,20 @@ bench-gateway: build build/bench-flood ## measure what a gateway costs and how i
 	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
 	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
 
-bench-bridge: build ## measure what a bridge carries, and what a message costs (better as root)
+build/bridge-relay: bench/bridge/relay.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+
+build/bridge-load: bench/bridge/load.c
+	@mkdir -p build
+	@$(or $(CC),cc) -O2 -Wall -Wextra -pthread -o $@ $<
+
+bench-bridge: build build/bridge-relay build/bridge-load ## measure what a bridge carries, and what a message costs (better as root)
 	@if [ "$$(id -u)" -eq 0 ]; then fence=tools/in-root-namespace.sh; else fence=tools/in-namespace.sh; fi; \
-	  $$fence node bench/bridge.ts $(if $(QUICK),1)
+	  $$fence node bench/bridge.ts $(if $(QUICK),1) && \
+	  $$fence node bench/bridge/cost.ts $(if $(QUICK),1 1,30 2) && \
+	  tools/in-namespace.sh node bench/bridge/ip.ts $(if $(QUICK),1,30) && \
+	  tools/in-namespace.sh node bench/bridge/recovery.ts $(if $(QUICK),3,30)
 
 manual: setup ## write what of the manual comes from the program's own definitions
 	@node tools/manual/manual.ts

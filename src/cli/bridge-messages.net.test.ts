@@ -1,28 +1,33 @@
 // Proves `heddle bridge hosts` and `sessions` on a running process, and that its sessions outlive a kill.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { beforeAll, expect, test } from "vitest";
 import type { HostStatus, SessionStatus } from "../rdma/run/message-status.ts";
 import type { BridgeProcess } from "../rdma/run/testing/bridge-process.ts";
 import { converse, InfinibandEnd, RoceEnd } from "../rdma/run/testing/ends.ts";
 import type { Peer } from "../rdma/run/testing/ends.ts";
+import type { RoceHost } from "../rdma/hosts/hosts.ts";
 import { numbered } from "../rdma/hosts/messages.ts";
-import { Stand } from "../rdma/run/testing/stand.ts";
+import { bytesOf, ip, Stand } from "../rdma/run/testing/stand.ts";
 import { until } from "../rdma/fabric/until.ts";
 
 const ROCE = "192.0.2.120";
 const IB = "192.0.2.187";
+const GROUP = "239.40.7.1";
 
 let stand: Stand;
 let bridge: BridgeProcess;
 let roce: RoceEnd;
 let ib: InfinibandEnd;
+let sender: RoceHost;
 
 beforeAll(async () => {
   stand = await Stand.build(5, 3);
   stand.addLink("cm1");
   roce = await RoceEnd.on("cm1", ROCE);
   ib = await InfinibandEnd.at(stand.place("H3"), IB);
-  bridge = stand.bridgeProcess("cm2", "H2", "messages: { ports: [4711, 4712] }");
+  sender = await stand.roceHost("cm3");
+  const groups = `multicast: [{ group: ${GROUP} }]`;
+  bridge = stand.bridgeProcess("cm2", "H2", `messages: { ports: [4711, 4712] }\n    ${groups}`);
   bridge.start();
   await bridge.active();
   return async () => {
@@ -36,6 +41,22 @@ function heddle(...words: string[]): string {
   const [program, ...rest] = bridge.words(...words) as [string, ...string[]];
   return execFileSync(program, rest, { encoding: "utf8" });
 }
+
+test("the doctor tells of messages with another key, and nothing of what is well", async () => {
+  // A switch that begins to ask does so at once.
+  for (const on of [0, 1]) ip(`link set sw5 type bridge mcast_querier ${on}`);
+  await until("the switch has asked for members, and a message with another key has come", async () => {
+    sender.send(bytesOf(GROUP), numbered(9, 1), ({ deth }) => (deth.qKey = 1));
+    const status = await bridge.status();
+    const drops = status?.groups[0]?.toInfiniband.drops["q-key"] ?? 0;
+    return status?.ethernet.querierSeconds !== undefined && drops > 0;
+  });
+  const [program, ...rest] = bridge.words("doctor") as [string, ...string[]];
+  const { status, stdout } = spawnSync(program, rest, { encoding: "utf8" });
+  expect(status).toBe(2);
+  expect(stdout).toMatch(/ {2}- 239\.40\.7\.1: \d+ from Ethernet, 0 from InfiniBand\n/);
+  expect(stdout.match(/\[(bridge|rdma)-[a-z-]+\]/g)).toEqual(["[bridge-q-key]"]);
+});
 
 test("hosts, sessions, and a kill between two messages of both", async () => {
   ib.services.set(4711, () => ({ qpn: 0x51, qKey: 0x1234 }));

@@ -18,16 +18,26 @@ export function bridgePicture(status: BridgeStatus): PictureBridge {
   };
 }
 
-function groupPicture({ group, way, mtu, trouble }: GroupStatus): PictureBridge["groups"][number] {
+function groupPicture({
+  group,
+  way,
+  mtu,
+  trouble,
+  toInfiniband,
+  toEthernet,
+}: GroupStatus): PictureBridge["groups"][number] {
   const differs = trouble?.differs.map(({ what, wanted, has }) => ({
     what,
     wanted: say(what, wanted),
     has: say(what, has),
   }));
+  // What came from Ethernet is counted on its way to InfiniBand.
+  const [ethernet, infiniband] = [toInfiniband.drops["q-key"] ?? 0, toEthernet.drops["q-key"] ?? 0];
   return {
     group,
     heard: way !== "to-ethernet" && !group.includes(":"),
     ...(mtu === undefined ? {} : { mtu }),
+    ...(ethernet + infiniband === 0 ? {} : { wrongKey: { ethernet, infiniband } }),
     ...(trouble === undefined ? {} : { trouble: { why: trouble.why, differs: differs ?? [] } }),
   };
 }

@@ -44,6 +44,7 @@ export const CODES = [
   "bridge-no-manager",
   "bridge-group-differs",
   "bridge-group-refused",
+  "bridge-q-key",
   "bridge-group-mtu",
   "bridge-no-querier",
   "bridge-doubled-host",

@@ -41,6 +41,8 @@ export interface PictureBridge {
     /** Bytes of payload that the group carries; absent while the bridge is not in it. */
     mtu?: number;
     trouble?: PictureTrouble;
+    /** Messages that came without the group's key, by the side that they came from. */
+    wrongKey?: { ethernet: number; infiniband: number };
   }[];
   /** Addresses that two hosts have. */
   doubled: string[];

@@ -17,6 +17,7 @@ export const bridges: Check = {
     "bridge-no-manager",
     "bridge-group-differs",
     "bridge-group-refused",
+    "bridge-q-key",
     "bridge-group-mtu",
     "bridge-no-querier",
     "bridge-doubled-host",
@@ -25,6 +26,7 @@ export const bridges: Check = {
     running.flatMap((bridge) => [
       ...noManager(bridge),
       ...badGroups(bridge),
+      ...wrongKeys(bridge),
       ...smallGroups(bridge),
       ...noQuerier(bridge),
       ...doubledHosts(bridge),
@@ -89,6 +91,30 @@ function badGroups({ section, smLid, groups }: PictureBridge): Finding[] {
       },
     ];
   });
+}
+
+function wrongKeys({ section, groups }: PictureBridge): Finding[] {
+  const wrong = groups.filter(({ wrongKey }) => wrongKey !== undefined);
+  if (wrong.length === 0) return [];
+  const [{ group }] = wrong as [(typeof wrong)[number]];
+  return [
+    {
+      code: "bridge-q-key",
+      severity: "warning",
+      summary: `messages come to ${section} without the Q_Key of their group`,
+      found: someLines(
+        wrong.map((one) => {
+          const { ethernet = 0, infiniband = 0 } = one.wrongKey ?? {};
+          return `${one.group}: ${ethernet} from Ethernet, ${infiniband} from InfiniBand`;
+        }),
+      ),
+      consequence: "The bridge drops them, as every adapter does whose queue pair has the key of the group.",
+      remedy: {
+        text: "Find out which key the senders use (`heddle rdma decode` shows it), and state it as `q_key` of the group; or correct the program.",
+        commands: [`heddle bridge --group ${group}`],
+      },
+    },
+  ];
 }
 
 function smallGroups({ section, link, linkMtu, groups }: PictureBridge): Finding[] {

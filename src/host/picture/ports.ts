@@ -44,7 +44,8 @@ async function readPort(folder: string, name: string): Promise<PicturePort | und
 }
 
 async function list(folder: string): Promise<string[]> {
-  return (await readdir(folder).catch((): string[] => [])).toSorted();
+  const names: string[] = await readdir(folder).catch(() => []);
+  return names.toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 async function read(path: string): Promise<string | undefined> {

@@ -1,0 +1,146 @@
+// Owns what a message costs a bridge: CPU time, the most a second, and the time that it takes, beside a relay in C that only
+// copies and one in C that rewrites the headers and computes the CRC over everything, with the same calls to the kernel.
+// Usage, as root for large buffers: tools/in-root-namespace.sh node bench/bridge/cost.ts [ROUNDS] [SECONDS]
+import { execFileSync, spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { findEthernetLink } from "../../src/rdma/port/ethernet-port.ts";
+import { timerLatenessMs } from "../measure.ts";
+import { shuffled, summarize } from "../statistics.ts";
+import type { Summary } from "../statistics.ts";
+import { framesOf } from "./traffic.ts";
+
+const ROUNDS = Number(process.argv[2] ?? 30);
+const SECONDS = Number(process.argv[3] ?? 1);
+const BUILD = join(import.meta.dirname, "../../build");
+/** Messages a second where CPU time and delays are measured: every contestant keeps up. */
+const RATE = 10_000;
+/** Where load.c writes its time: 8 bytes into the payload; before it are Ethernet, IP, UDP, BTH, DETH, or their native peers. */
+const PAYLOAD = { ethernet: 14 + 20 + 8 + 12 + 8, native: 8 + 40 + 12 + 8 } as const;
+
+interface Contestant {
+  name: string;
+  /** Its time stays where it was. */
+  copies?: true;
+  words: string[];
+  sessions: number;
+  groups: number;
+  bytes: number;
+}
+
+interface Load {
+  sent: number;
+  received: number;
+  seconds: number;
+  p50us: number;
+  p99us: number;
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+const SIZES = [64, 256, 1024, 4096];
+const c = (mode: string): string[] => [join(BUILD, "bridge-relay"), mode];
+const heddle = (sessions: number, groups: number): string[] => [
+  process.execPath,
+  join(import.meta.dirname, "relay.ts"),
+  String(sessions),
+  String(groups),
+];
+const one = { sessions: 1, groups: 0 };
+const CONTESTANTS: Contestant[] = [
+  ...SIZES.flatMap((bytes): Contestant[] => [
+    { name: "C, copies", copies: true, words: c("copy"), ...one, bytes },
+    { name: "C, rewrites, whole CRC", words: c("rewrite"), ...one, bytes },
+    { name: "heddle", words: heddle(1, 1), ...one, bytes },
+  ]),
+  { name: "heddle, 10,000 sessions", words: heddle(10_000, 1), sessions: 10_000, groups: 0, bytes: 256 },
+  { name: "heddle, one group", words: heddle(1, 1), sessions: 0, groups: 1, bytes: 256 },
+  { name: "heddle, 1,000 groups", words: heddle(1, 1000), sessions: 0, groups: 1000, bytes: 256 },
+];
+
+const place = mkdtempSync(join(tmpdir(), "heddle-cost-"));
+execFileSync("ip", "link add from mtu 5000 type veth peer name to mtu 5000".split(" "));
+for (const link of ["from", "to"]) execFileSync("ip", ["link", "set", link, "up"]);
+const mac = (await findEthernetLink("to"))?.mac as Uint8Array;
+
+async function line(child: Child): Promise<string> {
+  const [piece] = (await once(child.stdout, "data")) as [Buffer];
+  return piece.toString().trim();
+}
+
+/** CPU time of a relay so far, µs. */
+async function cpuUs(relay: Child): Promise<number> {
+  const said = line(relay);
+  relay.kill("SIGUSR2");
+  return Number(await said);
+}
+
+/** One contestant under a load; CPU time in µs for a message that came out. */
+async function run(
+  { words, copies, sessions, groups, bytes }: Contestant,
+  rate: number,
+): Promise<Load & { cpuUs: number }> {
+  const [own, far, frames] = ["relay", "load", "frames"].map((name) => join(place, name)) as [string, string, string];
+  writeFileSync(frames, framesOf(sessions, groups, bytes, mac));
+  const out = copies ? PAYLOAD.ethernet : PAYLOAD.native;
+  const offsets = [PAYLOAD.ethernet + 8, out + 8].map(String);
+  const load = spawn(
+    join(BUILD, "bridge-load"),
+    ["from", far, own, frames, String(rate), String(SECONDS), ...offsets],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
+  await line(load);
+  const [program, ...rest] = words as [string, ...string[]];
+  const relay = spawn(program, [...rest, "to", own, far], { stdio: ["pipe", "pipe", "ignore"] });
+  await line(relay);
+  const before = await cpuUs(relay);
+  load.stdin.write("\n");
+  const result = JSON.parse(await line(load)) as Load;
+  const after = await cpuUs(relay);
+  relay.kill("SIGTERM");
+  await once(relay, "exit");
+  return { ...result, cpuUs: (after - before) / Math.max(result.received, 1) };
+}
+
+interface Row {
+  cpu: number[];
+  /** Where messages come in batches. */
+  busy: number[];
+  p50: number[];
+  p99: number[];
+  most: number[];
+  lost: number;
+}
+const rows = new Map<Contestant, Row>();
+for (const one of CONTESTANTS) rows.set(one, { cpu: [], busy: [], p50: [], p99: [], most: [], lost: 0 });
+for (let round = 0; round < ROUNDS; round++) {
+  for (const contestant of shuffled(CONTESTANTS)) {
+    const row = rows.get(contestant) as Row;
+    const paced = await run(contestant, RATE);
+    row.cpu.push(paced.cpuUs);
+    row.p50.push(paced.p50us);
+    row.p99.push(paced.p99us);
+    row.lost += paced.sent - paced.received;
+    const flood = await run(contestant, 0);
+    row.busy.push(flood.cpuUs);
+    row.most.push(flood.received / flood.seconds);
+  }
+  process.stderr.write(`round ${round + 1} of ${ROUNDS}\n`);
+}
+const show = ({ median, low, high }: Summary, digits = 1): string =>
+  `${median.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
+process.stdout.write(
+  `timers are late by ${(await timerLatenessMs()).toFixed(2)} ms; medians of ${ROUNDS} rounds with 95 % intervals\n`,
+);
+for (const [{ name, bytes }, { cpu, busy, p50, p99, most, lost }] of rows) {
+  process.stdout.write(
+    `${name.padEnd(24)} ${String(bytes).padStart(4)} B  CPU µs ${show(summarize(cpu), 2)}, when flooded ${show(summarize(busy), 2)}  delay µs p50 ${show(summarize(p50))} p99 ${show(summarize(p99))}  most/s ${show(summarize(most), 0)}  lost at ${RATE}/s ${lost}\n`,
+  );
+}
+rmSync(place, { recursive: true, force: true });
