@@ -62,6 +62,15 @@ test("who says elsewhere that it is there is asked at once, however short ago it
   expect(said()).toEqual([`ask ${A} 1`]);
 });
 
+test("a question that ends soon after another began is asked once more, and no more than that", () => {
+  found();
+  segments.present(A, 1, 1000);
+  segments.failed(A, 1, 1005);
+  expect(said()).toEqual([`ask ${A} 1`, `ask ${A} 1`]);
+  segments.failed(A, 1, 4005);
+  expect(said()).toEqual([]);
+});
+
 test("sooner when the kernel has asked in vain", () => {
   found();
   segments.answered(A, 1, 1000);

@@ -17,6 +17,8 @@ export const SEGMENT_MS = {
   doubled: 10_000,
   /** How often one host is asked for on behalf of others. */
   seek: 250,
+  /** How long the kernel asks before it gives up: three times, a second apart. */
+  question: 4000,
 } as const;
 
 /** Most hosts that are known at once. */
@@ -35,6 +37,8 @@ export interface SegmentHost {
   heardMs: number;
   /** By side, when it was asked for last. */
   soughtMs: [number, number];
+  /** By side, whether the kernel was asked once more since. */
+  again: [boolean, boolean];
   rival?: { side: Side; sinceMs: number };
 }
 
@@ -93,8 +97,13 @@ export class Segments {
   /** The kernel has asked in vain on a segment. */
   failed(address: string, side: Side, nowMs: number): void {
     const host = this.#hosts.get(address);
-    if (host?.state !== "found" || host.side !== side) return;
-    if (host.rival !== undefined) this.#settle(host, host.rival.side, "moved", nowMs);
+    if (host === undefined || host.state === "doubled") return;
+    if (host.state === "sought" || host.side !== side) {
+      // An earlier question may have ended, of which ours became a part: that one asked for another place.
+      if (host.again[side] || nowMs - host.soughtMs[side] >= SEGMENT_MS.question) return;
+      host.again[side] = true;
+      this.#events.ask(address, side);
+    } else if (host.rival !== undefined) this.#settle(host, host.rival.side, "moved", nowMs);
     else this.#end(host, "gone", nowMs);
   }
 
@@ -120,6 +129,7 @@ export class Segments {
   #seek(host: SegmentHost, side: Side, everyMs: number, nowMs: number): void {
     if (nowMs - host.soughtMs[side] < everyMs) return;
     host.soughtMs[side] = nowMs;
+    host.again[side] = false;
     this.#events.ask(host.address, side);
   }
 
@@ -132,7 +142,7 @@ export class Segments {
       if (idle === undefined) return undefined;
       this.#hosts.delete(idle.address);
     }
-    const host: SegmentHost = { address, state: "sought", side: 0, heardMs: nowMs, soughtMs: [-Infinity, -Infinity] };
+    const host: SegmentHost = { address, state: "sought", side: 0, heardMs: nowMs, soughtMs: [-Infinity, -Infinity], again: [false, false] };
     this.#hosts.set(address, host);
     return host;
   }
