@@ -132,7 +132,7 @@ test("the real systemd takes the units, and would not take broken ones", () => {
     stage.must("systemd-analyze", "security", "--offline=true", "--json=short", "heddle-agent.service"),
   ) as { json_field: string; set: boolean | null }[];
   const isSet = (field: string) => security.find(({ json_field }) => json_field === field)?.set;
-  expect(isSet("CapabilityBoundingSet_CAP_SYS_ADMIN")).toBe(true);
+  expect(isSet("CapabilityBoundingSet_CAP_SYS_PTRACE")).toBe(true);
   expect(isSet("CapabilityBoundingSet_CAP_NET_ADMIN")).toBe(false);
   expect(isSet("ProtectSystem")).toBe(true);
   stage.must(

@@ -23,6 +23,7 @@ export async function runFabric(context: Context, folder: string, options: Fabri
   try {
     if (!folder.startsWith("@")) mkdirSync(folder, { recursive: true });
     await using fabric = await Fabric.start(hosts, port);
+    fabric.removeFiles();
     const names = Array.from({ length: hosts }, (_, i) => `H${i + 1}`);
     await using wire = await ModelSwitch.start({
       folder,

@@ -24,9 +24,10 @@ export function renderBridge(
   paint: Paint,
 ): string {
   const { name, state, ethernet, infiniband, peers, groups } = status;
+  const { overrun, truncated } = ethernet;
   const lines = [
     `${paint("bold", `bridge/${name}`)}  ${paint(state === "active" ? "green" : "yellow", STATES[state])}`,
-    `  ethernet    ${ethernet.link}, ${ethernet.up ? "up" : paint("red", "down")}${trouble(ethernet)}`,
+    `  ethernet    ${ethernet.link}, ${ethernet.up ? "up" : paint("red", "down")}${trouble({ overrun, truncated })}`,
     `  infiniband  ${infiniband.gid}, ${infiniband.lid === 0 ? paint("red", "no LID") : `LID ${infiniband.lid}`}${trouble(infiniband.drops)}`,
     ...peers.map(({ id, active, sameGroups }) => {
       const other = sameGroups ? "" : paint("yellow", ", with other groups than here");

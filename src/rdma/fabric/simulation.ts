@@ -67,9 +67,14 @@ export class Fabric implements AsyncDisposable {
     this.#manager = undefined;
   }
 
+  /** Takes the files away, which ibsim and OpenSM have read: who is killed leaves none. The manager is not to be started again. */
+  removeFiles(): void {
+    rmSync(this.#place, { recursive: true, force: true });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children.toReversed()) await end(child);
-    rmSync(this.#place, { recursive: true, force: true });
+    this.removeFiles();
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {
