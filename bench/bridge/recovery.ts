@@ -1,6 +1,9 @@
-// Owns how long messages between hosts stand still when the process that bridges is killed and started anew: on the model of
-// InfiniBand, with a session that nobody asks for again. Wants a network namespace of its own.
+// Owns how long messages between hosts stand still when the process that bridges is killed: started anew, and where a spare
+// waits; on the model of InfiniBand, with a session that nobody asks for again. Wants a network namespace of its own.
 // Usage: tools/in-namespace.sh node bench/bridge/recovery.ts [ROUNDS]
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { converse, InfinibandEnd, RoceEnd } from "../../src/rdma/run/testing/ends.ts";
 import type { Peer } from "../../src/rdma/run/testing/ends.ts";
@@ -52,7 +55,24 @@ async function longest(doing: () => Promise<void>): Promise<number> {
   return answers.longestMs;
 }
 
-const still = { killed: [] as number[], nothing: [] as number[] };
+/** A process that waits for the end of the one that bridges. */
+async function startSpare(): Promise<ChildProcess> {
+  const [program, ...words] = bridge.words("bridge", "run", "--spare") as [string, ...string[]];
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", program, ...words], { stdio: ["ignore", "ignore", "pipe"] });
+  for await (const piece of child.stderr.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
+    if (String(piece).includes("waits")) break;
+  }
+  child.stderr.resume();
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}
+
+const still = { nothing: [] as number[], killed: [] as number[], spare: [] as number[] };
 for (let round = 0; round < ROUNDS; round++) {
   // The control: what the machine itself holds up.
   still.nothing.push(await longest(() => sleep(500)));
@@ -63,6 +83,16 @@ for (let round = 0; round < ROUNDS; round++) {
     }),
   );
 }
+// From now on each spare becomes the one that bridges.
+let spare = await startSpare();
+await longest(async () => void (await bridge.end("SIGKILL")));
+let bridging = spare;
+for (let round = 0; round < ROUNDS; round++) {
+  spare = await startSpare();
+  still.spare.push(await longest(() => kill(bridging)));
+  bridging = spare;
+}
+await kill(bridging);
 clearInterval(timer);
 for (const [name, ms] of Object.entries(still)) {
   process.stdout.write(`${name.padEnd(8)} longest time without an answer, ms: ${JSON.stringify(summarize(ms))}\n`);

@@ -10,10 +10,17 @@ import type { BridgeStatus } from "../rdma/run/status.ts";
 const MOST_BYTES = 64 * 1024 * 1024;
 /** Who does not read in this time is let go, in milliseconds. */
 const PATIENCE_MS = 5000;
+/** Processes that wait for the end of one. */
+const MOST_SPARES = 4;
 
 /** Where the socket of a namespace's bridges is. */
 export function bridgeSocket(runFolder: string, cookie: string): string {
   return join(runFolder, `bridge-${cookie}.sock`);
+}
+
+/** Where spares wait. */
+export function lifeSocket(runFolder: string, cookie: string): string {
+  return join(runFolder, `bridge-${cookie}.life`);
 }
 
 /** Where the sessions of a section are kept, so that they outlive the process. */
@@ -41,6 +48,43 @@ export async function openDoor(path: string, status: () => BridgeStatus[]): Prom
     server.close();
     for (const guest of guests) guest.destroy();
   };
+}
+
+/**
+ * Holds whoever connects for as long as the process lives: a spare finds out by the end of the connection, at once and
+ * however the process ends. Gives the function that ends it.
+ */
+export async function openLife(path: string): Promise<() => void> {
+  rmSync(path, { force: true });
+  const guests = new Set<Socket>();
+  const server = createServer((guest) => {
+    if (guests.size >= MOST_SPARES) return void guest.destroy();
+    guests.add(guest);
+    guest.on("close", () => guests.delete(guest));
+    guest.on("error", () => {});
+    // Nothing is said, and nothing is heard.
+    guest.resume();
+  });
+  server.listen(path);
+  await once(server, "listening");
+  chmodSync(path, 0o600);
+  return () => {
+    server.close();
+    for (const guest of guests) guest.destroy();
+  };
+}
+
+/** Waits until the process that holds a life ends, or the wait is given up. Resolves at once where there is none. */
+export async function untilGone(path: string, stop: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const socket = connect(path);
+  socket.on("close", () => resolve());
+  socket.on("error", () => {});
+  socket.resume();
+  const abandon = (): void => void socket.destroy();
+  stop.addEventListener("abort", abandon);
+  await promise;
+  stop.removeEventListener("abort", abandon);
 }
 
 /** What the process says; undefined when none answers. */

@@ -1,5 +1,6 @@
 // Proves `heddle bridge hosts` and `sessions` on a running process, and that its sessions outlive a kill.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { beforeAll, expect, test } from "vitest";
 import type { HostStatus, SessionStatus } from "../rdma/run/message-status.ts";
 import type { BridgeProcess } from "../rdma/run/testing/bridge-process.ts";
@@ -109,5 +110,31 @@ test("hosts, sessions, and a kill between two messages of both", async () => {
     port,
   ];
   expect(listed().map(known)).toEqual(before.map(known));
+});
+
+test("a spare takes over when the process is killed, and goes on with what that knew", async () => {
+  await bridge.active();
+  const there = (await roce.ask(IB, 4711)) as Peer;
+  ib.echo();
+  roce.onMessage = undefined;
+  await converse(roce, there, 0x81, numbered(3, 1));
+  const [program, ...words] = bridge.words("bridge", "run", "--spare") as [string, ...string[]];
+  const spare = spawn("setpriv", ["--pdeathsig", "KILL", program, ...words], { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  spare.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  await until("it waits", () => said.includes('"waits"'));
+  // Without the word it would be refused, as before.
+  expect(said).not.toContain('"started"');
+  await bridge.end("SIGKILL");
+  const asked = ib.asked;
+  const again = await converse(roce, there, 0x81, numbered(3, 2));
+  expect([again.qpn, ib.asked]).toEqual([0x81, asked]);
+  await until("it tells", () => said.includes('"sessions-restored"') && said.includes('"started"'));
+  // A graceful end is one as well.
+  bridge.start("--spare");
+  const gone = once(spare, "exit");
+  spare.kill("SIGTERM");
+  expect(await gone).toEqual([0, null]);
+  await converse(roce, there, 0x81, numbered(3, 3));
   expect(await bridge.end("SIGTERM")).toBe(0);
 });

@@ -43,9 +43,10 @@ export function registerBridgeCommand(
   bridge
     .command("run")
     .description("pass messages between the fabrics as the confirmed file says, until told to end")
-    .action(async () => {
+    .option("--spare", "where another process bridges already, wait for its end, and take its place at once")
+    .action(async (options: { spare?: boolean }) => {
       const { runBridges } = await import("./commands/bridge-run.ts");
-      onExit(await runBridges(context()));
+      onExit(await runBridges(context(), options));
     });
 }
 

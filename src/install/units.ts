@@ -121,10 +121,12 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart=${execWord(choices.program)} bridge run
+# Another unit may run the same: it waits until this one ends.
+ExecStart=${execWord(choices.program)} bridge run --spare
 WatchdogSec=30
 Restart=always
-RestartSec=1
+# What it knew of sessions is kept: the sooner it comes, the less is lost.
+RestartSec=100ms
 # CAP_NET_ADMIN is for socket buffers beyond net.core.rmem_max alone (SO_RCVBUFFORCE).
 ${confinement(["CAP_NET_RAW", "CAP_NET_ADMIN"])}
 [Install]

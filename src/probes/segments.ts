@@ -142,7 +142,14 @@ export class Segments {
       if (idle === undefined) return undefined;
       this.#hosts.delete(idle.address);
     }
-    const host: SegmentHost = { address, state: "sought", side: 0, heardMs: nowMs, soughtMs: [-Infinity, -Infinity], again: [false, false] };
+    const host: SegmentHost = {
+      address,
+      state: "sought",
+      side: 0,
+      heardMs: nowMs,
+      soughtMs: [-Infinity, -Infinity],
+      again: [false, false],
+    };
     this.#hosts.set(address, host);
     return host;
   }

@@ -3,13 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Notifier } from "../../agent/notify.ts";
 import { HostError } from "../../host/error.ts";
 import { ConfirmedFiles } from "../../host/ledger/confirmed.ts";
+import { addon } from "../../host/native.ts";
 import { makeStateFolder } from "../../host/ledger/files.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import { ModelPort } from "../../rdma/port/model-port.ts";
 import { Bridge } from "../../rdma/run/bridge.ts";
 import { statusOf } from "../../rdma/run/status.ts";
 import { FabricError } from "../../rdma/sa/management-port.ts";
-import { bridgeSocket, openDoor, sessionFile } from "../bridge-door.ts";
+import { bridgeSocket, lifeSocket, openDoor, openLife, sessionFile, untilGone } from "../bridge-door.ts";
 import { bridgePlans } from "../bridge-sections.ts";
 import type { BridgePlan } from "../bridge-sections.ts";
 import type { Context } from "../context.ts";
@@ -20,11 +21,16 @@ import { openStore } from "../session.ts";
 
 /** How often it is looked whether another file was confirmed, and whether a fabric is there that was not. */
 const LOOK_MS = 1000;
+/** How soon a spare looks again. */
+const SOON_MS = 5;
 
 type Tell = (event: string, fields: Readonly<Record<string, unknown>>) => void;
 
-/** Bridges as the confirmed file says, or the file where none is confirmed. */
-export async function runBridges(context: Context): Promise<ExitCode> {
+/**
+ * Bridges as the confirmed file says, or the file where none is confirmed. A spare waits, all loaded, until nobody else
+ * does here.
+ */
+export async function runBridges(context: Context, { spare = false }: { spare?: boolean } = {}): Promise<ExitCode> {
   const store = await openStore(context);
   const log = await openLog(context.options.debug === true);
   const tell: Tell = (event, fields) => log(event.startsWith("group-") ? "debug" : "info", event, fields);
@@ -35,10 +41,28 @@ export async function runBridges(context: Context): Promise<ExitCode> {
   let running: Bridge[] = [];
   await makeStateFolder(store.runFolder);
   const fileOf = (section: string): string => sessionFile(store.runFolder, store.cookie, section);
-  const close = await openDoor(bridgeSocket(store.runFolder, store.cookie), () => running.map(statusOf));
-  if (close === undefined) return context.fail([BUSY], EXIT.busy);
+  const life = lifeSocket(store.runFolder, store.cookie);
+  const open = (): Promise<(() => void) | undefined> =>
+    openDoor(bridgeSocket(store.runFolder, store.cookie), () => running.map(statusOf));
+  let closeDoor = await open();
+  if (closeDoor === undefined && !spare) return context.fail([BUSY], EXIT.busy);
   using notifier = new Notifier(process.env, () => true);
+  let closeLife: (() => void) | undefined;
   try {
+    if (closeDoor === undefined) {
+      // What is slow at a start is done before it is needed.
+      addon();
+      await readPlans(context, files);
+      notifier.ready();
+      tell("waits", {});
+    }
+    while (closeDoor === undefined && !stop.signal.aborted) {
+      await untilGone(life, stop.signal);
+      closeDoor = await open();
+      // It is about to end, or about to begin.
+      if (closeDoor === undefined) await sleep(SOON_MS, undefined, { signal: stop.signal }).catch(() => {});
+    }
+    if (closeDoor !== undefined) closeLife = await openLife(life);
     while (!stop.signal.aborted) {
       const { plans, diagnostics, serial } = await readPlans(context, files);
       if (plans === undefined) return context.fail(diagnostics);
@@ -61,7 +85,8 @@ export async function runBridges(context: Context): Promise<ExitCode> {
     return context.fail([refused(error)]);
   } finally {
     await Promise.all(running.map((bridge) => bridge[Symbol.asyncDispose]()));
-    close();
+    closeDoor?.();
+    closeLife?.();
   }
 }
 

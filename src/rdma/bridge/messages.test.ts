@@ -231,6 +231,11 @@ describe("dropped", () => {
     expect(stand.take("infiniband", foreign)).toBe("spoofed");
   });
 
+  test("while the port has no LID", () => {
+    stand.forwarder.infiniband.lid = 0;
+    expect(send(undefined)).toBe("not-joined");
+  });
+
   test("to a host that has gone elsewhere, until it is found there", () => {
     stand.answer({ address: ROCE.address, lid: 20 });
     // The place that was known is asked once more, and holds on meanwhile.

@@ -104,6 +104,7 @@ export class Messages {
     if (source === undefined || destination === undefined) return DROP["no-host"];
     if (!this.#isFrom(source, bytes, at)) return this.#misplaced(source);
     if (!this.#isReady(destination, "infiniband")) return DROP["no-host"];
+    if (far.lid === 0) return DROP["not-joined"];
     const reason = this.#admit(source, destination, destination.endpoints.get(this.#bth.destQp));
     if (reason !== PASSED) return reason;
     this.payloadBytes = parts.payloadEnd - parts.payload;

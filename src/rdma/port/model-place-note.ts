@@ -30,11 +30,12 @@ export function removePlaceNote(path: string | undefined): void {
   if (path !== undefined) rmSync(path, { force: true });
 }
 
+/** Whether the process runs; one that has ended and waits for its parent does not (proc(5), state Z). */
 function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+    const [, state] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ");
+    return state?.startsWith("Z") !== true;
+  } catch {
+    return false;
   }
 }

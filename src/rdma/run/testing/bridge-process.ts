@@ -47,8 +47,8 @@ bridge:
   }
 
   /** Starts it with no other right than the one that it needs (capabilities(7)), without waiting for anything. */
-  start(): void {
-    const [program, ...words] = this.words("bridge", "run") as [string, ...string[]];
+  start(...options: string[]): void {
+    const [program, ...words] = this.words("bridge", "run", ...options) as [string, ...string[]];
     // It must not outlive a test run that is killed.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", "--bounding-set", "-all,+net_raw", program, ...words], {
       stdio: ["ignore", "ignore", "pipe"],
