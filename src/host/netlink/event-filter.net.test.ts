@@ -1,5 +1,6 @@
 // Owns the proof on the real kernel that the filter of events drops what nobody waits for, and nothing else.
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { until } from "../../../test/contract-steps.ts";
 import { TestNamespace } from "../../../test/namespace.ts";
 import { openRouteSocket } from "./client.ts";
 import { routeEventFilter } from "./event-filter.ts";
@@ -10,9 +11,14 @@ import type { EventWatch, NetlinkEvent } from "./watch.ts";
 let namespace: TestNamespace;
 let events: EventWatch;
 
-beforeEach(() => {
+beforeEach(async () => {
   namespace = new TestNamespace();
   namespace.addLink("v0", ["192.0.2.1/24"]);
+  // What the kernel does in its own time once a link is up is not to be heard below.
+  await until(
+    async () =>
+      namespace.ip("-6 route show dev v0").includes("fe80::/64") && namespace.ip("link show v0").includes("state UP"),
+  );
 });
 afterEach(async () => {
   await events.return?.();

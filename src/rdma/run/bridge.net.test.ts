@@ -197,6 +197,9 @@ describe("one way", () => {
   });
 
   test("to Ethernet", async () => {
+    // Messages of the tests before, which were sent until one came.
+    await settle();
+    heardBy(ib);
     ib.send(outward.mgid, numbered(2, 1));
     roce.send(outward.ethernet.address, numbered(1, 2));
     await settle();
