@@ -32,6 +32,11 @@ async function until(events: AsyncIterator<NetlinkEvent>, wanted: (event: Netlin
   }
 }
 
+/** Whether the event tells of the link that is added last. */
+function isLast(event: NetlinkEvent): boolean {
+  return event.type === "new" && event.object === "link" && event.message.name === "last";
+}
+
 describe("events", () => {
   it("tell of every object, made and deleted", async () => {
     const events = watch({ namespace: namespace.fd, groups: EVERYTHING }, stop.signal);
@@ -45,7 +50,7 @@ describe("events", () => {
       "route del 10.1.0.0/16 table 70000",
       "link add last type bridge",
     ]);
-    const seen = await until(events, (event) => event.type === "new" && event.object === "link");
+    const seen = await until(events, isLast);
     const named = seen.map((event) => (event.type === "lost-sync" ? event.type : `${event.type} ${event.object}`));
     for (const kind of ["address", "route", "rule", "neighbour", "nexthop", "link"])
       expect(named).toContain(`new ${kind}`);
@@ -64,10 +69,7 @@ describe("events", () => {
     namespace.batch(["route add 10.1.0.0/16 via 10.9.1.2"]);
     const events = watch({ namespace: namespace.fd, groups: ["link", "route"] }, stop.signal);
     namespace.batch(["link set v1 down", "link add last type bridge"]);
-    const seen = await until(
-      events,
-      (event) => event.type === "new" && event.object === "link" && event.message.name === "last",
-    );
+    const seen = await until(events, isLast);
     const ofRoutes = seen.filter(
       (event) => event.type === "del" && event.object === "route" && event.message.family === 4,
     );
