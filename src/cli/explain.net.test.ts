@@ -152,6 +152,23 @@ test("a plan explained before it is applied is explained the same afterwards, he
   expect(applied[2]?.out).toContain("(75 %)");
 }, 90_000);
 
+test("a message to a group of a bridge is the bridge's, other packets to it are the kernel's", () => {
+  const bridge = `version: 1
+bridge:
+  fabrics:
+    infiniband: { model: "@none", node: H2 }
+    ethernet: { link: eth0 }
+    multicast: [{ group: 239.37.0.1 }]
+`;
+  writeFileSync(path("heddle.yaml"), bridge);
+  const ask = (port: string): Run =>
+    heddle("explain", ...`--to 239.37.0.1 --from 192.168.5.9 --iif eth0 --proto udp --dport ${port}`.split(" "));
+  const taken = ask("4791");
+  expect(taken).toMatchObject({ code: 0, err: "" });
+  expect(taken.out).toMatch(/^bridge\/fabrics passes it on to InfiniBand, to the group ff12:4001:ffff::f25:1\n/);
+  expect(ask("4792").out).not.toContain("bridge");
+});
+
 test("a report holds what it takes, without what is secret", () => {
   writeFileSync(path("heddle.yaml"), `${FILE}# swordfish\n`);
   const { code, err } = heddle("report", "-o", path("report.json"));

@@ -1,6 +1,8 @@
 // Owns `heddle explain`: why does my packet go there?
 import { existsSync } from "node:fs";
 import { planForFacts } from "../../agent/plan-facts.ts";
+import { crossBridge } from "../../explain/bridges.ts";
+import type { PassingBridge } from "../../explain/bridges.ts";
 import { healthOf, passGateway } from "../../explain/gateways.ts";
 import type { PassingGateway } from "../../explain/gateways.ts";
 import { explain as explainPacket } from "../../explain/explanation.ts";
@@ -26,7 +28,7 @@ import type { PictureSpread } from "../../model/spread-picture.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
-import { gatewaysOf } from "../gateways-of.ts";
+import { bridgesOf, gatewaysOf } from "../passing.ts";
 import { listForRoot, readFacts, takeFacts } from "../facts-files.ts";
 import { readPacket } from "../packet-options.ts";
 import type { PacketOptions } from "../packet-options.ts";
@@ -56,26 +58,29 @@ export async function explain(context: Context, options: ExplainOptions): Promis
   const explanation = { ...found, remarks: [...unmarked(options, marking, program), ...found.remarks] };
   const measure = options.short ? "short" : options.full ? "full" : "screen";
   const last = lastWay(found.way);
-  const known = options.facts === undefined ? await askGateways(context) : { gateways: [], signals: [] };
+  const known = options.facts === undefined ? await askFile(context) : { gateways: [], bridges: [], signals: [] };
   const beside = {
     ...(marking ? { marking } : {}),
     ...(spreading ? { spread: spreading } : {}),
     gateway: passGateway(known.gateways, known.signals, last, secondsSinceBoot()),
     health: healthOf(known.signals, last),
+    bridge: crossBridge(known.bridges, packet),
   };
   if (context.options.json) context.sayJson({ ...explanationJson(explanation, beside), diagnostics });
   context.report(diagnostics);
   if (!context.options.json) context.say(renderExplanation(explanation, picture, beside, measure, context.paint));
-  return lastWay(explanation.way).verdict.is === "refused" ? EXIT.noWay : EXIT.ok;
+  return last.verdict.is === "refused" && beside.bridge?.mgid === undefined ? EXIT.noWay : EXIT.ok;
 }
 
 /** What the file makes of this host, if there is one that can be read, and what is going on. */
-async function askGateways(context: Context): Promise<{ gateways: PassingGateway[]; signals: Signal[] }> {
+async function askFile(
+  context: Context,
+): Promise<{ gateways: PassingGateway[]; bridges: PassingBridge[]; signals: Signal[] }> {
   const { file, state } = context.options;
   const { config } = existsSync(file) ? await context.readConfig() : {};
   const { runFolder, cookie } = await StateStore.open(statePaths(state));
   const signals = await readFreshSignals(signalsFolder(runFolder, cookie));
-  return { gateways: config ? gatewaysOf(config) : [], signals };
+  return { gateways: config ? gatewaysOf(config) : [], bridges: config ? bridgesOf(config) : [], signals };
 }
 
 /** What is said where a sender is described by more than rules ask for, or by less than marks depend on. */

@@ -1,4 +1,5 @@
 // Owns how an explanation looks to a program.
+import type { Bridging } from "../../explain/bridges.ts";
 import type { Health, Passing } from "../../explain/gateways.ts";
 import type { Explanation } from "../../explain/explanation.ts";
 import type { Marking } from "../../explain/marks.ts";
@@ -17,20 +18,23 @@ export interface BesideWay {
   gateway?: Passing | undefined;
   /** Of the gateways that it may be sent to. */
   health?: readonly Health[];
+  /** The bridge of this host that takes it. */
+  bridge?: Bridging | undefined;
 }
 
 /** The explanation as plain data; docs/CLI.md says what it holds. */
 export function explanationJson(
   { way, farEnds, ifLost, reply, remarks }: Explanation,
-  { marking, spread, gateway, health = [] }: BesideWay,
+  { marking, spread, gateway, health = [], bridge }: BesideWay,
 ): object {
   return {
-    answer: sayLast(way),
+    answer: bridge?.mgid === undefined ? sayLast(way) : bridge.said,
     ...wayJson(way),
     ...(marking ? { marking } : {}),
     ...(spread ? { spread: spreadJson(spread) } : {}),
     ...(gateway ? { gateway } : {}),
     ...(health.length > 0 ? { health } : {}),
+    ...(bridge ? { bridge } : {}),
     next: farEnds,
     ifLost: ifLost.map(({ link, loss, way: other }) => ({
       link,

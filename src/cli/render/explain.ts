@@ -38,17 +38,20 @@ export function renderExplanation(
 function renderAll(
   explanation: Explanation,
   routing: Routing,
-  { marking, spread, gateway, health = [] }: BesideWay,
+  { marking, spread, gateway, health = [], bridge }: BesideWay,
   measure: Measure,
   paint: Paint,
 ): string {
   const { way } = explanation;
   const counted = lastWay(way);
-  const lines = [paint(["bold", counted.verdict.is === "refused" ? "red" : "green"], sayLast(way))];
+  const taken = bridge?.mgid !== undefined;
+  const colour = counted.verdict.is === "refused" && !taken ? "red" : "green";
+  const lines = [paint(["bold", colour], taken ? bridge.said : sayLast(way))];
   if (measure !== "short") {
     lines.push(paint("dim", `  a packet ${sayPacket(way.packet)}`));
     if (marking) lines.push(paint("dim", `  ${sayMarking(marking)}`));
     if (spread) lines.push(`  ${harmless(spread.said)}`);
+    if (bridge) lines.push(harmless(taken ? `  the kernel, for itself: ${sayLast(way)}` : `  ${bridge.said}`));
     lines.push("");
     lines.push(...renderWalk(way, routing, measure, paint));
     lines.push(...renderAgain(way, routing, measure, paint));

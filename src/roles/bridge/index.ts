@@ -12,14 +12,13 @@ import type { Role, Section, View } from "../role.ts";
 import { listGroups } from "./groups.ts";
 import type { LineFault, ListedGroup } from "./groups.ts";
 import { arpFaults, segmentsOf, wantArp } from "./arp.ts";
+import { ROCE_PORT } from "../../rdma/codec/udp.ts";
 import { messageFaults } from "./messages.ts";
 import { bridgeSchema, MOST_GROUPS } from "./schema.ts";
 import type { BridgeSection } from "./schema.ts";
 
 /** Before connections are tracked, and before anything is forwarded (NF_IP_PRI_RAW). */
 const RAW = -300;
-/** IBA vol 1, A17.4.5. */
-const ROCE_PORT = 4791;
 
 export const bridge: Role<BridgeSection> = {
   name: "bridge",

@@ -1,6 +1,10 @@
-// Owns what explain is told of the gateways that the file makes of this host.
+// Owns what explain is told of the gateways and bridges that the file makes of this host.
 import type { Config } from "../config/config.ts";
+import type { PassingBridge } from "../explain/bridges.ts";
 import type { PassingGateway } from "../explain/gateways.ts";
+import { formatAddress } from "../model/ip.ts";
+import { listGroups } from "../roles/bridge/groups.ts";
+import type { BridgeSection } from "../roles/bridge/schema.ts";
 import type { Gateway } from "../roles/gateway/schema.ts";
 import { sharesOf } from "../roles/gateway/shares.ts";
 
@@ -18,5 +22,18 @@ export function gatewaysOf({ sections }: Config): PassingGateway[] {
     const whole = nat === "masquerade" ? { to: `the address of ${outside}`, ...own } : own;
     const shares = translated.length > 0 ? translated : [whole];
     return [{ name: section.name, inside, outside, shares, failover: failover !== undefined }];
+  });
+}
+
+/** The sections of `bridge`, as far as packets to groups depend on them. */
+export function bridgesOf({ sections }: Config): PassingBridge[] {
+  return sections.flatMap((section): PassingBridge[] => {
+    if (section.role !== "bridge") return [];
+    const bridge = section.value as BridgeSection;
+    const groups = listGroups(bridge).groups.map(
+      ({ name, mgid, from }) =>
+        [name, { mgid: formatAddress(mgid), toInfiniband: from.way !== "to-ethernet" }] as const,
+    );
+    return [{ name: section.name, link: bridge.ethernet.link, groups: new Map(groups) }];
   });
 }
