@@ -123,6 +123,16 @@ export function testHostContract(open: () => Promise<Stage>): void {
           expect(await listed(host, "route", HEDDLE_PROTOCOL)).toEqual([rulesOf("route").normalize(after)]);
         }));
 
+      test(`IPv${family}: not replaced where another's has taken its place since it was looked at`, () =>
+        withStage(async ({ host }) => {
+          const theirs = route({ ...shape, protocol: OTHERS });
+          await perform(host, "route", create("route", theirs));
+          const change = replace("route", route(shape), route({ ...shape, type: "prohibit", hops: [] }));
+          const beside = create("route", route({ ...shape, metric: 5 }));
+          expect(await perform(host, "route", change, beside)).toEqual(["EEXIST", undefined]);
+          expect(await listed(host, "route", OTHERS)).toEqual([rulesOf("route").normalize(theirs)]);
+        }));
+
       test(`IPv${family}: taking away one without a metric leaves the one with a metric`, () =>
         withStage(async ({ host }) => {
           const other = route({ ...shape, metric: 5 });

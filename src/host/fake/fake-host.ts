@@ -219,6 +219,8 @@ export class FakeHost implements Host {
         return;
       }
       if (at < 0) throw refusal(ENOENT, key);
+      // The kernel would replace the first of the key, whoever made it; drivers read once more, and do not.
+      if (this.state.routes[at]?.protocol !== spec.protocol) throw refusal(EEXIST, key);
       this.#checkRoute(step.after.spec as RouteSpec);
       this.state.routes[at] = step.after.spec as RouteSpec;
       return;

@@ -3,14 +3,14 @@ import { constants } from "node:os";
 import type { RouteSpec, RuleSpec } from "../../model/kinds.ts";
 import type { Step } from "../../model/plan.ts";
 import { rulesOf } from "../../plan/kinds/index.ts";
-import { HostError } from "../error.ts";
+import type { HostError } from "../error.ts";
 import type { StepResult } from "../host.ts";
 import type { RouteSocket } from "../netlink/client.ts";
 import { VERB } from "../netlink/requests.ts";
 import type { Request } from "../netlink/requests.ts";
-import type { RouteMessage } from "../netlink/route.ts";
+import { changedMeanwhile, firstRoutes } from "./first-routes.ts";
 import type { LinkNames } from "./link-names.ts";
-import { routeFromMessage, routeOfAnother } from "./route-message.ts";
+import { routeOfAnother } from "./route-message.ts";
 import { ruleToMessage } from "./rule-message.ts";
 
 const { ENOENT, EEXIST } = constants.errno;
@@ -29,18 +29,13 @@ export async function performRouteAdoptions(
   links: LinkNames,
   signal?: AbortSignal,
 ): Promise<StepResult[]> {
-  const messages = await socket.listRoutes({}, signal);
-  const first = new Map<string, { message: RouteMessage; spec: RouteSpec }>();
-  for (const message of messages) {
-    const spec = routeFromMessage(message, links);
-    const key = spec && rulesOf("route").identify(spec);
-    if (spec && key !== undefined && !first.has(key)) first.set(key, { message, spec });
-  }
+  const tables = new Set(steps.map((step) => routesOf(step).before.table));
+  const first = await firstRoutes(socket, tables, links, signal);
   const planned = steps.map((step) => {
     const { before, after } = routesOf(step);
     const found = first.get(step.before.key);
-    if (!found) return { step, error: refusal(ENOENT, step) };
-    if (!isSameRoute(found.spec, before)) return { step, error: refusal(EEXIST, step) };
+    if (!found) return { step, error: changedMeanwhile(ENOENT, step.before.key) };
+    if (!isSameRoute(found.spec, before)) return { step, error: changedMeanwhile(EEXIST, step.before.key) };
     const message = routeOfAnother(found.message, after.protocol);
     return { step, request: { object: "route", type: "new", flags: VERB.change, message } as const };
   });
@@ -110,9 +105,4 @@ function routesOf({ before, after }: AdoptStep): { before: RouteSpec; after: Rou
 function rulesIn({ before, after }: AdoptStep): { before: RuleSpec; after: RuleSpec } {
   if (before.kind !== "rule" || after.kind !== "rule") throw new Error("not a rule");
   return { before: before.spec, after: after.spec };
-}
-
-function refusal(errno: number, step: AdoptStep): HostError {
-  const kernelMessage = "somebody changed it since it was looked at";
-  return new HostError({ errno, object: step.before.key, kernelMessage });
 }

@@ -3,13 +3,12 @@ import type { Step } from "../../model/plan.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { AdoptStep } from "./adopt.ts";
 import type { RouteSocket } from "../netlink/client.ts";
-import { VERB } from "../netlink/requests.ts";
-import type { Request } from "../netlink/requests.ts";
 import { LinkNames } from "./link-names.ts";
 import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
-import { observe, performSteps, specsOf } from "./perform-steps.ts";
-import { routeFromMessage, routeToMessage } from "./route-message.ts";
+import { observe } from "./perform-steps.ts";
+import { routeFromMessage } from "./route-message.ts";
 import { withoutRepeats } from "./repeats.ts";
+import { performRouteSteps } from "./route-steps.ts";
 import { performRuleSteps } from "./rule-steps.ts";
 import { ruleFromMessage } from "./rule-message.ts";
 
@@ -28,7 +27,7 @@ export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
     perform: (steps, links, signal) =>
       inRuns(steps, {
         adopt: (run) => performRouteAdoptions(socket, run, new LinkNames(links), signal),
-        other: (run) => performSteps(socket, run, (step) => routeRequests(step, new LinkNames(links))),
+        other: (run) => performRouteSteps(socket, run, new LinkNames(links), signal),
       }),
   };
 }
@@ -67,17 +66,4 @@ async function inRuns(
 
 function isAdoption(step: Step): step is AdoptStep {
   return step.action === "adopt";
-}
-
-function routeRequests(step: Step, links: LinkNames): Request[] {
-  const { before, after } = specsOf("route", step);
-  if (after) {
-    // Replacing without creating: what was seen to be ours and is gone meanwhile is not made over somebody else's.
-    const flags = before ? VERB.change : VERB.create;
-    return [{ object: "route", type: "new", flags, message: routeToMessage(after, links) }];
-  }
-  if (!before) return [];
-  // Metrics tell no two routes apart, and the kernel clamps them: a delete that named what was asked for could miss.
-  const { metrics: _, ...spec } = before;
-  return [{ object: "route", type: "delete", flags: 0, message: routeToMessage(spec, links) }];
 }
