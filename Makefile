@@ -59,7 +59,7 @@ check: setup-tests build/heddle.node $(BPF) ## types, lint, format, import rules
 test: check build ## everything
 	@tools/test.sh
 
-chaos: setup-tests build ## random faults on hosts with an agent, 10,000 in some 20 minutes, as root; SEED=, FAULTS=, LABS=; BURST= ONLY= for one
+chaos: setup-tests build ## random faults on hosts with an agent, 10,000 in some ten minutes, as root; SEED=, FAULTS=, LABS=; BURST= ONLY= for one
 	@if [ "$$(id -u)" -ne 0 ]; then echo "Chaos needs root: control groups, BPF, several users." >&2; exit 1; fi
 	@tools/in-root-namespace.sh node test/chaos/chaos.ts $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 	  $(if $(LABS),--labs $(LABS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(BURST),--burst $(BURST)) $(if $(ONLY),--only $(ONLY))

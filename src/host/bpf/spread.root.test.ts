@@ -205,7 +205,10 @@ test("a link that was made anew shows as broken until it is written again", asyn
   expect((await stand.read())?.broken).toBeUndefined();
   stand.namespace.ip("link del ib0");
   stand.namespace.addLink("ib0", ["10.0.1.1/24"]);
-  expect((await stand.read())?.ingress).toEqual([]);
+  expect(await stand.read()).toMatchObject({ ingress: [], broken: true });
+  // Also where the program is not wanted there any more: nothing else would take the dead pin away.
+  await stand.write([spreadOf()], { ingress: [] });
+  expect((await stand.read())?.broken).toBeUndefined();
 });
 
 describe.each(["tcx", "clsact"] as const)("programs at links by %s", (attach) => {

@@ -109,8 +109,12 @@ export function spreadPackets({ namespace, bpffs: stated, cgroup, attach }: Spre
       if (!opened) return undefined;
       const folder = foundFolder() as string;
       using places = openPlaces(folder, namespace, attach);
-      const attachments = await places.list(links.map(({ index }) => index));
-      return readProgram(opened.maps, folder, links, attachments);
+      const indices = links.map(({ index }) => index);
+      const all = await places.list(indices, "with dead ones");
+      const alive = all.filter(({ index }) => index !== 0);
+      const spec = readProgram(opened.maps, folder, links, alive);
+      // What was cut off before it took away the pins of links that have gone is written again.
+      return alive.length === all.length ? spec : { ...spec, broken: true };
     },
     async write(spec, links) {
       const bpffs = stated ?? (await needBpffs(below));
