@@ -37,7 +37,7 @@ test("an image gets units and their links, and loses all of it again", () => {
   expect(install("--one-shot", "--gateway", "--bridge").code).toBe(0);
   expect(listing()).not.toContain("heddle-agent");
   expect(read(`${UNITS}/heddle-gateway.service`)).toContain("\nExecStart=/opt/heddle gateway run\n");
-  expect(read(`${UNITS}/heddle-bridge.service`)).toContain("\nExecStart=/opt/heddle bridge run\n");
+  expect(read(`${UNITS}/heddle-bridge.service`)).toContain("\nExecStart=/opt/heddle bridge run --spare\n");
   expect(install("--one-shot").code).toBe(0);
   expect(listing()).not.toMatch(/heddle-gateway|heddle-bridge/);
   expect(uninstall("--dry-run").code).toBe(2);
