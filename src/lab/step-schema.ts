@@ -56,6 +56,12 @@ const sender = z
   .string()
   .check(z.regex(/^[a-z_][a-z0-9_-]{0,31}(?: in [A-Za-z0-9_.@/-]+)?$/, "must be a user, or a user in a control group"));
 
+const ONE_PROGRAM = "must have run, or heddle";
+
+function isOneProgram({ run, heddle }: { run?: unknown; heddle?: unknown }): boolean {
+  return (run === undefined) !== (heddle === undefined);
+}
+
 const steps = {
   say: z.strictObject({ say: z.string() }),
   run: z.strictObject({
@@ -86,13 +92,17 @@ const steps = {
     on: z.union([hostName, z.literal("all")]),
   }),
   wait: z.strictObject({
-    wait: z.strictObject({
-      run: argv,
-      on: hostName,
-      as: z.optional(userName),
-      until: expectation,
-      withinMs: z.optional(withinMs),
-    }),
+    wait: z
+      .strictObject({
+        run: z.optional(argv),
+        /** heddle with the host's own file, instead of `run`: "status". */
+        heddle: z.optional(argv),
+        on: hostName,
+        as: z.optional(userName),
+        until: expectation,
+        withinMs: z.optional(withinMs),
+      })
+      .check(z.refine(isOneProgram, ONE_PROGRAM)),
   }),
   serve: z.strictObject({
     serve: z
@@ -108,7 +118,7 @@ const steps = {
         /** A regular expression that its output matches once it is ready. */
         says: z.optional(z.string().check(z.refine(isPattern, "must be a regular expression"))),
       })
-      .check(z.refine(({ run, heddle }) => (run === undefined) !== (heddle === undefined), "must have run, or heddle")),
+      .check(z.refine(isOneProgram, ONE_PROGRAM)),
   }),
   ways: z.strictObject({
     ways: z.strictObject({

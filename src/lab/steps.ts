@@ -52,8 +52,8 @@ export async function performStep(step: Step, context: StepContext): Promise<Ste
       judgeEnd(await lab.exec(host, ["sysctl", "-q", "-w", ...settings], signal ? { signal } : {}), undefined),
     );
   }
-  const { run, heddle, on, as, cgroup, listens, says } = step.serve;
-  const argv = run ? splitWords(run) : [...context.heddle, ...splitWords(heddle ?? []), "-f", lab.configOf(on)];
+  const { on, as, cgroup, listens, says } = step.serve;
+  const { argv, name } = programOf(step.serve, context);
   await lab.spawn(on, argv, {
     ...(as !== undefined && { as }),
     ...(cgroup !== undefined && { cgroup }),
@@ -61,7 +61,7 @@ export async function performStep(step: Step, context: StepContext): Promise<Ste
     ...(says !== undefined && { says: new RegExp(says, "m") }),
     ...(signal && { signal }),
   });
-  return done(`${on}: ${run ? splitWords(run).join(" ") : `heddle ${splitWords(heddle ?? []).join(" ")}`} serves`);
+  return done(`${on}: ${name} serves`);
 }
 
 async function performRun(step: StepOf<"run">, { lab, signal }: StepContext): Promise<StepResult> {
@@ -89,9 +89,23 @@ async function performHeddle(step: StepOf<"heddle">, { lab, heddle, signal }: St
   });
 }
 
-async function performWait({ wait }: StepOf<"wait">, { lab, signal }: StepContext): Promise<StepResult> {
-  const argv = splitWords(wait.run);
-  const text = `${wait.on}: wait for ${argv.join(" ")}`;
+/** The program of a step that has one or heddle, and what it is called. */
+function programOf(
+  { run, heddle = [], on }: StepOf<"wait">["wait"] | StepOf<"serve">["serve"],
+  context: StepContext,
+): { argv: string[]; name: string } {
+  if (run !== undefined) {
+    const argv = splitWords(run);
+    return { argv, name: argv.join(" ") };
+  }
+  const words = splitWords(heddle);
+  return { argv: [...context.heddle, ...words, "-f", context.lab.configOf(on)], name: `heddle ${words.join(" ")}` };
+}
+
+async function performWait({ wait }: StepOf<"wait">, context: StepContext): Promise<StepResult> {
+  const { lab, signal } = context;
+  const { argv, name } = programOf(wait, context);
+  const text = `${wait.on}: wait for ${name}`;
   const options = { ...(wait.as !== undefined && { as: wait.as }), ...(signal && { signal }) };
   let last: Ended | undefined;
   try {
