@@ -52,7 +52,7 @@ version=$(ls "$place/from/lib/modules")
 busybox depmod -b "$place/from" "$version" 2>>"$log"
 number=100
 for module; do
-  # What it needs stands behind it, the first thing last.
+  # What it needs stands behind it, the first thing last. What is part of the kernel has no line.
   line=$(grep -E "(^|/)$module\.ko(\.xz)?:" "$place/from/lib/modules/$version/modules.dep" || true)
   for file in $(echo "$line" | tr -d : | tr ' ' '\n' | tac); do
     name=$(basename "$file" | sed 's/\.ko.*//')

@@ -48,7 +48,7 @@ tail -c "+$((start + 1))" "$image" | xz -dc --single-stream >"$place/vmlinux" 2>
   exit 1
 }
 
-# Those modules, and what they need.
+# Those modules, and what they need. What is part of the kernel has no line.
 "$busybox" depmod -b "$from" "$version" 2>>"$log"
 needed() {
   grep "/$1\.ko:" "$from/lib/modules/$version/modules.dep" | tr -d : | tr ' ' '\n' | grep . || true
@@ -60,7 +60,8 @@ done
 cp "$from/lib/modules/$version/modules.builtin" "$root/lib/modules/$version/"
 "$busybox" depmod -b "$root" "$version" 2>>"$log"
 
-# The programs, with all libraries that they or other libraries name.
+# The programs, with all libraries that they or other libraries name; one that is linked statically has none, which ldd
+# calls a failure.
 libraries=$from/usr/lib/x86_64-linux-gnu:$from/lib/x86_64-linux-gnu
 mkdir -p "$root/usr/lib/x86_64-linux-gnu/libibverbs" "$root/etc/libibverbs.d"
 cp "$from/etc/libibverbs.d/rxe.driver" "$root/etc/libibverbs.d/"

@@ -20,7 +20,8 @@ export type ManagedLink = (typeof LINKS)[number];
 /** The control group that the file chooses. */
 export const GROUP = "site.slice/jobs";
 
-const TOPOLOGY = `
+/** The lab of it, as a topology file says it. */
+export const TOPOLOGY = `
 version: 1
 name: chaos
 segments: { ib: {}, sp: {}, inside: {}, lan: {} }
@@ -147,8 +148,8 @@ export class World implements AsyncDisposable {
   }
 
   /** A host as it shall be, with an agent on it that has no safety net. `before`: what its command line begins with. */
-  static async up(name: string, before: readonly string[] = []): Promise<World> {
-    const { value, diagnostics } = readTopology(TOPOLOGY, "chaos.yaml");
+  static async up(name: string, before: readonly string[] = [], topology = TOPOLOGY): Promise<World> {
+    const { value, diagnostics } = readTopology(topology, "chaos.yaml");
     if (!value) throw new Error(JSON.stringify(diagnostics));
     const lab = await upLab(value, { name, transient: true });
     const confines = (await readState(name))?.confines;
