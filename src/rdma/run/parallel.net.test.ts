@@ -37,7 +37,7 @@ beforeAll(async () => {
   await crowd.settle();
   crowd.account();
   return () => stand[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 /** Both bridges have groups, and have passed some on. */
 async function bothWork(): Promise<void> {

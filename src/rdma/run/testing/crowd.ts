@@ -87,27 +87,39 @@ export class Crowd {
   }
 
   /**
-   * Everybody sends to every group, again and again, until everybody else has heard such a message of everybody in every
-   * group: of what was sent before, nothing comes any more.
+   * Everybody sends to every group, again and again, until everybody else has heard of everybody in every group since it
+   * began: of what was sent before, nothing comes any more.
    */
   async settle(): Promise<void> {
-    await until("everybody has heard everybody", async () => {
-      const before = this.#sent.map((numbers) => numbers.slice());
+    const before = this.#sent.map((numbers) => numbers.slice());
+    const what = (): string => `everybody has heard everybody; ${this.#unheard(before)}`;
+    await until(what, async () => {
       await this.converse(Math.ceil(this.#groups.length / BURST), SOON_MS);
       const end = performance.now() + 1000;
-      while (!this.#isHeard(before) && performance.now() < end) await sleep(20);
-      return this.#isHeard(before);
+      while (this.#silences(before).length > 0 && performance.now() < end) await sleep(20);
+      return this.#silences(before).length === 0;
     });
   }
 
-  /** Whether everybody has heard a message of everybody to every group that came after those numbers. */
-  #isHeard(numbers: readonly Uint16Array[]): boolean {
-    return this.#last.every((senders, listener) =>
-      senders.every((last, sender) => {
+  /** Who has heard nothing of whom in which group that came after those numbers. */
+  #silences(numbers: readonly Uint16Array[]): [listener: number, sender: number, group: number][] {
+    const silences: [number, number, number][] = [];
+    for (const [listener, senders] of this.#last.entries()) {
+      for (const [sender, last] of senders.entries()) {
+        if (listener === sender) continue;
         const sent = numbers[sender] as Uint16Array;
-        return listener === sender || last.every((number, group) => number > (sent[group] as number));
-      }),
-    );
+        for (const [group, number] of last.entries()) {
+          if (number <= (sent[group] as number)) silences.push([listener, sender, group]);
+        }
+      }
+    }
+    return silences;
+  }
+
+  #unheard(numbers: readonly Uint16Array[]): string {
+    const silences = this.#silences(numbers);
+    const some = silences.slice(0, 20).map(([listener, sender, group]) => `${sender}→${listener} in group ${group}`);
+    return `not heard ${silences.length}: ${some.join(", ")}`;
   }
 
   /** What became of messages since this was asked last, over all listeners. */
