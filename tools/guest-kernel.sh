@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 series=$1
 shift
-[ $# -gt 0 ] || set -- veth sch_ingress cls_bpf
+[ $# -gt 0 ] || set -- veth 8021q sch_ingress cls_bpf
 [ "$(dpkg --print-architecture)" = amd64 ] || {
   echo "Guests with stock kernels are made for x86_64 only." >&2
   exit 0

@@ -3,6 +3,7 @@
 import { arch } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GuestFiles } from "./guest.ts";
+import type { VlanResult } from "./vlans.ts";
 
 /** Debian 12 has the first two; the third is fetched from the release before it, when all are asked for. */
 const KERNELS = [
@@ -20,10 +21,10 @@ describe.runIf(arch() === "x64")("in a guest", () => {
   afterAll(() => files[Symbol.dispose]());
 
   test.each(KERNELS)(
-    "Debian's kernel $series loads all programs, has them at links, and judges as the model",
+    "Debian's kernel $series loads all programs, has them at links and at VLANs, and judges as the model",
     { timeout: 120_000 },
     async ({ series, frames }) => {
-      const { kernel, ...said } = await files.boot(series);
+      const { kernel, vlans, ...said } = await files.boot(series);
       expect(String(kernel).startsWith(`${series}.`)).toBe(true);
       const spread = { whole: true, frames: [], right: 200, ways: 2, left: false };
       expect(said).toEqual({
@@ -32,6 +33,11 @@ describe.runIf(arch() === "x64")("in a guest", () => {
         fast: { ...spread, frames },
         sockets: { attached: true, ids: "filesystem" },
       });
+      // A text is what went wrong there.
+      expect(vlans).toEqual(expect.any(Object));
+      const { came, meant, counted } = vlans as VlanResult;
+      expect({ came, counted }).toEqual({ came: meant, counted: 60 });
+      expect(Math.min(...meant)).toBeGreaterThan(0);
     },
   );
 });

@@ -17,6 +17,7 @@ import { bucketOf, hashFlow } from "../../src/model/spread-hash.ts";
 import type { Flow } from "../../src/model/spread-hash.ts";
 import type { SpreadMechanism } from "../../src/model/spread-program.ts";
 import { frameOf, packetOf } from "../../src/host/bpf/testing/packets.ts";
+import { spreadOverVlans } from "./vlans.ts";
 
 const ip = (words: string): void => void execFileSync("ip", words.split(" "), { stdio: "inherit" });
 const said: Record<string, unknown> = { kernel: release() };
@@ -103,5 +104,6 @@ await part("sockets", async () => {
   await marker.remove();
   return { attached: read?.attached, ids: read?.ids };
 });
+await part("vlans", () => spreadOverVlans(host));
 host.close();
 process.stdout.write(`${JSON.stringify(said)}\n`);
