@@ -1,10 +1,13 @@
 // Owns the proof that connections survive whatever becomes of the active gateway, that exactly one has the addresses in
 // the end, and that no packet reaches the world with another source. Adverts come every second here: no time is asserted.
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../src/lab/child.ts";
 import { GatewayLab, MOVING, WORLD } from "./gateway-lab.ts";
 
 const EACH = 3;
+/** sched(7). */
+const SCHED_OTHER = 0;
 const BOTH = Object.values(MOVING);
 
 let lab: GatewayLab;
@@ -16,6 +19,12 @@ beforeAll(async () => {
   await lab.startTraffic(EACH);
 }, 90_000);
 afterAll(() => lab[Symbol.asyncDispose]());
+
+/** The scheduling policy of a process: field 41 of its line, of which two stand before the bracket (proc_pid_stat(5)). */
+function policyOf(pid: number): number {
+  const line = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return Number(line.slice(line.lastIndexOf(")") + 2).split(" ")[41 - 3]);
+}
 
 /** Waits until every flow hears answers again, and expects that none was lost. */
 async function expectSurvival(): Promise<void> {
@@ -93,6 +102,10 @@ test("a dead conntrackd is started again, and gets what it missed", { timeout: 1
   await lab.until("g2", ({ connections }) => connections.state !== "current", "without connections");
   await lab.untilReady("g2");
   await expectSurvival();
+  // By itself it would run before everything else on the host (SCHED_RR at 99).
+  const policies = (await lab.pidsOf("g2", "conntrackd")).map(policyOf);
+  expect(policies.length).toBeGreaterThan(0);
+  expect(new Set(policies)).toEqual(new Set([SCHED_OTHER]));
 });
 
 test("a dead heddle: keepalived ends with it, and the addresses go by themselves", { timeout: 120_000 }, async () => {

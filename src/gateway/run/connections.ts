@@ -52,6 +52,7 @@ export class Connections {
       if (await running.counts()) break;
       await sleep(20);
     }
+    await running.#takePriority();
     return running;
   }
 
@@ -84,6 +85,19 @@ export class Connections {
   /** Reads the kernel's table, so that others can be given what came from a gateway that is gone. */
   async gather(): Promise<void> {
     await this.#ask("-R");
+  }
+
+  /**
+   * conntrackd makes itself a real-time process of the highest priority, and no line of its file keeps it from that. An
+   * update of all connections takes it a good part of a second, in which nothing else would run on that processor:
+   * neither keepalived nor whoever renews the address.
+   */
+  async #takePriority(): Promise<void> {
+    if (this.daemon.isOver) return;
+    const words = ["--other", "--pid", "0", String(this.daemon.pid)];
+    await new Promise<void>((resolve) => {
+      execFile(findProgram("chrt", "util-linux"), words, { timeout: ANSWER_MS }, () => resolve());
+    });
   }
 
   #ask(word: string): Promise<string | undefined> {
