@@ -7,6 +7,7 @@ import type { Config } from "../../config/config.ts";
 import { Prober } from "../../host/probes/prober.ts";
 import { StateStore, statePaths } from "../../host/ledger/store.ts";
 import { signalsFolder, writeSignals } from "../../host/signals.ts";
+import type { ProbeWish } from "../../model/signals.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
@@ -20,6 +21,13 @@ const AGAIN_MS = 200;
 async function look(context: Context, config: Config): ReturnType<typeof lookAndPlan> {
   await using session = await openSession(context);
   return await lookAndPlan(config, session.host, session.memory, session.trace);
+}
+
+/** What is to be asked after a change; undefined where the file cannot be used just now. */
+async function wishesNow(context: Context): Promise<ProbeWish[] | undefined> {
+  const { config } = await context.readConfig();
+  const seen = config && (await look(context, config));
+  return seen?.look && wishesOf(seen.look.intent);
 }
 
 /** Watches until SIGTERM or SIGINT. */
@@ -68,6 +76,9 @@ export async function watchTargets(context: Context): Promise<ExitCode> {
     await writeSignals(folder, "probes", prober.rows);
     const exit = isDue ? await apply(context, {}) : EXIT.ok;
     if (exit === EXIT.busy) changed = true;
+    // The file may say something else by now, and an apply may have drawn the numbers by which targets are reached.
+    const now = isDue && exit === EXIT.ok ? await wishesNow(context) : undefined;
+    if (now) prober.attend(now);
     if (exit === EXIT.busy || !changed) await wait(exit === EXIT.busy ? AGAIN_MS : ROWS_MS);
   }
   return EXIT.ok;
