@@ -8,8 +8,10 @@ import { computeVcrc, VCRC_BYTES } from "../codec/vcrc.ts";
 import { IbsimPort } from "../sa/ibsim-port.ts";
 import { MOST_PORTS, SwitchTables } from "./switch-tables.ts";
 
-/** How often the tables are read, and hosts are looked for. */
+/** How often the tables are read. */
 const READ_MS = 100;
+/** How often hosts are looked for: one that takes another's place is not heard before. */
+const LOOK_MS = 10;
 
 /**
  * The sockets of a host of a fabric: the host's own, and the switch's for it. A fabric whose folder begins with "@" is
@@ -53,12 +55,17 @@ export class ModelSwitch implements AsyncDisposable {
   readonly #ports: SwitchPort[] = [];
   readonly #arena = new FrameArena();
   #timer: NodeJS.Timeout | undefined;
+  readonly #looking: NodeJS.Timeout;
   #reading: Promise<void> = Promise.resolve();
   #closed = false;
 
   private constructor(node: IbsimPort) {
     this.#node = node;
     this.#tables = new SwitchTables(node);
+    // A host may have gone, and another may have taken its place.
+    this.#looking = setInterval(() => {
+      for (const port of this.#ports) port.connected = port.socket.connect(port.path);
+    }, LOOK_MS);
   }
 
   /** Starts one, whose tables are read. Rejects with FabricError, or HostError for a folder that cannot be used. */
@@ -83,6 +90,7 @@ export class ModelSwitch implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#looking);
     await this.#reading;
     for (const { socket } of this.#ports) socket.close();
     await this.#node.close();
@@ -98,8 +106,6 @@ export class ModelSwitch implements AsyncDisposable {
   #readLater(): void {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
-      // A host may have gone, and another may have taken its place.
-      for (const port of this.#ports) port.connected = port.socket.connect(port.path);
       // A manager that is away, or a fabric: what was read last holds on.
       this.#reading = this.#tables.read().catch(() => {});
       void this.#reading.then(() => this.#readLater());

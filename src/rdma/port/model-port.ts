@@ -11,9 +11,9 @@ import { FabricError } from "../sa/management-port.ts";
 import { deadClient, placeNote, removePlaceNote, writePlaceNote } from "./model-place-note.ts";
 import type { InfinibandPort } from "./infiniband-port.ts";
 
-/** How long the switch is waited for, and how often it is tried: it looks for hosts ten times a second. */
+/** How long the switch is waited for, and how often it is tried: it looks for hosts a hundred times a second. */
 const MEET_MS = 1000;
-const SOON_MS = 20;
+const SOON_MS = 5;
 /** Any number that no management has. */
 const QPN = 0x4942;
 
