@@ -36,7 +36,7 @@ export const GOALS: readonly Goal[] = [
 export function contestants(stand: Stand): Contestant[] {
   const batch = (name: string): Sample => measure("work", ["ip", "-batch", stand.path(name)]);
   const kernel = (work: string): Sample =>
-    measure("work", [process.execPath, KERNEL_WORK, work, String(SIZE.routes), String(SIZE.rules)]);
+    measure("work", [...KERNEL_WORK, work, String(SIZE.routes), String(SIZE.rules)]);
   const heddle = (namespace: string, file: string, command: string, exits = [0]): Sample =>
     measure(namespace, stand.heddle(namespace, "-f", stand.path(file), command), exits);
   return [

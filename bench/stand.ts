@@ -10,8 +10,8 @@ import { writeBatch, writeHeddleFile, writeRoutesBeside } from "./inputs.ts";
 /** How many objects there are. */
 export const SIZE = { routes: 10_000, rules: 1_000, many: 100_000 } as const;
 
-/** bench/kernel-work.ts, bundled as heddle is. */
-export const KERNEL_WORK = "build/kernel-work.cjs";
+/** bench/kernel-work.ts, bundled as heddle is, and started as bin/heddle starts a command. */
+export const KERNEL_WORK = [process.execPath, "--min-semi-space-size=16", "build/kernel-work.cjs"] as const;
 
 /** Namespaces: empty; with many foreign routes; with many of heddle's own. */
 export const NAMESPACES = ["work", "foreign", "own"] as const;
@@ -27,11 +27,11 @@ export class Stand implements Disposable {
 
   /** A command line of heddle, with a memory for each namespace. */
   heddle(namespace: string, ...words: string[]): string[] {
-    return [process.execPath, "dist/heddle.cjs", "--state", this.path(`state-${namespace}`), ...words];
+    return ["bin/heddle", "--state", this.path(`state-${namespace}`), ...words];
   }
 
   async build(): Promise<void> {
-    await bundleProgram("bench/kernel-work.ts", KERNEL_WORK, "build", [
+    await bundleProgram("bench/kernel-work.ts", KERNEL_WORK[2], "build", [
       ["dump", "0", "0"],
       ["add", "0", "0"],
       ["delete", "0", "0"],
