@@ -21,6 +21,7 @@ export const MOVING_TOO = { inside: "10.20.3.228", outside: "140.181.2.39" } as 
 export const WORLD = "140.181.2.1";
 /** The same of IPv6. */
 export const MOVING6 = { inside: "fd00:20::3:227", outside: "2001:db8:181::40" } as const;
+export const MOVING6_TOO = { inside: "fd00:20::3:228", outside: "2001:db8:181::39" } as const;
 export const WORLD6 = "2001:db8:181::1";
 
 /** What a lab is made of. */
@@ -47,10 +48,17 @@ export function gatewayName(number: number): string {
 export function gatewayFile({ gateways, interval, return: wait, shares, versions = [4] }: GatewayLabOptions): string {
   const inside = versions.map((version) => (version === 4 ? `${MOVING.inside}/16` : `"${MOVING6.inside}/64"`));
   const outside = versions.map((version) => (version === 4 ? MOVING.outside : `"${MOVING6.outside}"`));
+  const share = (number: 1 | 2, four: typeof MOVING | typeof MOVING_TOO, six: typeof MOVING6 | typeof MOVING6_TOO) => {
+    const each = (text4: string, text6: string): string =>
+      versions.map((version) => (version === 4 ? text4 : `"${text6}"`)).join(", ");
+    const [address, to] = [each(`${four.inside}/16`, `${six.inside}/64`), each(four.outside, six.outside)];
+    const from = each(`10.20.${number}.0/24`, `fd00:20::${number}:0/112`);
+    return `        - { address: [${address}], to: [${to}], from: [${from}] }`;
+  };
   const what = shares
     ? `      shares:
-        - { address: ${MOVING.inside}/16, to: ${MOVING.outside}, from: [10.20.1.0/24] }
-        - { address: ${MOVING_TOO.inside}/16, to: ${MOVING_TOO.outside}, from: [10.20.2.0/24] }`
+${share(1, MOVING, MOVING6)}
+${share(2, MOVING_TOO, MOVING6_TOO)}`
     : `      address: [${inside.join(", ")}]`;
   const nodes = Array.from({ length: gateways }, (_, i) =>
     versions[0] === 6
@@ -79,9 +87,10 @@ export function gatewayTopology(options: GatewayLabOptions): string {
   const indent = (text: string, by: string): string => text.replace(/^(?=.)/gm, by);
   const workers = Array.from({ length: options.workers }, (_, i) => {
     const second = options.shares === true && i % 2 === 1;
+    const [number, four, of6] = second ? [2, MOVING_TOO, MOVING6_TOO] : [1, MOVING, MOVING6];
     return `  w${i + 1}:
-    links: { ib0: { segment: ib, addresses: [10.20.${second ? 2 : 1}.${i + 1}/16${six(`fd00:20::1:${i + 1}/64`)}] } }
-    routes: [default via ${second ? MOVING_TOO.inside : MOVING.inside} dev ib0${six(`default via ${MOVING6.inside} dev ib0`)}]
+    links: { ib0: { segment: ib, addresses: [10.20.${number}.${i + 1}/16${six(`fd00:20::${number}:${i + 1}/64`)}] } }
+    routes: [default via ${four.inside} dev ib0${six(`default via ${of6.inside} dev ib0`)}]
 `;
   });
   const gateways = Array.from(
@@ -182,7 +191,7 @@ export class GatewayLab implements AsyncDisposable {
   /** Addresses that move, as they are on a host's links now. */
   async held(host: string): Promise<string[]> {
     const { stdout } = await this.lab.exec(host, ["ip", "-o", "addr", "show"]);
-    return [MOVING, MOVING_TOO, MOVING6]
+    return [MOVING, MOVING_TOO, MOVING6, MOVING6_TOO]
       .flatMap((moving) => Object.values(moving))
       .filter((address) => stdout.includes(` ${address}/`));
   }
@@ -210,7 +219,12 @@ export class GatewayLab implements AsyncDisposable {
   /** Starts the traffic: the server in the world, a client at each worker, and a count of packets with a wrong source. */
   async startTraffic(each = 4): Promise<void> {
     const right = [MOVING.outside, MOVING_TOO.outside, ...this.gateways.map((_, i) => `140.181.2.${51 + i}`)];
-    const right6 = [MOVING6.outside, "fe80::/10", ...this.gateways.map((_, i) => `2001:db8:181::${51 + i}`)];
+    const right6 = [
+      MOVING6.outside,
+      MOVING6_TOO.outside,
+      "fe80::/10",
+      ...this.gateways.map((_, i) => `2001:db8:181::${51 + i}`),
+    ];
     const judge = [`ip saddr != { ${right.join(", ")} }`, `ip6 saddr != { ${right6.join(", ")} }`];
     const seen = judge.map((wrong) => `iifname "eth0" ${wrong} counter`).join("; ");
     const rules = `table inet judge { chain seen { type filter hook prerouting priority -300; ${seen}; }; }`;
