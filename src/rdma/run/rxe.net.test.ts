@@ -1,6 +1,12 @@
 // Proves the bridge against real programs: mckey of RDMA-CM on a stock kernel with a soft RDMA device, in a guest at the
-// Ethernet switch, and a host of the model on the other side, both ways.
+// Ethernet switch, and a host of the model on the other side, both ways. And that what this kernel says of its RDMA port is
+// read as it is.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { readPorts } from "../../host/picture/ports.ts";
+import type { PicturePort } from "../../model/rdma-picture.ts";
 import { until } from "../fabric/until.ts";
 import { findEthernetLink } from "../port/ethernet-port.ts";
 import { makeMgid } from "../bridge/mgid.ts";
@@ -76,4 +82,49 @@ describe.runIf(process.arch === "x64")("mckey", () => {
     expect(code).toBe(0);
     expect((await bridge.status())?.toEthernet.packets).toBeGreaterThanOrEqual(before + MESSAGES);
   }, 120_000);
+
+  describe("the port of its device", () => {
+    /** What the reader makes of the guest's tree; a file that cannot be read there cannot be read here. */
+    async function portsOfGuest(): Promise<{ ports: PicturePort[]; unreadable: number }> {
+      const files = "link_layer state lid sm_lid rate gids/* gid_attrs/types/* gid_attrs/ndevs/*";
+      const { out } = await guest.run(`cd /sys/class/infiniband/rxe0/ports/1; grep -H "" ${files}; cd /`);
+      const root = mkdtempSync(join(tmpdir(), "heddle-tree-"));
+      try {
+        let unreadable = 0;
+        for (const line of out.trim().split("\n")) {
+          const [, name, value] = /^([a-z_]+(?:\/\w+)*):(.*)$/.exec(line.trimEnd()) ?? [];
+          const [, bad] = /^grep: ([a-z_/0-9]+): Invalid argument$/.exec(line.trimEnd()) ?? [];
+          const path = join(root, "sys/class/infiniband/rxe0/ports/1", name ?? bad ?? "");
+          if (name === undefined && bad === undefined) throw new Error(`the guest says: ${line}`);
+          mkdirSync(bad === undefined ? dirname(path) : path, { recursive: true });
+          if (name !== undefined) writeFileSync(path, `${value}\n`);
+          else unreadable++;
+        }
+        return { ports: await readPorts(root), unreadable };
+      } finally {
+        rmSync(root, { recursive: true, force: true });
+      }
+    }
+
+    test("is read as this kernel shows it", async () => {
+      const { ports, unreadable } = await portsOfGuest();
+      expect(ports).toMatchObject([{ name: "rxe0/1", layer: "Ethernet", state: "ACTIVE", lid: 0, smLid: 0 }]);
+      const [{ gids, rate }] = ports as [PicturePort];
+      expect(rate).toBeGreaterThan(0);
+      expect(gids).toContainEqual({
+        gid: "0000:0000:0000:0000:0000:ffff:c000:0263",
+        link: "eth0",
+        type: "RoCE v2",
+      });
+      expect(gids.every(({ link, type }) => link === "eth0" && type === "RoCE v2")).toBe(true);
+      // Those that are not set have a file each, which cannot be read.
+      expect(unreadable).toBeGreaterThan(100);
+    }, 120_000);
+
+    test("is not active while its link is down", async () => {
+      await guest.run("ip link set eth0 down");
+      const { ports } = await portsOfGuest();
+      expect(ports).toMatchObject([{ name: "rxe0/1", layer: "Ethernet", state: "DOWN" }]);
+    }, 120_000);
+  });
 });

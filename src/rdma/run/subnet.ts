@@ -3,12 +3,14 @@
 import { formatAddress } from "../../model/ip.ts";
 import type { BridgedGroup } from "../bridge/group.ts";
 import { makeMgid } from "../bridge/mgid.ts";
+import { rateOf } from "../codec/rates.ts";
 import type { McMemberRecord } from "../codec/sa-records.ts";
 import { TRAP } from "../codec/sa-records.ts";
 import type { InfinibandPort } from "../port/infiniband-port.ts";
 import { GroupKeeper } from "../sa/group-keeper.ts";
 import type { GroupNews } from "../sa/group-keeper.ts";
 import { FabricError } from "../sa/management-port.ts";
+import type { PortPlace } from "../sa/management-port.ts";
 import { SaClient } from "../sa/sa-client.ts";
 
 /** Full member, and non-member that only sends (IBA vol 1, 15.2.5.17). */
@@ -41,7 +43,10 @@ export class Subnet {
   readonly #pKey: number;
   readonly #tell: SubnetNews;
   #smLid = 0;
+  /** What the port can carry, as far as it tells. */
+  #can: Pick<PortPlace, "rate" | "mtu"> = {};
   #answered = false;
+  #heardMs: number | undefined;
   #lookedMs = -Infinity;
   #lostMs = -Infinity;
   #allMs = -Infinity;
@@ -65,6 +70,16 @@ export class Subnet {
   /** LID of the subnet manager, 0 while there is none. */
   get smLid(): number {
     return this.#smLid;
+  }
+
+  /** When the manager answered last; undefined where it never has. */
+  get heardMs(): number | undefined {
+    return this.#heardMs;
+  }
+
+  /** Gigabits per second that the port can carry; undefined where it does not tell. */
+  get portRate(): number | undefined {
+    return this.#can.rate;
   }
 
   /** The port has a LID, and the manager has answered for all groups since it last was away. */
@@ -125,7 +140,8 @@ export class Subnet {
 
   /** Asks where the port and the manager are; true when one of them has moved. */
   async place(): Promise<boolean> {
-    const { lid, smLid } = await this.#port.management.place().catch(absent);
+    const { lid, smLid, ...can } = await this.#port.management.place().catch(absent);
+    this.#can = can;
     const moved = lid !== this.#port.lid || smLid !== this.#smLid;
     if (moved) this.#tell("place", { lid, "sm-lid": smLid });
     this.#port.lid = lid;
@@ -136,26 +152,33 @@ export class Subnet {
   /** Whether the manager does not know a group that this port is in: it has been started anew. */
   async #isForgotten(): Promise<boolean> {
     const [first] = this.#keeper.records;
-    if (first === undefined) return false;
-    try {
-      await this.client.group(first.mgid);
-      return false;
-    } catch (error) {
-      if (!(error instanceof FabricError)) throw error;
-      return error.status !== undefined;
-    }
+    // Without a group of its own it is asked for one that every fabric has, to hear whether it is there.
+    return (await this.#find(first?.mgid ?? this.#broadcastMgid())) === undefined && first !== undefined;
   }
 
   /** The record of IPoIB's broadcast group, of which RDMA-CM takes its values (Linux cma_join_ib_multicast). */
   async #broadcast(): Promise<Partial<McMemberRecord>> {
+    return (await this.#find(this.#broadcastMgid())) || {};
+  }
+
+  #broadcastMgid(): Uint8Array {
     const group = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
     const mgid = makeMgid({ format: "ipoib", group, pKey: this.#pKey, scope: 2 });
     mgid[12] = 0xff;
+    return mgid;
+  }
+
+  /** A group's record; undefined where there is none, and false where nobody answers. */
+  async #find(mgid: Uint8Array): Promise<McMemberRecord | false | undefined> {
     try {
-      return await this.client.group(mgid);
+      const record = await this.client.group(mgid);
+      this.#heardMs = performance.now();
+      return record;
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
-      return {};
+      if (error.status === undefined) return false;
+      this.#heardMs = performance.now();
+      return undefined;
     }
   }
 
@@ -181,6 +204,16 @@ export class Subnet {
       for (const [what, value] of Object.entries(wanted) as ["Q_Key" | "P_Key" | "SL", number][]) {
         if (found[what] !== value) group.trouble.differs.push({ what, wanted: value, has: found[what] });
       }
+      // A port that cannot carry as much as the group is not let in (IBA vol 1, 15.2.5.17).
+      const most = [
+        { what: "MTU", wanted: this.#can.mtu, has: 128 << has.mtu },
+        { what: "rate", wanted: this.#can.rate, has: rateOf(has.rate) },
+      ] as const;
+      for (const { what, wanted: can, has: needs } of most) {
+        if (can !== undefined && needs !== undefined && needs > can) {
+          group.trouble.differs.push({ what, wanted: can, has: needs });
+        }
+      }
     } catch (error) {
       // There is none, or nobody answers.
       if (!(error instanceof FabricError)) throw error;
@@ -200,7 +233,9 @@ export class Subnet {
     }
     group.trouble = undefined;
     const { mlid, qKey, pKey, sl, hopLimit } = record;
-    group.infiniband = { mlid, qKey, pKey, sl, hopLimit, mtu: 128 << record.mtu };
+    const rate = rateOf(record.rate);
+    const more = rate === undefined ? {} : { rate };
+    group.infiniband = { mlid, qKey, pKey, sl, hopLimit, mtu: 128 << record.mtu, ...more };
     if (group.way !== "to-infiniband") this.#port.attach({ mgid, mlid, qKey });
     this.#tell(`group-${what}`, { group: group.name, mgid: formatAddress(mgid), mlid });
   }
@@ -214,7 +249,7 @@ function pick(common: Partial<McMemberRecord>, ipoib: boolean): Partial<McMember
   return { sl, flowLabel, trafficClass, mtuSelector: 2, mtu: common.mtu, rateSelector: 2, rate: common.rate };
 }
 
-function absent(error: unknown): { lid: number; smLid: number } {
+function absent(error: unknown): PortPlace {
   if (!(error instanceof FabricError)) throw error;
   return { lid: 0, smLid: 0 };
 }
