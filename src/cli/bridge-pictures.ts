@@ -1,5 +1,5 @@
 // Owns running bridges as a diagnosis sees them.
-import type { PictureBridge } from "../model/rdma-picture.ts";
+import type { PictureBridge, PictureTrouble } from "../model/rdma-picture.ts";
 import { countListeners } from "../rdma/run/status.ts";
 import type { BridgeStatus, GroupStatus } from "../rdma/run/status.ts";
 
@@ -29,14 +29,10 @@ function groupPicture({
   rate,
   listeners,
   trouble,
+  differs,
   toInfiniband,
   toEthernet,
 }: GroupStatus): PictureBridge["groups"][number] {
-  const differs = trouble?.differs.map(({ what, wanted, has }) => ({
-    what,
-    wanted: say(what, wanted),
-    has: say(what, has),
-  }));
   // What came from Ethernet is counted on its way to InfiniBand.
   const [ethernet, infiniband] = [toInfiniband.drops["q-key"] ?? 0, toEthernet.drops["q-key"] ?? 0];
   return {
@@ -46,8 +42,19 @@ function groupPicture({
     ...(rate === undefined ? {} : { rate }),
     listeners: countListeners(listeners),
     ...(ethernet + infiniband === 0 ? {} : { wrongKey: { ethernet, infiniband } }),
-    ...(trouble === undefined ? {} : { trouble: { why: trouble.why, differs: differs ?? [] } }),
+    ...(trouble === undefined ? {} : { trouble: { why: trouble.why, differs: trouble.differs.map(inWords) } }),
+    ...(differs === undefined ? {} : { differs: differs.map(inWords) }),
   };
+}
+
+type Difference = PictureTrouble["differs"][number];
+
+function inWords({
+  what,
+  wanted,
+  has,
+}: Omit<Difference, "wanted" | "has"> & Record<"wanted" | "has", number>): Difference {
+  return { what, wanted: say(what, wanted), has: say(what, has) };
 }
 
 function say(what: string, value: number): string {

@@ -54,6 +54,8 @@ export interface PictureBridge {
     /** Hosts that listen on Ethernet, and ports on InfiniBand as far as they are told, without bridges. */
     listeners?: { ethernet: number; infiniband?: number };
     trouble?: PictureTrouble;
+    /** What the group has otherwise than the file says, though the bridge is in it. */
+    differs?: PictureTrouble["differs"];
     /** Messages that came without the group's key, by the side that they came from. */
     wrongKey?: { ethernet: number; infiniband: number };
   }[];

@@ -30,6 +30,7 @@ export const bridges: Check = {
     running.flatMap((bridge) => [
       ...noManager(bridge),
       ...badGroups(bridge),
+      ...otherGroups(bridge),
       ...wrongKeys(bridge),
       ...smallGroups(bridge),
       ...fastGroups(bridge),
@@ -115,6 +116,27 @@ function badGroups({ section, smLid, groups }: PictureBridge): Finding[] {
       },
     ];
   });
+}
+
+/** Groups that the bridge is in, as they are: it takes the key and the service level of the record. */
+function otherGroups({ section, groups }: PictureBridge): Finding[] {
+  const others = groups.flatMap(({ group, differs = [] }) =>
+    differs.map(({ what, wanted, has }) => `${group}: ${what} is ${has}, wanted is ${wanted}`),
+  );
+  if (others.length === 0) return [];
+  return [
+    {
+      code: "bridge-group-differs",
+      severity: "warning",
+      summary: `groups on InfiniBand are others than ${section} wants`,
+      found: someLines(others),
+      consequence:
+        "The bridge takes them as they are, and messages are passed on. A program that asks for the wanted values, as those of RDMA-CM do with their Q_Key, is not let in.",
+      remedy: {
+        text: "Find out which host has made the group with these values, and have it made anew (it goes with its last full member); or state in the file what it has, if the programs on both sides use that.",
+      },
+    },
+  ];
 }
 
 /** A port that cannot carry what a group's members may send. */

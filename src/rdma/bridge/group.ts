@@ -62,6 +62,8 @@ export class BridgedGroup {
   infiniband: InfinibandGroup | undefined;
   /** Why the port is not in the group. */
   trouble: GroupTrouble | undefined;
+  /** What the group has otherwise than the file says, though the port is in it. */
+  differs: GroupTrouble["differs"] = [];
   readonly toInfiniband = new Tally();
   readonly toEthernet = new Tally();
   readonly senders = { ethernet: new Senders(), infiniband: new Senders() };

@@ -57,6 +57,8 @@ export interface GroupStatus {
   rate?: number;
   /** Why it cannot be had. */
   trouble?: GroupTrouble;
+  /** What it has otherwise than the file says, though it can be had; absent where nothing. */
+  differs?: GroupTrouble["differs"];
   /** This bridge passes its packets on, when it is active. */
   mine: boolean;
   toInfiniband: TallyStatus;
@@ -161,6 +163,7 @@ function groupStatus({ election, listeners, members, infiniband }: Bridge, group
     ...(mtu === undefined ? {} : { mtu }),
     ...(rate === undefined ? {} : { rate }),
     ...(group.trouble === undefined ? {} : { trouble: group.trouble }),
+    ...(group.differs.length === 0 ? {} : { differs: group.differs }),
     mine: election.has(group.index),
     toInfiniband: group.toInfiniband.toJSON(),
     toEthernet: group.toEthernet.toJSON(),

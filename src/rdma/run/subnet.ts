@@ -1,7 +1,7 @@
 // Owns what a bridge has to do with the subnet manager: its place, the memberships of its groups, and looking whether the
 // manager still knows of them.
 import { formatAddress } from "../../model/ip.ts";
-import type { BridgedGroup } from "../bridge/group.ts";
+import type { BridgedGroup, GroupTrouble } from "../bridge/group.ts";
 import { makeMgid } from "../bridge/mgid.ts";
 import { rateOf } from "../codec/rates.ts";
 import type { McMemberRecord } from "../codec/sa-records.ts";
@@ -18,6 +18,8 @@ const JOIN = { full: 1, sendOnly: 4 } as const;
 /** The key of the groups of RDMA-CM (Linux rdma_cma.h, RDMA_UDP_QKEY), and that of IPoIB (RFC 4391, 4). */
 export const RDMA_CM_QKEY = 0x01234567;
 export const IPOIB_QKEY = 0x0b1b;
+/** Bits of a P_Key that name the partition; the other one is whether a port is a full member of it (IBA vol 1, 10.9.1.1). */
+const PARTITION = 0x7fff;
 /** How often the manager is asked whether it still knows us, whether a lost group is there, and all groups. */
 const EVERY_MS = { look: 1000, lost: 5000, all: 60_000 } as const;
 
@@ -192,32 +194,36 @@ export class Subnet {
     }
   }
 
-  /** Finds out how a group that is there differs from the one that was asked for. */
+  /** Finds out how a group that is there, and does not let the port in, differs from the one that was asked for. */
   async #compare(group: BridgedGroup): Promise<void> {
-    try {
-      const has = await this.client.group(group.mgid);
-      const { ipoib = false, more = {} } = this.#groups.find((one) => one.group === group) ?? {};
-      const qKey = more.qKey ?? (ipoib ? IPOIB_QKEY : RDMA_CM_QKEY);
-      if (group.trouble === undefined) return;
-      const wanted = { Q_Key: qKey, P_Key: this.#pKey, ...(more.sl === undefined ? {} : { SL: more.sl }) };
-      const found = { Q_Key: has.qKey, P_Key: has.pKey, SL: has.sl };
-      for (const [what, value] of Object.entries(wanted) as ["Q_Key" | "P_Key" | "SL", number][]) {
-        if (found[what] !== value) group.trouble.differs.push({ what, wanted: value, has: found[what] });
+    const has = await this.#find(group.mgid);
+    // There is none, or nobody answers; or it was had meanwhile.
+    if (!has || group.trouble === undefined) return;
+    group.trouble.differs.push(...this.#differences(group, has));
+    // A port that cannot carry as much as the group is not let in (IBA vol 1, 15.2.5.17).
+    const most = [
+      { what: "MTU", wanted: this.#can.mtu, has: 128 << has.mtu },
+      { what: "rate", wanted: this.#can.rate, has: rateOf(has.rate) },
+    ] as const;
+    for (const { what, wanted: can, has: needs } of most) {
+      if (can !== undefined && needs !== undefined && needs > can) {
+        group.trouble.differs.push({ what, wanted: can, has: needs });
       }
-      // A port that cannot carry as much as the group is not let in (IBA vol 1, 15.2.5.17).
-      const most = [
-        { what: "MTU", wanted: this.#can.mtu, has: 128 << has.mtu },
-        { what: "rate", wanted: this.#can.rate, has: rateOf(has.rate) },
-      ] as const;
-      for (const { what, wanted: can, has: needs } of most) {
-        if (can !== undefined && needs !== undefined && needs > can) {
-          group.trouble.differs.push({ what, wanted: can, has: needs });
-        }
-      }
-    } catch (error) {
-      // There is none, or nobody answers.
-      if (!(error instanceof FabricError)) throw error;
     }
+  }
+
+  /** What a group has otherwise than the file says; of a group of IPoIB's the fabric says which key it has. */
+  #differences(group: BridgedGroup, has: McMemberRecord): GroupTrouble["differs"] {
+    const { ipoib = false, more = {} } = this.#groups.find((one) => one.group === group) ?? {};
+    const qKey = more.qKey ?? (ipoib ? undefined : RDMA_CM_QKEY);
+    const compared = [
+      { what: "Q_Key", wanted: qKey, has: has.qKey },
+      { what: "P_Key", wanted: this.#pKey & PARTITION, has: has.pKey & PARTITION },
+      { what: "SL", wanted: more.sl, has: has.sl },
+    ] as const;
+    return compared.flatMap(({ what, wanted, has: found }) =>
+      wanted === undefined || wanted === found ? [] : [{ what, wanted, has: found }],
+    );
   }
 
   #take({ mgid, what, record, error }: GroupNews): void {
@@ -225,6 +231,7 @@ export class Subnet {
     if (group === undefined) return;
     if (record === undefined) {
       group.infiniband = undefined;
+      group.differs = [];
       group.trouble = { why: error?.message ?? "", differs: [] };
       void this.#compare(group);
       this.#port.detach(mgid);
@@ -232,6 +239,7 @@ export class Subnet {
       return;
     }
     group.trouble = undefined;
+    group.differs = this.#differences(group, record);
     const { mlid, qKey, pKey, sl, hopLimit } = record;
     const rate = rateOf(record.rate);
     const more = rate === undefined ? {} : { rate };
