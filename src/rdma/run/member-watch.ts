@@ -93,7 +93,10 @@ export class MemberWatch {
       if (nowMs - this.#roundMs < EVERY_MS.round) return undefined;
       this.#roundMs = nowMs;
       const key = this.#keySource();
-      if (typeof key !== "bigint") return void this.#giveUp("no-key", key.why);
+      if (typeof key !== "bigint") {
+        this.#giveUp("no-key", key.why);
+        return undefined;
+      }
       this.#smKey = key;
     }
     const group = this.#nextGroup();
