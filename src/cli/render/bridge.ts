@@ -104,8 +104,9 @@ function listenerLines({ ethernet, infiniband }: GroupStatus["listeners"]): stri
     return `      listener on ethernet ${address}, ${protocol}${only}, ${heardSeconds} s ago${bridge === true ? ", a bridge" : ""}`;
   });
   if (infiniband === undefined) return hosts;
-  const ports = infiniband.ports.map(({ gid, states, self }) => {
-    return `      member on infiniband ${gid}, ${states.join(" ")}${self === true ? ", this bridge" : ""}`;
+  const ports = infiniband.ports.map(({ gid, states, self, address }) => {
+    const known = address === undefined ? "" : ` (${address})`;
+    return `      member on infiniband ${gid}${known}, ${states.join(" ")}${self === true ? ", this bridge" : ""}`;
   });
   const rest = infiniband.count - infiniband.ports.length;
   if (rest > 0 || infiniband.more)

@@ -1,5 +1,8 @@
 // Proves who is taken for a listener on Ethernet, by all versions of IGMP and MLD, for how long, and within which bounds.
+import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
+import { holds } from "../../host/netlink/testing/seeds.ts";
+import { mayTellOfGroups } from "../codec/locate-membership.ts";
 import { IGMP, MLD } from "../codec/membership.ts";
 import { bridged } from "../run/testing/stand.ts";
 import { Listeners, MOST_LISTENERS } from "./listeners.ts";
@@ -163,4 +166,36 @@ test("hosts of a group are bounded, and whose time is over makes room", () => {
   expect(of(0, 260_010)).toContain("192.0.2.2");
   expect(of(0, 260_010)).toContain("10.0.0.0");
   expect(listeners.refused).toBe(5);
+});
+
+test("whatever comes, it reads no further than the frame, and stays within its bounds", () => {
+  const frames = [
+    report(ONE, ["toExclude", GROUP, "198.51.100.1"], ["allowSources", "239.37.0.2", "198.51.100.1", "198.51.100.2"]),
+    report(SIX, ["isInclude", GROUP6, "fd00::1"]),
+    old(ONE, IGMP.report2, GROUP),
+    old(SIX, MLD.done, GROUP6),
+    query(SIX, { responseCode: 0xffff, robustness: 0, intervalCode: 255 }),
+  ];
+  const change = fc.record({ at: fc.nat(120), value: fc.nat(255) });
+  const tampered = fc.record({
+    frame: fc.constantFrom(...frames),
+    changes: fc.array(change, { maxLength: 4 }),
+    cut: fc.nat(40),
+  });
+  holds(
+    fc.property(fc.array(tampered, { maxLength: 40 }), (all) => {
+      const [whole, alone] = [new Listeners(GROUPS), new Listeners(GROUPS)];
+      for (const [nowMs, { frame, changes, cut }] of all.entries()) {
+        const bytes = frame.slice();
+        for (const { at, value } of changes) if (at < bytes.length) bytes[at] = value;
+        const end = Math.max(bytes.length - cut, 0);
+        if (mayTellOfGroups(bytes, 0, end)) whole.hear(bytes, 0, end, nowMs);
+        // What lies behind the frame makes no difference.
+        if (mayTellOfGroups(bytes, 0, end)) alone.hear(bytes.slice(0, end), 0, end, nowMs);
+      }
+      for (const group of GROUPS) expect(whole.of(group, 0)).toEqual(alone.of(group, 0));
+      expect(whole.count).toBeLessThanOrEqual(3 * MOST_LISTENERS.group);
+    }),
+    200,
+  );
 });

@@ -56,13 +56,15 @@ export class Fabric implements AsyncDisposable {
     writeFileSync(join(this.#place, "osm.conf"), `${config.join("\n")}\n`);
     const [library] = globSync("/usr/lib/*/umad2sim/libumad2sim.so");
     if (library === undefined) throw new FabricError("libumad2sim.so is missing: install ibsim-utils");
+    const tables = fileURLToPath(new URL(TABLES, import.meta.url));
+    if (!existsSync(tables)) throw new FabricError("build/umad-rmpp.so is missing: run `make build`");
     this.#manager = this.#start("opensm", ["-e", "-F", "osm.conf"], {
       IBSIM_SERVER_NAME: "127.0.0.1",
       IBSIM_SERVER_PORT: String(this.port),
       SIM_HOST: "H1",
       OSM_CACHE_DIR: this.#place,
       OSM_TMP_DIR: this.#place,
-      LD_PRELOAD: `${fileURLToPath(new URL(TABLES, import.meta.url))}:${library}`,
+      LD_PRELOAD: `${tables}:${library}`,
     });
     await this.#until("the subnet is up", () => existsSync(log) && readFileSync(log, "utf8").includes("SUBNET UP"));
   }

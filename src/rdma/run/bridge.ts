@@ -125,7 +125,7 @@ export class Bridge implements AsyncDisposable {
     this.#tell = tell;
     this.#subnet = new Subnet(infiniband, pKey, groups, tell);
     this.listeners = new Listeners(this.groups, (mac) => this.#peerMacs.has(mac.join()));
-    this.members = new MemberWatch(this.#subnet.client, this.groups, smKey, tell);
+    this.members = new MemberWatch(this.#subnet.client, this.groups, infiniband.gid, smKey, tell);
     const texts = this.groups.map((group) => `${group.name} ${group.way} ${group.mgid.join()}`);
     // The last one is that of answering for hosts, which one bridge does as well.
     const hashes = [...this.groups.map((group) => group.mgid.join()), "hosts"].map(hashText);
@@ -170,7 +170,7 @@ export class Bridge implements AsyncDisposable {
 
   /** When the subnet manager answered last; undefined where it never has. */
   get managerMs(): number | undefined {
-    return this.#subnet.heardMs;
+    return this.#subnet.client.heardMs;
   }
 
   /** Gigabits per second that the port on InfiniBand can carry; undefined where it does not tell. */

@@ -6,7 +6,7 @@ import { MOST_LISTENERS } from "../bridge/listeners.ts";
 import { FabricError } from "../sa/management-port.ts";
 import type { Members } from "../sa/sa-client.ts";
 import { MemberWatch } from "./member-watch.ts";
-import type { KeySource } from "./member-watch.ts";
+import type { GroupPorts, KeySource } from "./member-watch.ts";
 import { bridged } from "./testing/stand.ts";
 
 const MGIDS = ["239.37.0.1", "239.37.0.2", "239.37.0.3"];
@@ -27,7 +27,9 @@ beforeEach(() => {
 /** So many records: ports in all states by turns. */
 function members(count: number): Members {
   const records = Array.from({ length: count }, (_, i) => {
-    return { portGid: new Uint8Array(16).fill(i + 1), joinState: 1 << (i % 3) } as unknown as McMemberRecord;
+    const portGid = new Uint8Array(16).fill(i + 1);
+    if (i > 254) portGid[0] = 0xfe;
+    return { portGid, joinState: 1 << (i % 3) } as unknown as McMemberRecord;
   });
   return { records, more: false };
 }
@@ -40,7 +42,7 @@ function watch(key: KeySource | undefined): MemberWatch {
       return given instanceof FabricError ? Promise.reject(given) : Promise.resolve(given);
     },
   };
-  return new MemberWatch(client, groups, key, (what) => told.push(what));
+  return new MemberWatch(client, groups, new Uint8Array(16).fill(1), key, (what) => told.push(what));
 }
 
 /** Looks every 50 ms from one time to another. */
@@ -66,11 +68,12 @@ describe("with a key", () => {
     await look(watched, 0, 50);
     expect(watched.of(groups[0] as (typeof groups)[0])).toEqual({
       ports: [
-        { gid: "101:101:101:101:101:101:101:101", states: ["full"], listens: true },
+        { gid: "101:101:101:101:101:101:101:101", states: ["full"], listens: true, self: true },
         { gid: "202:202:202:202:202:202:202:202", states: ["non-member"], listens: true },
         { gid: "303:303:303:303:303:303:303:303", states: ["send-only"], listens: false },
       ],
       count: 3,
+      listening: 1,
       more: false,
       askedMs: 0,
     });
@@ -97,8 +100,9 @@ describe("with a key", () => {
     answer = () => members(MOST_LISTENERS.group + 10);
     const watched = watch(() => 5n);
     await look(watched, 0, 50);
-    const { ports, count } = watched.of(groups[0] as (typeof groups)[0]) as { ports: unknown[]; count: number };
-    expect([ports.length, count]).toEqual([MOST_LISTENERS.group, MOST_LISTENERS.group + 10]);
+    const { ports, count, listening } = watched.of(groups[0] as (typeof groups)[0]) as GroupPorts;
+    // Of 266 by turns every third only sends, 88 of them, and one is the bridge.
+    expect([ports.length, count, listening]).toEqual([MOST_LISTENERS.group, MOST_LISTENERS.group + 10, 177]);
   });
 
   test("without an answer nothing is known, and nobody is asked for half a minute", async () => {

@@ -27,12 +27,16 @@ export interface GroupPort {
   gid: string;
   states: JoinState[];
   listens: boolean;
+  /** The bridge's own. */
+  self?: true;
 }
 
 /** The ports in a group: the first of them, and how many there are, or are at least. */
 export interface GroupPorts {
   ports: GroupPort[];
   count: number;
+  /** How many of all of them listen, without the bridge's own. */
+  listening: number;
   more: boolean;
   /** When the administrator told. */
   askedMs: number;
@@ -50,6 +54,8 @@ export type MembersTold = "no-key" | "asking" | "told" | "unanswered" | "refused
 export class MemberWatch {
   readonly #client: Pick<SaClient, "members">;
   readonly #groups: readonly BridgedGroup[];
+  /** The port's own GID. */
+  readonly #own: Uint8Array;
   readonly #keySource: KeySource | undefined;
   #smKey = 0n;
   readonly #tell: SubnetNews;
@@ -67,11 +73,13 @@ export class MemberWatch {
   constructor(
     client: Pick<SaClient, "members">,
     groups: readonly BridgedGroup[],
+    own: Uint8Array,
     keySource: KeySource | undefined,
     tell: SubnetNews,
   ) {
     this.#client = client;
     this.#groups = groups;
+    this.#own = own;
     this.#keySource = keySource;
     this.#tell = tell;
     this.#told = keySource === undefined ? "no-key" : "asking";
@@ -139,13 +147,16 @@ export class MemberWatch {
   #take(group: BridgedGroup, { records, more }: Members, askedMs: number): void {
     this.#forget(group);
     const room = Math.min(MOST_LISTENERS.group, MOST_LISTENERS.all - this.#kept);
-    const ports = records.slice(0, room).map(({ portGid, joinState }) => ({
-      gid: formatAddress(portGid),
-      states: JOIN_STATES.filter(([bit]) => (joinState & bit) !== 0).map(([, name]) => name),
-      listens: (joinState & LISTENS) !== 0,
-    }));
+    const own = formatAddress(this.#own);
+    const all = records.map(({ portGid, joinState }): GroupPort => {
+      const gid = formatAddress(portGid);
+      const states = JOIN_STATES.filter(([bit]) => (joinState & bit) !== 0).map(([, name]) => name);
+      return { gid, states, listens: (joinState & LISTENS) !== 0, ...(gid === own ? { self: true } : {}) };
+    });
+    const listening = all.filter(({ listens, self }) => listens && self === undefined).length;
+    const ports = all.slice(0, room);
     this.#kept += ports.length;
-    this.#ports.set(group.index, { ports, count: records.length, more, askedMs });
+    this.#ports.set(group.index, { ports, count: all.length, listening, more, askedMs });
   }
 
   #forget({ index }: BridgedGroup): void {

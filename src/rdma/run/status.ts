@@ -36,10 +36,12 @@ export interface ListenerStatus {
 
 /** The ports in a group on InfiniBand, as the administrator has told. */
 export interface GroupPortsStatus {
-  /** The first of them. `self`: the bridge's own. */
-  ports: (GroupPort & { self?: true })[];
+  /** The first of them; `address` is the IP address, of hosts that messages have been passed to. */
+  ports: (GroupPort & { address?: string })[];
   /** How many there are; with `more` at least so many. */
   count: number;
+  /** How many of all of them listen, without the bridge. */
+  listening: number;
   more: boolean;
   /** Seconds since it told. */
   toldSeconds: number;
@@ -119,6 +121,7 @@ export interface BridgeStatus {
 export function statusOf(bridge: Bridge): BridgeStatus {
   const { name, election, forwarder, infiniband, link, counts, listeners, members, portRate, managerMs } = bridge;
   const { 4: igmpMs, 6: mldMs } = listeners.queriedMs;
+  const names = namesOf(bridge);
   const own = { mac: forwarder.ethernet.mac, lid: infiniband.lid, nowMs: performance.now() };
   return {
     name,
@@ -147,12 +150,16 @@ export function statusOf(bridge: Bridge): BridgeStatus {
     peers: election.peers.map(({ id, ...rest }) => ({ id: id.toString(16).padStart(16, "0"), ...rest })),
     toInfiniband: forwarder.toInfiniband.toJSON(),
     toEthernet: forwarder.toEthernet.toJSON(),
-    groups: bridge.groups.map((group) => groupStatus(bridge, group)),
+    groups: bridge.groups.map((group) => groupStatus(bridge, group, names)),
     ...(bridge.messenger === undefined ? {} : { messages: messageStatus(bridge.messenger, own) }),
   };
 }
 
-function groupStatus({ election, listeners, members, infiniband }: Bridge, group: BridgedGroup): GroupStatus {
+function groupStatus(
+  { election, listeners, members }: Bridge,
+  group: BridgedGroup,
+  names: ReadonlyMap<string, string>,
+): GroupStatus {
   const ports = members.of(group);
   const { mtu, rate } = group.infiniband ?? {};
   return {
@@ -170,7 +177,7 @@ function groupStatus({ election, listeners, members, infiniband }: Bridge, group
     senders: { ethernet: sendersOf(group.senders.ethernet), infiniband: sendersOf(group.senders.infiniband) },
     listeners: {
       ethernet: listeners.of(group, performance.now()).map(listenerStatus),
-      ...(ports === undefined ? {} : { infiniband: portsStatus(ports, formatAddress(infiniband.gid)) }),
+      ...(ports === undefined ? {} : { infiniband: portsStatus(ports, names) }),
     },
   };
 }
@@ -179,9 +186,7 @@ function groupStatus({ election, listeners, members, infiniband }: Bridge, group
 export function countListeners({ ethernet, infiniband }: GroupStatus["listeners"]): Listening {
   return {
     ethernet: ethernet.filter(({ bridge }) => bridge === undefined).length,
-    ...(infiniband === undefined
-      ? {}
-      : { infiniband: infiniband.ports.filter(({ listens, self }) => listens && self === undefined).length }),
+    ...(infiniband === undefined ? {} : { infiniband: infiniband.listening }),
   };
 }
 
@@ -200,9 +205,18 @@ function listenerStatus({ address, protocol, heardMs, sources, bridge }: Listene
   };
 }
 
-function portsStatus({ ports, count, more, askedMs }: GroupPorts, own: string): GroupPortsStatus {
-  const told = ports.map((port) => (port.gid === own ? { ...port, self: true as const } : port));
-  return { ports: told, count, more, toldSeconds: secondsSince(askedMs) };
+function portsStatus({ ports, askedMs, ...counts }: GroupPorts, names: ReadonlyMap<string, string>): GroupPortsStatus {
+  const told = ports.map((port) => {
+    const address = names.get(port.gid);
+    return address === undefined ? port : { ...port, address };
+  });
+  return { ports: told, ...counts, toldSeconds: secondsSince(askedMs) };
+}
+
+/** The IP addresses of hosts on InfiniBand, by their GIDs. */
+function namesOf({ messenger }: Bridge): ReadonlyMap<string, string> {
+  const found = [...(messenger?.hosts ?? [])].filter(({ side, state }) => side === "infiniband" && state === "found");
+  return new Map(found.map(({ gid, name }) => [formatAddress(gid), name]));
 }
 
 function sendersOf({ all }: Senders): SenderStatus[] {

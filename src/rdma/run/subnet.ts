@@ -48,7 +48,6 @@ export class Subnet {
   /** What the port can carry, as far as it tells. */
   #can: Pick<PortPlace, "rate" | "mtu"> = {};
   #answered = false;
-  #heardMs: number | undefined;
   #lookedMs = -Infinity;
   #lostMs = -Infinity;
   #allMs = -Infinity;
@@ -72,11 +71,6 @@ export class Subnet {
   /** LID of the subnet manager, 0 while there is none. */
   get smLid(): number {
     return this.#smLid;
-  }
-
-  /** When the manager answered last; undefined where it never has. */
-  get heardMs(): number | undefined {
-    return this.#heardMs;
   }
 
   /** Gigabits per second that the port can carry; undefined where it does not tell. */
@@ -173,14 +167,10 @@ export class Subnet {
   /** A group's record; undefined where there is none, and false where nobody answers. */
   async #find(mgid: Uint8Array): Promise<McMemberRecord | false | undefined> {
     try {
-      const record = await this.client.group(mgid);
-      this.#heardMs = performance.now();
-      return record;
+      return await this.client.group(mgid);
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
-      if (error.status === undefined) return false;
-      this.#heardMs = performance.now();
-      return undefined;
+      return error.status === undefined ? false : undefined;
     }
   }
 

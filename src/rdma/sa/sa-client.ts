@@ -41,6 +41,8 @@ export class SaClient {
   onNotice: (notice: Notice) => void = () => {};
   /** Is called with datagrams of other classes, and the LID that they came from. */
   onOther: (mad: Uint8Array, slid: number) => void = () => {};
+  /** When the administrator answered last (performance.now()); undefined where it never has. */
+  heardMs: number | undefined;
   readonly #port: ManagementPort;
   readonly #patience: Patience;
   readonly #pending = new Map<number, Pending>();
@@ -200,6 +202,7 @@ export class SaClient {
     if (header.managementClass !== MANAGEMENT_CLASS.sa) return this.onOther(mad, slid);
     if (header.answer) {
       const pending = this.#pending.get(header.tidLow);
+      if (pending !== undefined) this.heardMs = performance.now();
       if (pending?.attribute === header.attribute) pending.answer(mad, slid);
       else if (this.#finished?.transaction === header.tidLow) this.#repeat(this.#finished.transfer, mad, slid);
       return;
