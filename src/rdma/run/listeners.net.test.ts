@@ -45,6 +45,11 @@ describe("on Ethernet", () => {
     const made = await stand.roceHost(link);
     writeFileSync(`/proc/sys/net/ipv4/conf/${link}/force_igmp_version`, String(igmp));
     writeFileSync(`/proc/sys/net/ipv6/conf/${link}/force_mld_version`, String(mld));
+    // MLD is spoken from a link-local address, and MLDv1 twice at most until somebody asks.
+    await until("its link-local address is its own", () => {
+      const words = ["-6", "addr", "show", "dev", link, "scope", "link", "-tentative"];
+      return execFileSync("ip", words, { encoding: "utf8" }).includes("inet6 fe80:");
+    });
     return made;
   }
 
@@ -54,7 +59,6 @@ describe("on Ethernet", () => {
   ] as const)("%s listens by IGMPv%i and MLDv%i, and no more when it leaves", async (link, igmp, mld) => {
     const one = await host(link, igmp, mld);
     for (const { group } of GROUPS) one.join(group.ethernet.address);
-    // MLD is spoken from a link-local address, which is there a moment later.
     await until("it is heard", () =>
       [0, 1, 2].every((index) => onEthernet(index).some(([, protocol]) => isOf(protocol, igmp, mld))),
     );
