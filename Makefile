@@ -22,13 +22,16 @@ build/heddle.node: $(wildcard native/addon/*)
 	@native/addon/build.sh
 	@touch $@
 
+build/umad-rmpp.so: $(wildcard native/fabric/*)
+	@native/fabric/build.sh
+
 BPF := $(patsubst native/bpf/%.bpf.c,build/bpf/%.o,$(wildcard native/bpf/*.bpf.c))
 
 $(BPF) &: $(wildcard native/bpf/*)
 	@native/bpf/build.sh
 	@touch $(BPF)
 
-dist/heddle.cjs: build/heddle.node $(BPF) $(SOURCES)
+dist/heddle.cjs: build/heddle.node build/umad-rmpp.so $(BPF) $(SOURCES)
 	@echo "Building…" >&2
 	@node tools/build.ts
 	@touch $@

@@ -23,6 +23,8 @@ export interface BridgePlan {
   model: ModelPlace;
   pKey: number;
   groups: SubnetGroup[];
+  /** The file with the administrator's key. */
+  smKeyFile?: string;
   messages?: MessagePlan;
 }
 
@@ -34,7 +36,7 @@ export function bridgePlans({ sections }: Config): BridgePlan[] {
       .filter(({ role, value }) => role === "bridge" && isCarried(value as BridgeSection))
       .map(({ name, value }) => {
         const section = value as BridgeSection;
-        const { model = "", node = "", port = IBSIM_PORT } = section.infiniband;
+        const { model = "", node = "", port = IBSIM_PORT, sm_key_file: smKeyFile } = section.infiniband;
         const { groups } = listGroups(section);
         return {
           name,
@@ -42,6 +44,7 @@ export function bridgePlans({ sections }: Config): BridgePlan[] {
           model: { folder: model, node, port },
           pKey: section.p_key ?? DEFAULT_PKEY,
           groups: groups.map((group, index) => subnetGroup(section, group, index)),
+          ...(smKeyFile === undefined ? {} : { smKeyFile }),
           ...(section.messages === undefined ? {} : { messages: messagePlan(section.messages) }),
         };
       })

@@ -27,7 +27,7 @@ beforeAll(async () => {
   roce.join(bytesOf(GROUP));
   ib = await stand.infinibandHost("H3");
   await ib.join(bytesOf("ff15:a01b:ffff::3585:ef27:1"));
-  bridge = stand.bridgeProcess("cb1", "H2", MULTICAST);
+  bridge = stand.bridgeProcess("cb1", "H2", MULTICAST, "0x1");
   return () => stand[Symbol.asyncDispose]();
 });
 
@@ -89,6 +89,28 @@ describe("running", () => {
     expect(one).toMatch(/--> {2}packets \d+, bytes \d+, dropped .*q-key 1\n/);
     expect(one).toContain("q-key: without the group's key");
     expect(heddle("bridge", "--group", "239.1.1.1")).toMatchObject({ code: 1 });
+  });
+
+  test("it shows who listens", async () => {
+    // The switch lets reports through to ports of routers only.
+    execFileSync("bridge", ["link", "set", "dev", "sw-cb1", "mcast_router", "2"]);
+    const host = await stand.roceHost("cr2");
+    host.join(bytesOf(GROUP));
+    let said = "";
+    await until(
+      () => `it is told: ${said}`,
+      () => {
+        said = heddle("bridge", "--group", GROUP).out;
+        return said.includes("listener on ethernet 192.0.2.3, ") && said.includes("member on infiniband fe80::20:202");
+      },
+    );
+    host[Symbol.dispose]();
+    expect(said).toMatch(/, listeners [12] on ethernet, 1 on infiniband\n/);
+    expect(said).toMatch(/ {6}listener on ethernet 192\.0\.2\.3, IGMPv[23], \d+ s ago\n/);
+    expect(said).toContain("      member on infiniband fe80::20:102, full, this bridge\n");
+    expect(said).toContain("      member on infiniband fe80::20:202, full\n");
+    expect(said).toMatch(/ {2}listeners {3}on ethernet as they say, asked by IGMP \d+ s ago/);
+    expect(said).toContain("              on infiniband members are told\n");
   });
 
   test("it says the same as JSON", () => {

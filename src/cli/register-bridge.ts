@@ -19,8 +19,10 @@ export function registerBridgeCommand(
 ): void {
   const bridge = program
     .command("bridge")
-    .description("show the running bridges between RDMA on Ethernet and InfiniBand: groups, senders, counts")
-    .option("--group <address>", "one group, with who sends to it and why packets were dropped")
+    .description(
+      "show the running bridges between RDMA on Ethernet and InfiniBand: groups, who sends and listens, counts",
+    )
+    .option("--group <address>", "one group, with who sends and listens to it and why packets were dropped")
     .option("--all", "all groups, not only those with the most packets")
     .option("--watch <seconds>", "show it again and again", seconds)
     .addHelpText("after", EXITS)

@@ -46,7 +46,9 @@ export const CODES = [
   "bridge-group-refused",
   "bridge-q-key",
   "bridge-group-mtu",
+  "bridge-group-rate",
   "bridge-no-querier",
+  "bridge-members-untold",
   "bridge-doubled-host",
   "not-looked-at",
 ] as const;

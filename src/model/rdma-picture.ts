@@ -7,6 +7,8 @@ export interface PicturePort {
   layer: "InfiniBand" | "Ethernet";
   /** "ACTIVE", "INIT", "DOWN", … */
   state: string;
+  /** Gigabits per second that it has come up with; absent where it does not tell. */
+  rate?: number;
   /** On InfiniBand: its own LID and that of the subnet manager; 0 while there is none. */
   lid: number;
   smLid: number;
@@ -18,7 +20,7 @@ export interface PicturePort {
 export interface PictureTrouble {
   why: string;
   /** What the file wants, and what the group has that is there. */
-  differs: { what: "Q_Key" | "P_Key" | "SL"; wanted: string; has: string }[];
+  differs: { what: "Q_Key" | "P_Key" | "SL" | "MTU" | "rate"; wanted: string; has: string }[];
 }
 
 /** A running bridge. */
@@ -27,20 +29,33 @@ export interface PictureBridge {
   section: string;
   /** How long it runs, seconds. */
   upS: number;
-  /** On Ethernet: its link, with MTU, and how long ago somebody asked for members of groups (IGMP); absent where nobody has. */
+  /** On Ethernet: its link, with MTU, and how long ago somebody asked for members of groups by IGMP, and by MLD; absent where nobody has. */
   link: string;
   linkMtu: number;
+  /** Gigabits per second; absent where the link does not tell. */
+  linkRate?: number;
   querierS?: number;
+  mldQuerierS?: number;
   /** On InfiniBand: 0 while there is none. */
   lid: number;
   smLid: number;
+  /** Seconds since the subnet manager has answered, or since the bridge asks it in vain. */
+  managerS?: number;
+  /** Why the subnet administrator does not tell who is in the groups, though the file states a key. */
+  membersUntold?: string;
   groups: {
     group: string;
-    /** IPv4 groups that are heard on Ethernet depend on a querier. */
+    /** Groups that are heard on Ethernet depend on a querier. */
     heard: boolean;
     /** Bytes of payload that the group carries; absent while the bridge is not in it. */
     mtu?: number;
+    /** Gigabits per second at which its members on InfiniBand may send; absent while the bridge is not in it. */
+    rate?: number;
+    /** Hosts that listen on Ethernet, and ports on InfiniBand as far as they are told, without bridges. */
+    listeners?: { ethernet: number; infiniband?: number };
     trouble?: PictureTrouble;
+    /** What the group has otherwise than the file says, though the bridge is in it. */
+    differs?: PictureTrouble["differs"];
     /** Messages that came without the group's key, by the side that they came from. */
     wrongKey?: { ethernet: number; infiniband: number };
   }[];

@@ -18,6 +18,7 @@ import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
 import { openLog } from "../log.ts";
 import { openStore } from "../session.ts";
+import { readSmKey } from "../sm-key.ts";
 
 /** How often it is looked whether another file was confirmed, and whether a fabric is there that was not. */
 const LOOK_MS = 1000;
@@ -104,7 +105,7 @@ async function start(
   running: Bridge[],
   { tell, failed, changed, stop, fileOf }: Surroundings,
 ): Promise<void> {
-  const { name, link, pKey, groups, messages } = plan;
+  const { name, link, pKey, groups, messages, smKeyFile } = plan;
   const over = (): boolean => changed.signal.aborted || stop.signal.aborted;
   try {
     let told = "";
@@ -121,7 +122,8 @@ async function start(
       }
       const say: Tell = (event, fields) => tell(event, { section: name, ...fields });
       const kept = messages === undefined ? {} : { messages, sessionFile: fileOf(name) };
-      const bridge = new Bridge({ name, link, infiniband, pKey, groups, tell: say, ...kept });
+      const key = smKeyFile === undefined ? {} : { smKey: () => readSmKey(smKeyFile) };
+      const bridge = new Bridge({ name, link, infiniband, pKey, groups, tell: say, ...key, ...kept });
       bridge.onFailure = failed;
       running.push(bridge);
       await bridge.start();

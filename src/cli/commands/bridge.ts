@@ -11,7 +11,7 @@ import { openStore } from "../session.ts";
 
 /** The options of the command. */
 export interface BridgeViewOptions {
-  /** Only this group, with who sends to it. */
+  /** Only this group, with who sends and listens to it. */
   group?: string;
   /** All groups, not only those with packets. */
   all?: true;

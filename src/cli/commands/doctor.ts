@@ -7,6 +7,7 @@ import type { GatewaySetup } from "../../gateway/setup.ts";
 import { HostError } from "../../host/error.ts";
 import { canMarkSockets } from "../../host/kinds/cgroup-program-driver.ts";
 import { hearAdverts } from "../../host/picture/adverts.ts";
+import { readLinkRate } from "../../host/picture/ports.ts";
 import { takePicture } from "../../host/picture/read.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import type { ConfiguredSection, HostPicture, OwnRouter } from "../../model/picture.ts";
@@ -37,7 +38,10 @@ export async function doctor(context: Context, options: DoctorOptions): Promise<
   const { root, listen } = options;
   const seconds = listen === undefined ? 0 : Number(listen);
   if (!(seconds >= 0 && seconds <= MOST_SECONDS)) return context.fail([wrongTime(listen)], EXIT.usage);
-  const seen = await addConfigured(context, await addBridges(context, await takePicture({ root, wishes: WISHES })));
+  const seen = await addConfigured(
+    context,
+    await addBridges(context, root, await takePicture({ root, wishes: WISHES })),
+  );
   const picture = seconds > 0 ? await addAdverts(seen, seconds) : seen;
   const findings = examine(picture);
   const counts = countFindings(findings);
@@ -66,11 +70,16 @@ function wrongTime(listen: string | undefined): Diagnostic {
 }
 
 /** The bridges that run here; whoever may not ask them does without. */
-async function addBridges(context: Context, picture: HostPicture): Promise<HostPicture> {
+async function addBridges(context: Context, root: string, picture: HostPicture): Promise<HostPicture> {
   try {
     const store = await openStore(context);
     const running = await askDoor(bridgeSocket(store.runFolder, store.cookie));
-    return running === undefined ? picture : { ...picture, bridges: running.map(bridgePicture) };
+    if (running === undefined) return picture;
+    const bridges = running.map(async (status) => {
+      const linkRate = await readLinkRate(root, status.ethernet.link);
+      return { ...bridgePicture(status), ...(linkRate === undefined ? {} : { linkRate }) };
+    });
+    return { ...picture, bridges: await Promise.all(bridges) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
     return { ...picture, unseen: [...picture.unseen, { what: "the running bridges", why: "Only root may ask them." }] };

@@ -1,6 +1,7 @@
 // Owns how a running bridge looks to people.
 import { DROP_REASONS } from "../../rdma/bridge/drops.ts";
 import type { DropReason } from "../../rdma/bridge/drops.ts";
+import { countListeners } from "../../rdma/run/status.ts";
 import type { BridgeStatus, GroupStatus, SenderStatus, TallyStatus } from "../../rdma/run/status.ts";
 import type { Paint } from "./style.ts";
 
@@ -14,6 +15,15 @@ const STATES = {
   crowded: "keeps still: there are too many bridges",
 } as const;
 
+/** Whether the subnet administrator tells who is in the groups. */
+const MEMBERS = {
+  "no-key": "members are not told by the subnet administrator without its key (sm_key_file)",
+  asking: "members are not told yet",
+  told: "members are told",
+  unanswered: "members are not told: the subnet administrator does not answer to the key in sm_key_file",
+  refused: "members are not told",
+} as const;
+
 const WAYS = { both: "<->", "to-infiniband": "-->", "to-ethernet": "<--" } as const;
 
 /** The text for one bridge. With `before`, packets since then are shown beside those of all time. */
@@ -24,7 +34,7 @@ export function renderBridge(
   paint: Paint,
 ): string {
   const { name, state, ethernet, infiniband, peers, groups } = status;
-  const { overrun, truncated } = ethernet;
+  const { overrun, truncated, querierSeconds, mldQuerierSeconds } = ethernet;
   const lines = [
     `${paint("bold", `bridge/${name}`)}  ${paint(state === "active" ? "green" : "yellow", STATES[state])}`,
     `  ethernet    ${ethernet.link}, ${ethernet.up ? "up" : paint("red", "down")}${trouble({ overrun, truncated })}`,
@@ -46,6 +56,10 @@ export function renderBridge(
   const joined = groups.filter(({ mlid }) => mlid !== 0).length;
   const mine = groups.filter((one) => one.mine).length;
   lines.push(`  groups      ${groups.length}, joined ${joined}, of this bridge ${mine}`);
+  if (groups.length > 0) {
+    lines.push(`  listeners   on ethernet as they say, ${askedText(querierSeconds, mldQuerierSeconds)}`);
+    lines.push(`              on infiniband ${membersText(infiniband)}`);
+  }
   const shown = group === undefined ? chosen(groups, all === true) : groups.filter((one) => one.group === group);
   for (const one of shown) lines.push(...groupLines(one, before?.groups, group !== undefined));
   const rest = groups.length - shown.length;
@@ -62,7 +76,11 @@ function chosen(groups: readonly GroupStatus[], all: boolean): readonly GroupSta
 function groupLines(one: GroupStatus, before: readonly GroupStatus[] | undefined, full: boolean): string[] {
   const then = before?.find(({ group }) => group === one.group);
   const place = one.mlid === 0 ? "cannot be had" : `0x${one.mlid.toString(16)}`;
-  const lines = [`    ${one.group} ${WAYS[one.way]} ${one.mgid} (${place})${one.mine ? "" : ", another bridge's"}`];
+  const counts = countListeners(one.listeners);
+  const listening = `listeners ${counts.ethernet} on ethernet${counts.infiniband === undefined ? "" : `, ${counts.infiniband} on infiniband`}`;
+  const lines = [
+    `    ${one.group} ${WAYS[one.way]} ${one.mgid} (${place})${one.mine ? "" : ", another bridge's"}, ${listening}`,
+  ];
   if (full || one.toInfiniband.packets > 0)
     lines.push(`    ${tallyLine("--> ", one.toInfiniband, then?.toInfiniband)}`);
   if (full || one.toEthernet.packets > 0) lines.push(`    ${tallyLine("<-- ", one.toEthernet, then?.toEthernet)}`);
@@ -70,12 +88,43 @@ function groupLines(one: GroupStatus, before: readonly GroupStatus[] | undefined
     lines.push(
       ...senderLines("on ethernet", one.senders.ethernet),
       ...senderLines("on infiniband", one.senders.infiniband),
+      ...listenerLines(one.listeners),
     );
     for (const drops of [one.toInfiniband.drops, one.toEthernet.drops]) {
       for (const reason of Object.keys(drops)) lines.push(`      ${reason}: ${DROP_REASONS[reason as DropReason]}`);
     }
   }
   return lines;
+}
+
+/** Hosts on Ethernet, and ports on InfiniBand; those that only send among them, and bridges, which are said to be such. */
+function listenerLines({ ethernet, infiniband }: GroupStatus["listeners"]): string[] {
+  const hosts = ethernet.map(({ address, protocol, heardSeconds, sources, bridge }) => {
+    const only = sources === undefined ? "" : `, only to ${sources.join(" ")}`;
+    return `      listener on ethernet ${address}, ${protocol}${only}, ${heardSeconds} s ago${bridge === true ? ", a bridge" : ""}`;
+  });
+  if (infiniband === undefined) return hosts;
+  const ports = infiniband.ports.map(({ gid, states, self, address }) => {
+    const known = address === undefined ? "" : ` (${address})`;
+    return `      member on infiniband ${gid}${known}, ${states.join(" ")}${self === true ? ", this bridge" : ""}`;
+  });
+  const rest = infiniband.count - infiniband.ports.length;
+  if (rest > 0 || infiniband.more)
+    ports.push(`      and ${infiniband.more ? "at least " : ""}${rest} more members on infiniband`);
+  return [...hosts, ...ports];
+}
+
+/** Hosts say again what they listen to when somebody asks; where nobody does, those that have said it are forgotten. */
+function askedText(igmp: number | undefined, mld: number | undefined): string {
+  if (igmp === undefined && mld === undefined) return "and nobody has asked them";
+  const asked = [igmp === undefined ? "" : `IGMP ${igmp} s ago`, mld === undefined ? "" : `MLD ${mld} s ago`];
+  return `asked by ${asked.filter((text) => text !== "").join(", ")}`;
+}
+
+function membersText({ members, membersWhy }: BridgeStatus["infiniband"]): string {
+  return membersWhy === undefined || members === "unanswered"
+    ? MEMBERS[members]
+    : `members are not told: ${membersWhy}`;
 }
 
 function senderLines(where: string, senders: readonly SenderStatus[]): string[] {

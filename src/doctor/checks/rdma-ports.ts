@@ -19,8 +19,8 @@ export const rdmaPorts: Check = {
   },
 };
 
-function onInfiniband({ name, state, lid, smLid }: PicturePort): Finding[] {
-  const found = [`${name} InfiniBand, ${state}, LID ${lid}, subnet manager at LID ${smLid}`];
+function onInfiniband({ name, state, lid, smLid, rate }: PicturePort): Finding[] {
+  const found = [`${name} InfiniBand, ${state}${inWords(rate)}, LID ${lid}, subnet manager at LID ${smLid}`];
   if (state === "DOWN") return [down(name, found, "Look at the cable and at the switch's port.")];
   if (state === "ACTIVE" && lid !== 0 && smLid !== 0) return [];
   return [
@@ -41,7 +41,9 @@ function onInfiniband({ name, state, lid, smLid }: PicturePort): Finding[] {
 function onEthernet(port: PicturePort, { links }: HostPicture): Finding[] {
   const names = new Set(port.gids.map(({ link }) => link));
   const own = links.filter(({ name }) => names.has(name));
-  const found = [`${port.name} Ethernet, ${port.state}${own.map(({ name }) => `, link ${name}`).join("")}`];
+  const found = [
+    `${port.name} Ethernet, ${port.state}${inWords(port.rate)}${own.map(({ name }) => `, link ${name}`).join("")}`,
+  ];
   if (port.state !== "ACTIVE" && own.some(({ up, carrier }) => up && carrier)) {
     return [down(port.name, found, "Its link has a carrier: look at the driver's messages.")];
   }
@@ -65,6 +67,10 @@ function onEthernet(port: PicturePort, { links }: HostPicture): Finding[] {
       },
     ];
   });
+}
+
+function inWords(rate: number | undefined): string {
+  return rate === undefined ? "" : `, ${rate} Gbit/s`;
 }
 
 function isOf({ gid, link, type }: PicturePort["gids"][number], name: string, address: string): boolean {

@@ -1,4 +1,5 @@
-// Owns the reading of RDMA ports below /sys/class/infiniband for a picture. Bounded; what cannot be read is left out.
+// Owns the reading of RDMA ports below /sys/class/infiniband for a picture, and how fast a link is. Bounded; what cannot be
+// read is left out.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PicturePort } from "../../model/rdma-picture.ts";
@@ -21,9 +22,18 @@ export async function readPorts(root: string): Promise<PicturePort[]> {
   return ports;
 }
 
+/**
+ * Gigabits per second of a link that is up, as its driver says (/sys/class/net/NAME/speed, in Mbit/s; Linux
+ * Documentation/ABI/testing/sysfs-class-net); undefined where it says nothing.
+ */
+export async function readLinkRate(root: string, link: string): Promise<number | undefined> {
+  const speed = Number((await read(join(root, "sys/class/net", link, "speed"))) ?? 0);
+  return speed > 0 ? speed / 1000 : undefined;
+}
+
 async function readPort(folder: string, name: string): Promise<PicturePort | undefined> {
-  const [layer, state, lid, smLid] = await Promise.all(
-    ["link_layer", "state", "lid", "sm_lid"].map((file) => read(join(folder, file))),
+  const [layer, state, lid, smLid, rate] = await Promise.all(
+    ["link_layer", "state", "lid", "sm_lid", "rate"].map((file) => read(join(folder, file))),
   );
   if (layer !== "InfiniBand" && layer !== "Ethernet") return undefined;
   const gids: PicturePort["gids"] = [];
@@ -38,9 +48,18 @@ async function readPort(folder: string, name: string): Promise<PicturePort | und
       if (gid !== undefined && type !== undefined && link !== undefined) gids.push({ gid, type, link });
     }
   }
-  // "4: ACTIVE"
+  // "4: ACTIVE", and "100 Gb/sec (4X EDR)".
   const words = (state ?? "").split(": ");
-  return { name, layer, state: words[1] ?? "", lid: Number(lid ?? 0) || 0, smLid: Number(smLid ?? 0) || 0, gids };
+  const gbps = Number.parseFloat(rate ?? "");
+  return {
+    name,
+    layer,
+    state: words[1] ?? "",
+    lid: Number(lid ?? 0) || 0,
+    smLid: Number(smLid ?? 0) || 0,
+    ...(gbps > 0 ? { rate: gbps } : {}),
+    gids,
+  };
 }
 
 async function list(folder: string): Promise<string[]> {

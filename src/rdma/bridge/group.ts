@@ -16,6 +16,8 @@ export interface InfinibandGroup {
   hopLimit: number;
   /** Bytes of payload. */
   mtu: number;
+  /** Gigabits per second at which members may send; absent where the code is none that is known. */
+  rate?: number;
 }
 
 /** What packets to a group on Ethernet have. */
@@ -31,8 +33,11 @@ export interface EthernetGroup {
 /** Why a group cannot be had on InfiniBand. */
 export interface GroupTrouble {
   why: string;
-  /** Where a group is there that is another than was asked for. */
-  differs: { what: "Q_Key" | "P_Key" | "SL"; wanted: number; has: number }[];
+  /**
+   * Where a group is there that is another than was asked for, or more than the port can carry: then what is wanted is the
+   * port's MTU (bytes) or rate (gigabits per second).
+   */
+  differs: { what: "Q_Key" | "P_Key" | "SL" | "MTU" | "rate"; wanted: number; has: number }[];
 }
 
 /** A code point of IP, and the service level that stands for it on InfiniBand. */
@@ -57,6 +62,8 @@ export class BridgedGroup {
   infiniband: InfinibandGroup | undefined;
   /** Why the port is not in the group. */
   trouble: GroupTrouble | undefined;
+  /** What the group has otherwise than the file says, though the port is in it. */
+  differs: GroupTrouble["differs"] = [];
   readonly toInfiniband = new Tally();
   readonly toEthernet = new Tally();
   readonly senders = { ethernet: new Senders(), infiniband: new Senders() };

@@ -1,6 +1,6 @@
 // Owns which frames the kernel gives to the bridge, as a program of classic BPF (Linux Documentation/networking/filter.rst).
 //
-// RoCEv2 to IP groups, IGMP, and the hellos of other bridges; where messages between hosts are bridged, RoCEv2 to the link's own
+// RoCEv2 to IP groups, IGMP and MLD, and the hellos of other bridges; where messages between hosts are bridged, RoCEv2 to the link's own
 // hardware address as well, and ARP. None that carries a VLAN's tag, which is another network. The kernel has taken tags
 // out of the frames, and tells them beside.
 import { ETHERTYPE } from "../codec/ethernet.ts";
@@ -58,7 +58,12 @@ export function socketFilter(hosts = false): Uint8Array {
     [JUMP.equal, ROCE_PORT, "give", "drop"],
     ["ipv6"],
     [LOAD.byte, 20],
+    [JUMP.equal, PROTOCOL.hopByHop, "options"],
     [JUMP.equal, PROTOCOL.udp, "ipv6-group", "drop"],
+    // MLD always has options before it (RFC 3810, 5).
+    ["options"],
+    [LOAD.byte, 54],
+    [JUMP.equal, PROTOCOL.icmpv6, "give", "drop"],
     ["ipv6-group"],
     [LOAD.byte, 38],
     [JUMP.equal, 0xff, "ipv6-port", single6],

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tshark } from "../../../test/tshark.ts";
 import { formatAddress, parseAddress } from "../../model/ip.ts";
 import { Bth } from "./bth.ts";
 import { FAULT } from "./fault.ts";
@@ -48,20 +49,6 @@ function scapy(question: object): unknown[] {
   // Debian's interpreter is the one that has Debian's scapy.
   const answer = execFileSync("/usr/bin/python3", [judge], { input: JSON.stringify(question), encoding: "utf8" });
   return JSON.parse(answer) as unknown[];
-}
-
-/** Values of the fields for each packet of the file; "" where a packet has none. */
-function tshark(file: string, fields: readonly string[]): Record<string, string>[] {
-  const words = ["-n", "-r", file, "-T", "fields", "-E", "separator=|", "-E", "occurrence=a"];
-  const text = execFileSync("tshark", [...words, ...fields.flatMap((field) => ["-e", field])], {
-    encoding: "utf8",
-    env: { ...process.env, HOME: place },
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  return text
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => Object.fromEntries(line.split("|").map((value, i) => [fields[i] as string, value])));
 }
 
 describe("scapy", () => {

@@ -35,6 +35,11 @@ export function writeEthernet(bytes: Uint8Array, at: number, from: Ethernet): vo
   setU16(bytes, at + 12, from.type);
 }
 
+/** A hardware address as people write it. */
+export function macText(mac: Uint8Array): string {
+  return Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
 /** Whether a frame's type says that a VLAN tag follows. */
 export function isVlanType(type: number): boolean {
   return type === ETHERTYPE.vlan || type === ETHERTYPE.providerVlan;

@@ -1,10 +1,20 @@
 // Owns the way to a message about multicast groups in an IP packet: past IPv4's options or IPv6's hop-by-hop header.
 import { u16, u8 } from "./bytes.ts";
+import { ETHERNET_BYTES, ETHERTYPE } from "./ethernet.ts";
 import { GRH_BYTES, GRH_SGID } from "./grh.ts";
 import { IPV4_BYTES, ipv4HeaderBytes, isFragment, PROTOCOL } from "./ipv4.ts";
 import { readIgmp, readMld } from "./membership.ts";
 import type { Membership, MembershipFault } from "./membership.ts";
 import type { PacketParts } from "./packet-parts.ts";
+
+/** Whether the frame at `at`, which has no VLAN's tag, may carry such a message; no more than a glance. */
+export function mayTellOfGroups(bytes: Uint8Array, at: number, to: number): boolean {
+  const ip = at + ETHERNET_BYTES;
+  if (ip + IPV4_BYTES > to) return false;
+  const type = u16(bytes, ip - 2);
+  if (type === ETHERTYPE.ipv4) return u8(bytes, ip + 9) === PROTOCOL.igmp;
+  return type === ETHERTYPE.ipv6 && u8(bytes, ip + 6) === PROTOCOL.hopByHop;
+}
 
 /** Reads the message in a packet whose IP header was located, and which carries no RDMA: undefined, or why not. */
 export function readMembership(

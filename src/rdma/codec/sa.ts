@@ -11,9 +11,10 @@ import type { Layout, RecordOf } from "./record.ts";
 export const SA_CLASS_VERSION = 2;
 /** Where the record starts in the MAD, and how much room it has. */
 export const SA_DATA = 56;
-const SA_DATA_BYTES = 200;
+export const SA_DATA_BYTES = 200;
 
 const RMPP = MAD_HEADER_BYTES;
+const SM_KEY = 36;
 const ATTRIBUTE_OFFSET = 44;
 const COMPONENT_MASK = 48;
 
@@ -28,7 +29,7 @@ export const SA_ATTRIBUTE = {
 
 /** What stands between header and record. */
 export interface SaHeader {
-  /** RMPP is in use (it never is in messages of one datagram as those of this room). */
+  /** RMPP is in use, as it is in tables. */
   rmppActive: boolean;
   /** Size of one record in units of 8 bytes. */
   attributeOffset: number;
@@ -57,6 +58,11 @@ export function writeSaBody<L extends Layout>(
   bytes.fill(0, at + MAD_HEADER_BYTES, at + SA_DATA + SA_DATA_BYTES);
   setU64(bytes, at + COMPONENT_MASK, componentMask(layout, values));
   writeRecord(layout, bytes, at + SA_DATA, values);
+}
+
+/** Sets the key by which a request is trusted (IBA vol 1, 15.2.1.1, SM_Key); zero is none. */
+export function setSmKey(bytes: Uint8Array, at: number, key: bigint): void {
+  setU64(bytes, at + SM_KEY, key);
 }
 
 /** Sets the size of one record, as answers do. */

@@ -6,10 +6,13 @@ import { once } from "node:events";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { IBSIM_PORT } from "../bridge/model-fabric.ts";
 import { FabricError } from "../sa/management-port.ts";
 import { CEILING_MS, until } from "./until.ts";
 
+/** By what OpenSM sends tables of several datagrams. Seen from src/rdma/fabric/simulation.ts, or from the bundle. */
+const TABLES = import.meta.url.endsWith(".ts") ? "../../../build/umad-rmpp.so" : "../build/umad-rmpp.so";
 /** What setpriv ends with when there is no such program. */
 const NOT_FOUND = 127;
 
@@ -27,12 +30,15 @@ export class Fabric implements AsyncDisposable {
     this.port = port;
   }
 
-  /** Starts ibsim and OpenSM, and waits for the subnet. Rejects with FabricError when they cannot be had. */
-  static async start(hosts: number, port = IBSIM_PORT): Promise<Fabric> {
+  /**
+   * Starts ibsim and OpenSM, and waits for the subnet; hosts that are `slow` have a cable of one lane instead of four.
+   * Rejects with FabricError when they cannot be had.
+   */
+  static async start(hosts: number, port = IBSIM_PORT, slow: readonly number[] = []): Promise<Fabric> {
     if (isTaken(port)) throw new FabricError(`UDP port ${port} is taken: another fabric has it`);
     const fabric = new Fabric(port);
     try {
-      writeFileSync(join(fabric.#place, "net"), topology(hosts));
+      writeFileSync(join(fabric.#place, "net"), topology(hosts, slow));
       fabric.#start("ibsim", ["-r", "-l", String(port), "-s", "-n", "net"]);
       await fabric.#until("ibsim listens", () => isTaken(port));
       await fabric.startManager();
@@ -50,13 +56,15 @@ export class Fabric implements AsyncDisposable {
     writeFileSync(join(this.#place, "osm.conf"), `${config.join("\n")}\n`);
     const [library] = globSync("/usr/lib/*/umad2sim/libumad2sim.so");
     if (library === undefined) throw new FabricError("libumad2sim.so is missing: install ibsim-utils");
+    const tables = fileURLToPath(new URL(TABLES, import.meta.url));
+    if (!existsSync(tables)) throw new FabricError("build/umad-rmpp.so is missing: run `make build`");
     this.#manager = this.#start("opensm", ["-e", "-F", "osm.conf"], {
       IBSIM_SERVER_NAME: "127.0.0.1",
       IBSIM_SERVER_PORT: String(this.port),
       SIM_HOST: "H1",
       OSM_CACHE_DIR: this.#place,
       OSM_TMP_DIR: this.#place,
-      LD_PRELOAD: library,
+      LD_PRELOAD: `${tables}:${library}`,
     });
     await this.#until("the subnet is up", () => existsSync(log) && readFileSync(log, "utf8").includes("SUBNET UP"));
   }
@@ -116,10 +124,11 @@ function isTaken(port: number): boolean {
 }
 
 /** Hosts with one port each at a switch; the port's GUID is the host's and one. */
-function topology(hosts: number): string {
+function topology(hosts: number, slow: readonly number[]): string {
   const numbers = Array.from({ length: hosts }, (_, i) => i + 1);
-  const plugs = numbers.map((number) => `[${number}] "H${number}"[1]`);
+  const lanes = (number: number): string => (slow.includes(number) ? " w=1" : "");
+  const plugs = numbers.map((number) => `[${number}] "H${number}"[1]${lanes(number)}`);
   const host = (number: number): string =>
-    `caguid=0x${(0x200001 + (number - 1) * 0x100).toString(16)}\nCa 1 "H${number}"\n[1] "S1"[${number}]\n`;
+    `caguid=0x${(0x200001 + (number - 1) * 0x100).toString(16)}\nCa 1 "H${number}"\n[1] "S1"[${number}]${lanes(number)}\n`;
   return `switchguid=0x100000\nSwitch 8 "S1"\n${plugs.join("\n")}\n\n${numbers.map(host).join("\n")}`;
 }

@@ -4,6 +4,7 @@ import { HostError } from "../../host/error.ts";
 import { BATCH_FRAMES, FrameArena, FrameQueue } from "../../host/frames.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
 import type { NamespaceFd } from "../../host/native.ts";
+import { parseAddress } from "../../model/ip.ts";
 import { PASSED } from "../bridge/drops.ts";
 import { Election } from "../bridge/election.ts";
 import { Forwarder } from "../bridge/forwarder.ts";
@@ -11,12 +12,15 @@ import type { Counted } from "../bridge/forwarder.ts";
 import type { BridgedGroup } from "../bridge/group.ts";
 import { hashText, isHello, MOST_PEERS, readHello, writeHello } from "../bridge/hello.ts";
 import type { Hello } from "../bridge/hello.ts";
-import { u16, u8 } from "../codec/bytes.ts";
+import { Listeners } from "../bridge/listeners.ts";
+import { u16 } from "../codec/bytes.ts";
 import { ETHERNET_BYTES, ETHERTYPE } from "../codec/ethernet.ts";
-import { IPV4_BYTES, ipv4HeaderBytes, PROTOCOL } from "../codec/ipv4.ts";
+import { mayTellOfGroups } from "../codec/locate-membership.ts";
 import { EthernetPort, findEthernetLink } from "../port/ethernet-port.ts";
 import type { EthernetLink } from "../port/ethernet-port.ts";
 import type { InfinibandPort } from "../port/infiniband-port.ts";
+import { MemberWatch } from "./member-watch.ts";
+import type { KeySource } from "./member-watch.ts";
 import { Messenger } from "./messenger.ts";
 import type { MessagePlan } from "./messenger.ts";
 import { Subnet } from "./subnet.ts";
@@ -25,8 +29,11 @@ import type { SubnetGroup, SubnetNews } from "./subnet.ts";
 /** How often the election's clock is looked at, and the link. */
 const TICK_MS = 50;
 const LINK_MS = 500;
-/** Type of a query of IGMP. */
-const IGMP_QUERY = 0x11;
+/** All routers, and those of IGMPv3 and MLDv2 (RFC 2236, 9; RFC 3376, 4.2.14; RFC 2710, 5; RFC 3810, 5.2.14). */
+const ROUTERS = {
+  4: ["224.0.0.2", "224.0.0.22"].map((group) => parseAddress(group) as Uint8Array),
+  6: ["ff02::2", "ff02::16"].map((group) => parseAddress(group) as Uint8Array),
+} as const;
 
 /** What a bridge is made of. */
 export interface BridgeOptions {
@@ -38,6 +45,8 @@ export interface BridgeOptions {
   infiniband: InfinibandPort;
   pKey: number;
   groups: readonly SubnetGroup[];
+  /** Reads the key by which the subnet administrator tells who is in the groups; nobody is asked without it. */
+  smKey?: KeySource;
   /** Messages between hosts; none where absent. */
   messages?: MessagePlan;
   /** The file that sessions are kept in. */
@@ -61,8 +70,9 @@ export class Bridge implements AsyncDisposable {
   readonly counts = { ethernet: { truncated: 0 }, infiniband: { truncated: 0 } };
   link: EthernetLink | undefined;
   readonly startedMs = performance.now();
-  /** When somebody asked for members of groups on the link last. */
-  querierMs: number | undefined;
+  /** Who listens to the groups on Ethernet, and on InfiniBand. */
+  readonly listeners: Listeners;
+  readonly members: MemberWatch;
   readonly linkName: string;
   readonly #namespace: NamespaceFd;
   readonly #subnet: Subnet;
@@ -75,6 +85,8 @@ export class Bridge implements AsyncDisposable {
   /** Hardware addresses of other bridges, as many as were heard last. */
   readonly #peerMacs = new Set<string>();
   #ethernet: EthernetPort | undefined;
+  /** Versions of IP in which the port hears what is for routers. */
+  readonly #hearsAs = new Set<4 | 6>();
   #overrunBefore = 0;
   #serving = false;
   /** Of the batch that is dealt with: when, and since when its socket was read to the end. */
@@ -93,7 +105,18 @@ export class Bridge implements AsyncDisposable {
   };
 
   constructor(options: BridgeOptions) {
-    const { name, link, namespace = OWN_NAMESPACE, infiniband, pKey, groups, messages, sessionFile, tell } = options;
+    const {
+      name,
+      link,
+      namespace = OWN_NAMESPACE,
+      infiniband,
+      pKey,
+      groups,
+      smKey,
+      messages,
+      sessionFile,
+      tell,
+    } = options;
     this.name = name;
     this.linkName = link;
     this.#namespace = namespace;
@@ -101,6 +124,8 @@ export class Bridge implements AsyncDisposable {
     this.groups = groups.map(({ group }) => group);
     this.#tell = tell;
     this.#subnet = new Subnet(infiniband, pKey, groups, tell);
+    this.listeners = new Listeners(this.groups, (mac) => this.#peerMacs.has(mac.join()));
+    this.members = new MemberWatch(this.#subnet.client, this.groups, infiniband.gid, smKey, tell);
     const texts = this.groups.map((group) => `${group.name} ${group.way} ${group.mgid.join()}`);
     // The last one is that of answering for hosts, which one bridge does as well.
     const hashes = [...this.groups.map((group) => group.mgid.join()), "hosts"].map(hashText);
@@ -141,6 +166,16 @@ export class Bridge implements AsyncDisposable {
   /** LID of the subnet manager, 0 while there is none. */
   get smLid(): number {
     return this.#subnet.smLid;
+  }
+
+  /** When the subnet manager answered last; undefined where it never has. */
+  get managerMs(): number | undefined {
+    return this.#subnet.client.heardMs;
+  }
+
+  /** Gigabits per second that the port on InfiniBand can carry; undefined where it does not tell. */
+  get portRate(): number | undefined {
+    return this.#subnet.portRate;
   }
 
   /** Packets for which the link's socket had no room. */
@@ -195,6 +230,8 @@ export class Bridge implements AsyncDisposable {
     }
     await this.#subnet.look(nowMs);
     await this.messenger?.look(nowMs);
+    // Nobody waits for it: an answer may take seconds, and none comes to a wrong key.
+    if (this.#subnet.ready) void this.members.look(nowMs)?.catch((error: unknown) => this.onFailure(error));
     this.forwarder.infiniband.lid = this.infiniband.lid;
   }
 
@@ -206,6 +243,7 @@ export class Bridge implements AsyncDisposable {
     if (link === undefined) return;
     this.forwarder.ethernet = link;
     this.#ethernet ??= this.#openEthernet(link.index);
+    this.#hearAsRouter(link);
     if (this.messenger !== undefined) this.messenger.ethernet = this.#ethernet;
   }
 
@@ -216,14 +254,33 @@ export class Bridge implements AsyncDisposable {
     } catch (error) {
       port.close();
       // It went while it was opened: the next look finds what there is.
-      if (error instanceof HostError && error.code === "ENODEV") return undefined;
+      if (isGone(error)) return undefined;
       throw error;
     }
     port.onReadable = () => this.#fromEthernet();
     return port;
   }
 
+  /** Hosts tell routers what they listen to, and switches that snoop let it through to those. */
+  #hearAsRouter({ ipv4, ipv6 }: EthernetLink): void {
+    if (this.#ethernet === undefined) return;
+    for (const family of [4, 6] as const) {
+      const length = family === 4 ? 4 : 16;
+      const isThere = (family === 4 ? ipv4 : ipv6) !== undefined;
+      if (!isThere || this.#hearsAs.has(family)) continue;
+      if (!this.groups.some(({ ethernet }) => ethernet.address.length === length)) continue;
+      this.#hearsAs.add(family);
+      try {
+        for (const group of ROUTERS[family]) this.#ethernet.join(group);
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        return this.#closeEthernet();
+      }
+    }
+  }
+
   #closeEthernet(): void {
+    this.#hearsAs.clear();
     this.#overrunBefore = this.overrun;
     this.#ethernet?.close();
     this.#ethernet = undefined;
@@ -240,7 +297,8 @@ export class Bridge implements AsyncDisposable {
       const length = arena.lengths[slot] as number;
       if (length < 0) this.counts.ethernet.truncated++;
       else if (isHello(arena.bytes, at, at + length)) this.#hear(at, at + length);
-      else if (isIgmp(arena.bytes, at, at + length)) this.#hearIgmp(at, at + length);
+      else if (mayTellOfGroups(arena.bytes, at, at + length))
+        this.listeners.hear(arena.bytes, at, at + length, this.#nowMs);
       else if (isArp(arena.bytes, at, at + length)) this.messenger?.takeArp(arena.bytes, at, at + length);
       else if (this.forwarder.fromEthernet(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
@@ -289,13 +347,6 @@ export class Bridge implements AsyncDisposable {
     queue.count = 0;
   }
 
-  /** Takes note of queries (RFC 3376, 4.1; those of versions 1 and 2 have the same type). */
-  #hearIgmp(at: number, to: number): void {
-    const ip = at + ETHERNET_BYTES;
-    const igmp = ip + ipv4HeaderBytes(this.#arena.bytes, ip);
-    if (igmp < to && u8(this.#arena.bytes, igmp) === IGMP_QUERY) this.querierMs = this.#nowMs;
-  }
-
   #hear(at: number, to: number): void {
     const hello = readHello(this.#arena.bytes, at, to);
     const nowMs = performance.now();
@@ -317,9 +368,8 @@ export class Bridge implements AsyncDisposable {
   }
 }
 
-function isIgmp(bytes: Uint8Array, at: number, to: number): boolean {
-  const ip = at + ETHERNET_BYTES;
-  return ip + IPV4_BYTES <= to && u16(bytes, ip - 2) === ETHERTYPE.ipv4 && u8(bytes, ip + 9) === PROTOCOL.igmp;
+function isGone(error: unknown): boolean {
+  return error instanceof HostError && error.code === "ENODEV";
 }
 
 function isArp(bytes: Uint8Array, at: number, to: number): boolean {

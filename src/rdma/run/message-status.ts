@@ -4,6 +4,7 @@ import { formatAddress } from "../../model/ip.ts";
 import type { Endpoint } from "../bridge/endpoint.ts";
 import type { Host, HostState, Side } from "../bridge/hosts.ts";
 import type { Session } from "../bridge/sessions.ts";
+import { macText } from "../codec/ethernet.ts";
 import type { Messenger } from "./messenger.ts";
 import type { TallyStatus } from "./status.ts";
 
@@ -88,8 +89,8 @@ function hostStatus(host: Host, own: Own): HostStatus {
   const heardSeconds = seconds(own.nowMs - heardMs);
   const places =
     side === "ethernet"
-      ? { mac: macOf(host.mac), gid: formatAddress(mapped(host.address)), lid: own.lid }
-      : { mac: macOf(own.mac), gid: formatAddress(host.gid), lid: host.lid };
+      ? { mac: macText(host.mac), gid: formatAddress(mapped(host.address)), lid: own.lid }
+      : { mac: macText(own.mac), gid: formatAddress(host.gid), lid: host.lid };
   return { address, side, state, ...places, heardSeconds, ...rest };
 }
 
@@ -120,10 +121,6 @@ function mapped(address: Uint8Array): Uint8Array {
   gid.fill(0xff, 10, 12);
   gid.set(address, 12);
   return gid;
-}
-
-function macOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
 function seconds(ms: number): number {

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { FrameQueue } from "../../host/frames.ts";
 import { formatAddress, parseAddress } from "../../model/ip.ts";
 import { MAD_BYTES, MadHeader, METHOD, readMadHeader, writeMadHeader } from "../codec/mad.ts";
+import { rateOf } from "../codec/rates.ts";
 import { readRecord } from "../codec/record.ts";
 import { SA_ATTRIBUTE, SA_DATA, writeSaBody } from "../codec/sa.ts";
 import { INFORM_INFO, MC_MEMBER_RECORD, NOTICE, TRAP } from "../codec/sa-records.ts";
@@ -31,9 +32,16 @@ class Manager implements ManagementPort {
   joins: McMemberRecord[] = [];
   traps: number[] = [];
   nextMlid = 0xc001;
+  /** What the port can carry; a group of more is refused (IBA vol 1, 15.2.5.17). Codes of records. */
+  can = { rate: 3, mtu: 4 };
 
   place() {
-    return Promise.resolve({ lid: this.lid, smLid: this.smLid });
+    return Promise.resolve({
+      lid: this.lid,
+      smLid: this.smLid,
+      rate: rateOf(this.can.rate) ?? 0,
+      mtu: 128 << this.can.mtu,
+    });
   }
 
   send(mad: Uint8Array, dlid: number): void {
@@ -56,7 +64,10 @@ class Manager implements ManagementPort {
       }
     }
     const group = this.groups.get(name);
-    if (group === undefined) this.#answer(header, header.method === METHOD.set ? INVALID : NO_RECORDS, {});
+    const { rate = 0, mtu = 0 } = group ?? {};
+    const isBeyond = (rateOf(rate) ?? 0) > (rateOf(this.can.rate) ?? 0) || mtu > this.can.mtu;
+    if (group !== undefined && isBeyond && header.method === METHOD.set) this.#answer(header, INVALID, {});
+    else if (group === undefined) this.#answer(header, header.method === METHOD.set ? INVALID : NO_RECORDS, {});
     else this.#answer(header, 0, group);
   }
 
@@ -237,4 +248,47 @@ describe("joins again", () => {
     expect(subnet.ready).toBe(true);
     expect(port.lid).toBe(4);
   });
+});
+
+describe("a group that is otherwise than the file says", () => {
+  /** Joins anew, with a group of the first address that somebody has made. */
+  async function joinWith(record: Partial<McMemberRecord>): Promise<void> {
+    groups = [bridged(0, "239.37.0.1"), bridged(1, "239.37.0.2"), bridged(2, "239.37.0.3", { ipoib: true })];
+    const made = { mlid: 0xc050, qKey: 0x01234567, pKey: 0xffff, rate: 3, mtu: 4 };
+    for (const { group } of [groups[0], groups[2]])
+      manager.groups.set(formatAddress(group.mgid), { ...made, ...record });
+    subnet = new Subnet(port, 0xffff, groups, (what) => told.push(what));
+    await subnet.join();
+    // Why one was refused is asked for beside.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  test("in its key is taken as it is, and that is told; of IPoIB's nobody has stated one", async () => {
+    await joinWith({ qKey: 7 });
+    expect(groups.map(({ group }) => group.differs)).toEqual([[{ what: "Q_Key", wanted: 0x01234567, has: 7 }], [], []]);
+    expect(groups[0].group.infiniband).toMatchObject({ mlid: 0xc050, qKey: 7, rate: 10 });
+    expect(groups[0].group.trouble).toBeUndefined();
+  });
+
+  test("in how a port is a member of the partition is the same", async () => {
+    await joinWith({ pKey: 0x7fff });
+    expect(groups[0].group.differs).toEqual([]);
+  });
+
+  test.each([
+    ["rate", { rate: 7 }, { what: "rate", wanted: 10, has: 40 }],
+    ["MTU", { mtu: 5 }, { what: "MTU", wanted: 2048, has: 4096 }],
+  ])("in a larger %s does not let the port in", async (_, record, difference) => {
+    await joinWith(record);
+    expect(groups[0].group.infiniband).toBeUndefined();
+    expect(groups[0].group.trouble).toEqual({ why: expect.stringContaining("not valid"), differs: [difference] });
+  });
+});
+
+test("when the manager was heard last is told by its answers", async () => {
+  const { heardMs = 0 } = subnet.client;
+  expect(heardMs).toBeGreaterThan(0);
+  await look(2000);
+  expect(subnet.client.heardMs).toBeGreaterThan(heardMs);
+  expect(subnet.portRate).toBe(10);
 });

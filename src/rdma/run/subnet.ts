@@ -1,14 +1,16 @@
 // Owns what a bridge has to do with the subnet manager: its place, the memberships of its groups, and looking whether the
 // manager still knows of them.
 import { formatAddress } from "../../model/ip.ts";
-import type { BridgedGroup } from "../bridge/group.ts";
+import type { BridgedGroup, GroupTrouble } from "../bridge/group.ts";
 import { makeMgid } from "../bridge/mgid.ts";
+import { rateOf } from "../codec/rates.ts";
 import type { McMemberRecord } from "../codec/sa-records.ts";
 import { TRAP } from "../codec/sa-records.ts";
 import type { InfinibandPort } from "../port/infiniband-port.ts";
 import { GroupKeeper } from "../sa/group-keeper.ts";
 import type { GroupNews } from "../sa/group-keeper.ts";
 import { FabricError } from "../sa/management-port.ts";
+import type { PortPlace } from "../sa/management-port.ts";
 import { SaClient } from "../sa/sa-client.ts";
 
 /** Full member, and non-member that only sends (IBA vol 1, 15.2.5.17). */
@@ -16,6 +18,8 @@ const JOIN = { full: 1, sendOnly: 4 } as const;
 /** The key of the groups of RDMA-CM (Linux rdma_cma.h, RDMA_UDP_QKEY), and that of IPoIB (RFC 4391, 4). */
 export const RDMA_CM_QKEY = 0x01234567;
 export const IPOIB_QKEY = 0x0b1b;
+/** Bits of a P_Key that name the partition; the other one is whether a port is a full member of it (IBA vol 1, 10.9.1.1). */
+const PARTITION = 0x7fff;
 /** How often the manager is asked whether it still knows us, whether a lost group is there, and all groups. */
 const EVERY_MS = { look: 1000, lost: 5000, all: 60_000 } as const;
 
@@ -41,6 +45,8 @@ export class Subnet {
   readonly #pKey: number;
   readonly #tell: SubnetNews;
   #smLid = 0;
+  /** What the port can carry, as far as it tells. */
+  #can: Pick<PortPlace, "rate" | "mtu"> = {};
   #answered = false;
   #lookedMs = -Infinity;
   #lostMs = -Infinity;
@@ -65,6 +71,11 @@ export class Subnet {
   /** LID of the subnet manager, 0 while there is none. */
   get smLid(): number {
     return this.#smLid;
+  }
+
+  /** Gigabits per second that the port can carry; undefined where it does not tell. */
+  get portRate(): number | undefined {
+    return this.#can.rate;
   }
 
   /** The port has a LID, and the manager has answered for all groups since it last was away. */
@@ -125,7 +136,8 @@ export class Subnet {
 
   /** Asks where the port and the manager are; true when one of them has moved. */
   async place(): Promise<boolean> {
-    const { lid, smLid } = await this.#port.management.place().catch(absent);
+    const { lid, smLid, ...can } = await this.#port.management.place().catch(absent);
+    this.#can = can;
     const moved = lid !== this.#port.lid || smLid !== this.#smLid;
     if (moved) this.#tell("place", { lid, "sm-lid": smLid });
     this.#port.lid = lid;
@@ -136,26 +148,29 @@ export class Subnet {
   /** Whether the manager does not know a group that this port is in: it has been started anew. */
   async #isForgotten(): Promise<boolean> {
     const [first] = this.#keeper.records;
-    if (first === undefined) return false;
-    try {
-      await this.client.group(first.mgid);
-      return false;
-    } catch (error) {
-      if (!(error instanceof FabricError)) throw error;
-      return error.status !== undefined;
-    }
+    // Without a group of its own it is asked for one that every fabric has, to hear whether it is there.
+    return (await this.#find(first?.mgid ?? this.#broadcastMgid())) === undefined && first !== undefined;
   }
 
   /** The record of IPoIB's broadcast group, of which RDMA-CM takes its values (Linux cma_join_ib_multicast). */
   async #broadcast(): Promise<Partial<McMemberRecord>> {
+    return (await this.#find(this.#broadcastMgid())) || {};
+  }
+
+  #broadcastMgid(): Uint8Array {
     const group = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
     const mgid = makeMgid({ format: "ipoib", group, pKey: this.#pKey, scope: 2 });
     mgid[12] = 0xff;
+    return mgid;
+  }
+
+  /** A group's record; undefined where there is none, and false where nobody answers. */
+  async #find(mgid: Uint8Array): Promise<McMemberRecord | false | undefined> {
     try {
       return await this.client.group(mgid);
     } catch (error) {
       if (!(error instanceof FabricError)) throw error;
-      return {};
+      return error.status === undefined ? false : undefined;
     }
   }
 
@@ -169,22 +184,36 @@ export class Subnet {
     }
   }
 
-  /** Finds out how a group that is there differs from the one that was asked for. */
+  /** Finds out how a group that is there, and does not let the port in, differs from the one that was asked for. */
   async #compare(group: BridgedGroup): Promise<void> {
-    try {
-      const has = await this.client.group(group.mgid);
-      const { ipoib = false, more = {} } = this.#groups.find((one) => one.group === group) ?? {};
-      const qKey = more.qKey ?? (ipoib ? IPOIB_QKEY : RDMA_CM_QKEY);
-      if (group.trouble === undefined) return;
-      const wanted = { Q_Key: qKey, P_Key: this.#pKey, ...(more.sl === undefined ? {} : { SL: more.sl }) };
-      const found = { Q_Key: has.qKey, P_Key: has.pKey, SL: has.sl };
-      for (const [what, value] of Object.entries(wanted) as ["Q_Key" | "P_Key" | "SL", number][]) {
-        if (found[what] !== value) group.trouble.differs.push({ what, wanted: value, has: found[what] });
+    const has = await this.#find(group.mgid);
+    // There is none, or nobody answers; or it was had meanwhile.
+    if (!has || group.trouble === undefined) return;
+    group.trouble.differs.push(...this.#differences(group, has));
+    // A port that cannot carry as much as the group is not let in (IBA vol 1, 15.2.5.17).
+    const most = [
+      { what: "MTU", wanted: this.#can.mtu, has: 128 << has.mtu },
+      { what: "rate", wanted: this.#can.rate, has: rateOf(has.rate) },
+    ] as const;
+    for (const { what, wanted: can, has: needs } of most) {
+      if (can !== undefined && needs !== undefined && needs > can) {
+        group.trouble.differs.push({ what, wanted: can, has: needs });
       }
-    } catch (error) {
-      // There is none, or nobody answers.
-      if (!(error instanceof FabricError)) throw error;
     }
+  }
+
+  /** What a group has otherwise than the file says; of a group of IPoIB's the fabric says which key it has. */
+  #differences(group: BridgedGroup, has: McMemberRecord): GroupTrouble["differs"] {
+    const { ipoib = false, more = {} } = this.#groups.find((one) => one.group === group) ?? {};
+    const qKey = more.qKey ?? (ipoib ? undefined : RDMA_CM_QKEY);
+    const compared = [
+      { what: "Q_Key", wanted: qKey, has: has.qKey },
+      { what: "P_Key", wanted: this.#pKey & PARTITION, has: has.pKey & PARTITION },
+      { what: "SL", wanted: more.sl, has: has.sl },
+    ] as const;
+    return compared.flatMap(({ what, wanted, has: found }) =>
+      wanted === undefined || wanted === found ? [] : [{ what, wanted, has: found }],
+    );
   }
 
   #take({ mgid, what, record, error }: GroupNews): void {
@@ -192,6 +221,7 @@ export class Subnet {
     if (group === undefined) return;
     if (record === undefined) {
       group.infiniband = undefined;
+      group.differs = [];
       group.trouble = { why: error?.message ?? "", differs: [] };
       void this.#compare(group);
       this.#port.detach(mgid);
@@ -199,8 +229,11 @@ export class Subnet {
       return;
     }
     group.trouble = undefined;
+    group.differs = this.#differences(group, record);
     const { mlid, qKey, pKey, sl, hopLimit } = record;
-    group.infiniband = { mlid, qKey, pKey, sl, hopLimit, mtu: 128 << record.mtu };
+    const rate = rateOf(record.rate);
+    const more = rate === undefined ? {} : { rate };
+    group.infiniband = { mlid, qKey, pKey, sl, hopLimit, mtu: 128 << record.mtu, ...more };
     if (group.way !== "to-infiniband") this.#port.attach({ mgid, mlid, qKey });
     this.#tell(`group-${what}`, { group: group.name, mgid: formatAddress(mgid), mlid });
   }
@@ -214,7 +247,7 @@ function pick(common: Partial<McMemberRecord>, ipoib: boolean): Partial<McMember
   return { sl, flowLabel, trafficClass, mtuSelector: 2, mtu: common.mtu, rateSelector: 2, rate: common.rate };
 }
 
-function absent(error: unknown): { lid: number; smLid: number } {
+function absent(error: unknown): PortPlace {
   if (!(error instanceof FabricError)) throw error;
   return { lid: 0, smLid: 0 };
 }

@@ -67,7 +67,7 @@ export class GroupKeeper {
   }
 
   /**
-   * Joins every group again. An administrator tells nobody but its manager who is a member (OpenSM answers a question
+   * Joins every group again. An administrator tells who is a member to those only who have its key (OpenSM answers others
    * without join state), and a group may be there though the port is not in it any more; what is there stays as it is.
    */
   async check(): Promise<void> {

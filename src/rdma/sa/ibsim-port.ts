@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { GSI_QP, SMI_QP } from "../codec/bth.ts";
 import { setU16, setU32, u16, u32, u8 } from "../codec/bytes.ts";
 import { MAD_BYTES, MadHeader, MANAGEMENT_CLASS, METHOD, readMadHeader, writeMadHeader } from "../codec/mad.ts";
+import { portMtu, portRate } from "../codec/rates.ts";
 import { askAgain } from "./ask-again.ts";
 import { IbsimControl } from "./ibsim-control.ts";
 import type { IbsimPlace } from "./ibsim-control.ts";
@@ -74,7 +75,14 @@ export class IbsimPort implements ManagementPort {
   async place(): Promise<PortPlace> {
     const info = await this.#control.portInfo();
     this.#lid = u16(info, PORT_INFO.lid);
-    return { lid: this.#lid, smLid: u16(info, PORT_INFO.smLid) };
+    const smLid = u16(info, PORT_INFO.smLid);
+    const [rate, mtu] = [portRate(info), portMtu(info)];
+    return {
+      lid: this.#lid,
+      smLid,
+      ...(rate === undefined ? {} : { rate }),
+      ...(mtu === undefined ? {} : { mtu }),
+    };
   }
 
   send(mad: Uint8Array, dlid: number): void {

@@ -6,6 +6,9 @@ export interface PortPlace {
   lid: number;
   /** The LID of the subnet manager, where its administrator answers. */
   smLid: number;
+  /** What the port can carry, gigabits per second and bytes of payload; absent where it is not known. */
+  rate?: number;
+  mtu?: number;
 }
 
 /** Queue pair 1 of a port: management datagrams in and out. */

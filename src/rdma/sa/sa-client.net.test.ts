@@ -106,6 +106,50 @@ describe("a group", () => {
   });
 });
 
+describe("members", () => {
+  const mgid = gid("ff12:4001:ffff::f01:209");
+  /** OpenSM's sa_key unless it is configured (OSM_DEFAULT_SA_KEY). */
+  const KEY = 1n;
+
+  test("are told to who has the key, with join states, until they leave", async () => {
+    const [one, two] = [await clientAt("H2"), await clientAt("H3")];
+    const ports = async (): Promise<string[]> =>
+      (await one.sa.members(KEY, mgid)).records.map(({ portGid, joinState }) => `${text(portGid)} ${joinState}`);
+    expect(await ports()).toEqual([]);
+    await one.sa.join(mgid, FULL, GROUP);
+    expect(await ports()).toEqual([`fe80::20:102 ${FULL}`]);
+    await two.sa.join(mgid, SEND_ONLY);
+    expect((await ports()).toSorted()).toEqual([`fe80::20:102 ${FULL}`, `fe80::20:202 ${SEND_ONLY}`]);
+    await two.sa.leave(mgid, SEND_ONLY);
+    expect(await ports()).toEqual([`fe80::20:102 ${FULL}`]);
+    await one.sa.leave(mgid, FULL);
+  });
+
+  test("of many groups come in more datagrams than are sent at once", async () => {
+    const { sa, port } = await clientAt("H2");
+    const groups = Array.from({ length: 150 }, (_, i) => gid(`ff12:4001:ffff::f02:${i.toString(16)}`));
+    for (const group of groups) await sa.join(group, FULL, GROUP);
+    const { records, more } = await sa.members(KEY);
+    const own = records.filter(({ portGid }) => text(portGid) === text(port.gid)).map((record) => text(record.mgid));
+    expect(own.toSorted()).toEqual(groups.map(text).toSorted());
+    expect(more).toBe(false);
+    for (const group of groups) await sa.leave(group, FULL);
+    expect((await sa.members(KEY)).records).toEqual([]);
+  });
+
+  test("are told to nobody else: who has another key gets no answer, who has none gets blanks", async () => {
+    const { sa } = await clientAt("H2");
+    await sa.join(mgid, FULL, GROUP);
+    // The key of old releases, in the byte order of a small machine, is another one.
+    for (const key of [2n, 0x0100000000000000n]) expect(await refusal(sa.members(key, mgid))).toBeUndefined();
+    const [blank] = (await sa.members(0n, mgid)).records;
+    expect(blank).toMatchObject({ joinState: 0, qKey: GROUP.qKey });
+    expect(text(blank?.portGid ?? new Uint8Array())).toBe("::");
+    expect(await sa.group(mgid)).toMatchObject({ qKey: GROUP.qKey });
+    await sa.leave(mgid, FULL);
+  });
+});
+
 describe("a membership that is kept", () => {
   const groups = ["ff12:4001:ffff::f01:204", "ff12:4001:ffff::f01:205"].map(gid);
 

@@ -1,6 +1,7 @@
 // Proves what the client of the subnet administrator makes of losses, strangers' answers, and reports.
 import { describe, expect, test } from "vitest";
 import { MAD_BYTES, MadHeader, MANAGEMENT_CLASS, METHOD, readMadHeader, writeMadHeader } from "../codec/mad.ts";
+import { RMPP_STATUS, RMPP_TYPE } from "../codec/rmpp.ts";
 import { readSaHeader, SA_ATTRIBUTE, writeSaBody } from "../codec/sa.ts";
 import { MC_MEMBER_RECORD, NOTICE, TRAP } from "../codec/sa-records.ts";
 import type { McMemberRecord } from "../codec/sa-records.ts";
@@ -9,6 +10,7 @@ import type { GroupNews } from "./group-keeper.ts";
 import { FabricError } from "./management-port.ts";
 import type { ManagementPort } from "./management-port.ts";
 import { SaClient } from "./sa-client.ts";
+import { TableSender } from "./testing/table-sender.ts";
 
 const MGID = Uint8Array.from({ length: 16 }, (_, i) => i);
 
@@ -105,6 +107,74 @@ describe("a request", () => {
       message: expect.stringContaining("denied"),
       status: 0x0700,
     });
+  });
+});
+
+describe("members", () => {
+  const KEY = 0x0102030405060708n;
+  const gidOf = (i: number): Uint8Array => new Uint8Array(16).fill(i);
+
+  /** A client whose administrator sends so many members, and what becomes of each datagram that is sent to it. */
+  function membersOf(count: number, lose: (mad: Uint8Array, times: number) => boolean = () => false) {
+    let sender: TableSender | undefined;
+    const port = new ScriptedPort((mad, times) => {
+      if (lose(mad, times)) return [];
+      if (mad[25] === RMPP_TYPE.none) {
+        const records = Array.from({ length: count }, (_, i) => ({ mgid: MGID, portGid: gidOf(i), joinState: 1 }));
+        sender = new TableSender(mad, records);
+      } else sender?.take(mad);
+      return sender?.due() ?? [];
+    });
+    const said = (): [number, number] | undefined => sender?.ended;
+    return { asked: clientOf(port).members(KEY, MGID), port, said, sender: () => sender };
+  }
+
+  test("are asked for as one who knows the key", async () => {
+    const { asked, port } = membersOf(2);
+    const { records, more } = await asked;
+    expect(records.map(({ portGid }) => portGid)).toEqual([gidOf(0), gidOf(1)]);
+    expect(more).toBe(false);
+    const { mad, dlid } = port.sent[0] as { mad: Uint8Array; dlid: number };
+    const header = new MadHeader();
+    readMadHeader(mad, 0, header);
+    expect(header).toMatchObject({ method: METHOD.getTable, attribute: SA_ATTRIBUTE.mcMemberRecord });
+    expect([...mad.subarray(36, 44)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect([dlid, readSaHeader(mad, 0).componentMask]).toEqual([1, 1n]);
+  });
+
+  test("come in as many datagrams as it takes", async () => {
+    const { asked, sender } = membersOf(200);
+    expect((await asked).records).toHaveLength(200);
+    expect(sender()?.done).toBe(true);
+  });
+
+  test("come though acknowledgements are lost, and the last one is said again", async () => {
+    const { asked, port, sender } = membersOf(200, (_, times) => times % 2 === 0);
+    expect((await asked).records).toHaveLength(200);
+    const last = sender()?.segments.at(-1) as Uint8Array;
+    const before = port.sent.length;
+    port.onMad(last, 1);
+    expect(port.sent).toHaveLength(before + 1);
+    expect(port.sent.at(-1)?.mad[25]).toBe(RMPP_TYPE.ack);
+  });
+
+  test("that do not come whole are not told of, and the sender hears that", async () => {
+    const { asked, port } = membersOf(200, (mad) => mad[25] === RMPP_TYPE.ack);
+    await expect(asked).rejects.toMatchObject({
+      message: expect.stringContaining("did not come whole"),
+      status: undefined,
+    });
+    expect([port.sent.at(-1)?.mad[25], port.sent.at(-1)?.mad[27]]).toEqual([RMPP_TYPE.abort, RMPP_STATUS.tooLong]);
+    // The request itself went once: another answer would have come between.
+    expect(port.sent.filter(({ mad }) => mad[25] === RMPP_TYPE.none)).toHaveLength(1);
+  });
+
+  test("are refused with the reason, and without an answer nobody knows", async () => {
+    const refusing = new ScriptedPort((mad) => [answerTo(mad, { method: METHOD.getTable, status: 0x0700 })]);
+    await expect(clientOf(refusing).members(KEY, MGID)).rejects.toMatchObject({ status: 0x0700 });
+    const silent = new ScriptedPort(() => []);
+    await expect(clientOf(silent).members(KEY, MGID)).rejects.toThrow("did not answer in 60 ms");
+    expect(silent.sent).toHaveLength(3);
   });
 });
 

@@ -45,6 +45,12 @@ const infiniband = z.strictObject({
     z.string().check(z.regex(/^[A-Za-z0-9_-]{1,31}$/, "expected the name of a node of the model")),
   ),
   port: optional("UDP port of the model's ibsim; 7070 unless stated.", wholeNumber(1, 65_535)),
+  sm_key_file: optional(
+    "File with the key by which the subnet administrator tells who is in a group; nobody but its owner may read it.",
+    z
+      .string("expected the path of a file")
+      .check(z.regex(/^\/[^\0]{1,4094}$/, "expected the path of a file, from the root")),
+  ),
 });
 
 /** Most queue pairs that a file may state, and ports. */

@@ -17,24 +17,33 @@ export class BridgeProcess implements AsyncDisposable {
   readonly link: string;
   readonly #place: ModelPlace;
   #child: ChildProcess | undefined;
+  readonly #keyFile: string | undefined;
   #said = "";
 
-  constructor({ folder, node, port }: ModelPlace, link: string, passed: string) {
+  constructor({ folder, node, port }: ModelPlace, link: string, passed: string, smKey?: string) {
     this.link = link;
     this.#place = { folder, node, port };
+    this.#keyFile = smKey === undefined ? undefined : join(this.#folder, "sm.key");
+    if (smKey !== undefined) this.setKey(smKey);
     this.write(passed);
+  }
+
+  /** Writes the administrator's key, which the process finds the next time that it looks. */
+  setKey(smKey: string): void {
+    writeFileSync(this.#keyFile as string, `${smKey}\n`, { mode: 0o600 });
   }
 
   /** Writes the file: what it says of the groups, a list, or other keys of the section. */
   write(passed: string): void {
     const { folder, node, port } = this.#place;
+    const key = this.#keyFile === undefined ? "" : `, sm_key_file: ${this.#keyFile}`;
     const keys = passed.startsWith("[") ? `multicast: ${passed}` : passed;
     writeFileSync(
       join(this.#folder, "heddle.yaml"),
       `version: 1
 bridge:
   fabrics:
-    infiniband: { model: ${folder}, node: ${node}, port: ${port} }
+    infiniband: { model: ${folder}, node: ${node}, port: ${port}${key} }
     ethernet: { link: ${this.link} }
     ${keys}
 `,

@@ -79,10 +79,10 @@ export class Stand implements AsyncDisposable {
 
   /**
    * A fabric of so many hosts, of which H1 is the manager's. Tests run side by side in one network namespace: `number`
-   * keeps their fabrics and switches apart.
+   * keeps their fabrics and switches apart. Those of `slow` have one lane.
    */
-  static async build(number: number, hosts: number): Promise<Stand> {
-    const fabric = await Fabric.start(hosts, FIRST_PORT + number * PORTS);
+  static async build(number: number, hosts: number, slow: readonly number[] = []): Promise<Stand> {
+    const fabric = await Fabric.start(hosts, FIRST_PORT + number * PORTS, slow);
     const folder = mkdtempSync(join(tmpdir(), "heddle-wire-"));
     const names = Array.from({ length: hosts }, (_, i) => [i + 1, `H${i + 1}`]);
     const wire = await ModelSwitch.start({
@@ -125,10 +125,10 @@ export class Stand implements AsyncDisposable {
     return host;
   }
 
-  /** A process that bridges between a link, which is made, and a node; `passed` is what the file says of groups, or more keys. */
-  bridgeProcess(link: string, node: string, passed: string): BridgeProcess {
+  /** A process that bridges between a link, which is made, and a node; `passed` is what the file says of groups, or more keys; `smKey`: the administrator's key, in a file of its own. */
+  bridgeProcess(link: string, node: string, passed: string, smKey?: string): BridgeProcess {
     this.addLink(link);
-    const bridge = new BridgeProcess(this.place(node), link, passed);
+    const bridge = new BridgeProcess(this.place(node), link, passed, smKey);
     this.#open.push(bridge);
     return bridge;
   }
@@ -138,7 +138,7 @@ export class Stand implements AsyncDisposable {
     link: string,
     node: string,
     groups: readonly SubnetGroup[],
-    more: { mtu?: number } & Pick<BridgeOptions, "messages" | "sessionFile"> = {},
+    more: { mtu?: number } & Pick<BridgeOptions, "messages" | "sessionFile" | "smKey"> = {},
   ): Promise<Bridge> {
     const { mtu, ...rest } = more;
     this.addLink(link, mtu);
