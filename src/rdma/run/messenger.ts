@@ -26,6 +26,7 @@ import type { InfinibandPort } from "../port/infiniband-port.ts";
 import { GroupKeeper } from "../sa/group-keeper.ts";
 import { FabricError } from "../sa/management-port.ts";
 import type { SaClient } from "../sa/sa-client.ts";
+import { Registrations } from "./registrations.ts";
 import { SessionFile } from "./session-file.ts";
 import { IPOIB_QKEY } from "./subnet.ts";
 import type { SubnetNews } from "./subnet.ts";
@@ -56,6 +57,8 @@ export interface MessagePlan {
   immediateQpn: boolean;
   bounds: Partial<SessionBounds>;
   endpoints: readonly StatedEndpoint[];
+  /** Hosts on Ethernet that the subnet administrator is told of, 4 bytes each. */
+  registered?: readonly Uint8Array[];
 }
 
 export interface MessengerOptions {
@@ -75,6 +78,7 @@ export class Messenger {
   readonly sidr: Sidr;
   readonly messages: Messages;
   readonly questions: AddressQuestions;
+  readonly registrations: Registrations;
   readonly #options: MessengerOptions;
   readonly #forwarder: Forwarder;
   readonly #port: InfinibandPort;
@@ -133,6 +137,14 @@ export class Messenger {
       forwarder.ethernet,
       { qpn: IPOIB_QPN, gid: infiniband.gid },
     );
+    const { registered = [] } = plan;
+    this.registrations = new Registrations({
+      addresses: registered,
+      hosts: this.hosts,
+      client,
+      gid: infiniband.gid,
+      pKey,
+    });
     this.#broadcast = makeMgid({ format: "ipoib", group: new Uint8Array(4).fill(0xff), pKey, scope: 2 });
     this.#keeper = new GroupKeeper(client, ({ record, mgid }) => {
       this.#group = record;
@@ -168,6 +180,7 @@ export class Messenger {
     this.messages.nowMs = nowMs;
     this.questions.ethernet = this.#forwarder.ethernet;
     this.hosts.tick(nowMs);
+    this.registrations.tick(nowMs, this.questions.answers);
     if (nowMs - this.#sessionsMs < EVERY_MS.sessions) return;
     this.#sessionsMs = nowMs;
     this.sessions.expire(nowMs);
@@ -175,16 +188,18 @@ export class Messenger {
     this.#file?.tidy(this.hosts, this.sessions);
   }
 
-  /** Looks at the membership, when it is time for that. */
+  /** Looks at registrations and the membership, when it is time for that. */
   async look(nowMs: number): Promise<void> {
+    await this.registrations.look(nowMs);
     if (nowMs - this.#groupMs < EVERY_MS.group) return;
     this.#groupMs = nowMs;
     await this.#keeper.check();
   }
 
-  /** Gives up what it joined, as far as somebody answers. */
+  /** Gives up what it joined and registered, as far as somebody answers. */
   async leave(): Promise<void> {
     this.#client.onOther = () => {};
+    await this.registrations.leave();
     await this.#keeper.release(this.#broadcast).catch((error: unknown) => {
       if (!(error instanceof FabricError)) throw error;
     });
