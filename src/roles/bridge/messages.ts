@@ -12,13 +12,13 @@ export function aliasOf({ qpn, as }: QueuePair): number {
 
 /** Queue pairs that cannot be told apart, or cannot be as they are stated. */
 export function* messageFaults(section: Section<BridgeSection>): Generator<Diagnostic> {
-  const { messages, multicast, arp } = section.value;
-  if (messages === undefined && multicast === undefined && arp !== true) {
+  const { messages, multicast, arp, nd } = section.value;
+  if (messages === undefined && multicast === undefined && arp !== true && nd !== true) {
     yield {
       code: "bridge-empty",
       severity: "error",
       summary: "nothing passes over this bridge",
-      remedy: "State `multicast`, `messages` or `arp`.",
+      remedy: "State `multicast`, `messages`, `arp` or `nd`.",
       range: section.at("ethernet"),
     };
   }
