@@ -39,7 +39,11 @@ function summed(packet: Uint8Array): Uint8Array {
 }
 
 test("a question tells who is there, and whom it wants", () => {
-  expect(readNd(summed(QUESTION))).toEqual({ present: ADDRESS, wanted: "2001:db8::77" });
+  expect(readNd(summed(QUESTION))).toEqual({
+    present: ADDRESS,
+    wanted: "2001:db8::77",
+    hardware: ETHERNET.own,
+  });
 });
 
 test("a claim tells of an address that nobody has yet, with its nonce", () => {
@@ -51,7 +55,7 @@ test("a claim tells of an address that nobody has yet, with its nonce", () => {
 
 test("an advertisement tells of its address, with the flags that were asked for", () => {
   const bytes = bytesOf(makeAdvertisement(ETHERNET, ip, FLAG.override));
-  expect(readNd(bytes)).toEqual({ present: ADDRESS });
+  expect(readNd(bytes)).toEqual({ present: ADDRESS, hardware: ETHERNET.own });
   expect([bytes[44], bytes[64], bytes[65]]).toEqual([0x20, 2, 1]);
 });
 

@@ -17,11 +17,13 @@ const HOP_LIMIT = 255;
 /** Bytes of a message without its options. */
 const MESSAGE = 24;
 const OPTION = { sourceLinkLayer: 1, targetLinkLayer: 2, nonce: 14 } as const;
-/** Flags of an advertisement: from a router; in place of what is known. */
-export const FLAG = { router: 0x80, override: 0x20 } as const;
+/** Flags of an advertisement: from a router; an answer to a question; in place of what is known. */
+export const FLAG = { router: 0x80, solicited: 0x40, override: 0x20 } as const;
 /** All nodes of the link: ff02::1. */
 const ALL_NODES = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 const NOBODY = "::";
+/** Bytes of a hardware address of InfiniBand with what stands in front of it. */
+const PADDED = 22;
 
 /** A link, as far as neighbours see it: its type (ARPHRD_*), its own hardware address, and that of everybody. */
 export interface LinkLayer {
@@ -46,6 +48,8 @@ export interface NeighbourHeard {
   wanted?: string;
   /** The IPv6 address that it is about to take, unless somebody objects (RFC 4862 section 5.4). */
   claimed?: string;
+  /** Its hardware address, where it tells it: 6 bytes of Ethernet, 20 of InfiniBand. */
+  hardware?: Uint8Array;
   /** By which it knows its own claim when that comes back to it (RFC 7527). */
   nonce?: Uint8Array;
 }
@@ -60,12 +64,15 @@ export function readNd(bytes: Uint8Array): NeighbourHeard | undefined {
   const target = bytes.slice(IPV6_HEADER + 8, IPV6_HEADER + MESSAGE);
   if (target[0] === 0xff) return undefined;
   const kind = bytes[IPV6_HEADER];
-  if (kind === NEIGHBOUR.advertisement) return { present: formatAddress(target) };
+  const options = bytes.subarray(IPV6_HEADER + MESSAGE, end);
+  if (kind === NEIGHBOUR.advertisement) {
+    return { present: formatAddress(target), ...hardwareIn(options, OPTION.targetLinkLayer) };
+  }
   if (kind !== NEIGHBOUR.solicitation) return undefined;
   const sender = formatAddress(bytes.slice(8, 24));
   const wanted = formatAddress(target);
-  if (sender !== NOBODY) return { present: sender, wanted };
-  const nonce = readNonce(bytes.subarray(IPV6_HEADER + MESSAGE, end));
+  if (sender !== NOBODY) return { present: sender, wanted, ...hardwareIn(options, OPTION.sourceLinkLayer) };
+  const nonce = readOption(options, OPTION.nonce);
   return { claimed: wanted, ...(nonce === undefined ? {} : { nonce }) };
 }
 
@@ -87,12 +94,27 @@ export function makeClaim(link: LinkLayer, address: Uint8Array, nonce?: Uint8Arr
 
 /** An advertisement of an address that nobody has asked for (RFC 4861 section 7.2.6). `flags`: see FLAG. */
 export function makeAdvertisement(link: LinkLayer, address: Uint8Array, flags: number): LinkPacket | undefined {
-  const { own } = link;
-  const padded = new Uint8Array(own.length === 20 ? 22 : own.length);
-  // Of InfiniBand, two bytes stand in front (RFC 4391 section 9.3).
-  padded.set(own, padded.length - own.length);
-  const options = makeOption(OPTION.targetLinkLayer, padded);
+  const options = linkLayerOption(OPTION.targetLinkLayer, link);
   return makeMessage(link, { kind: NEIGHBOUR.advertisement, flags, from: address, group: ALL_NODES, address, options });
+}
+
+/** The question who has an address, of this link with an address of its own. */
+export function makeQuestion(link: LinkLayer, from: Uint8Array, address: Uint8Array): LinkPacket | undefined {
+  const options = linkLayerOption(OPTION.sourceLinkLayer, link);
+  const group = solicitedNodeOf(address);
+  return makeMessage(link, { kind: NEIGHBOUR.solicitation, flags: 0, from, group, address, options });
+}
+
+/** The answer to one neighbour that has asked for an address. */
+export function makeAnswer(
+  link: LinkLayer,
+  address: Uint8Array,
+  { ip, hardware }: { ip: Uint8Array; hardware: Uint8Array },
+): LinkPacket | undefined {
+  const flags = FLAG.solicited | FLAG.override;
+  const options = linkLayerOption(OPTION.targetLinkLayer, link);
+  const packet = makeMessage(link, { kind: NEIGHBOUR.advertisement, flags, from: address, group: ip, address, options });
+  return packet && { ...packet, to: hardware };
 }
 
 interface Message {
@@ -136,6 +158,19 @@ function hardwareOf({ hardware, broadcast }: LinkLayer, group: Uint8Array): Uint
   return to;
 }
 
+/** Of InfiniBand, two bytes stand in front of the address (RFC 4391 section 9.3). */
+function linkLayerOption(type: number, { own }: LinkLayer): Uint8Array {
+  const padded = new Uint8Array(own.length === 20 ? PADDED : own.length);
+  padded.set(own, padded.length - own.length);
+  return makeOption(type, padded);
+}
+
+function hardwareIn(options: Uint8Array, type: number): { hardware?: Uint8Array } {
+  const value = readOption(options, type);
+  if (value === undefined) return {};
+  return { hardware: value.length === PADDED ? value.slice(2) : value };
+}
+
 /** In units of 8 bytes. */
 function makeOption(type: number, value: Uint8Array): Uint8Array {
   const option = new Uint8Array(Math.ceil((2 + value.length) / 8) * 8);
@@ -145,12 +180,12 @@ function makeOption(type: number, value: Uint8Array): Uint8Array {
   return option;
 }
 
-/** The value of the first nonce among options; those that lie of their length end the search. */
-function readNonce(options: Uint8Array): Uint8Array | undefined {
+/** The value of the first option of a type; options that lie of their length end the search. */
+function readOption(options: Uint8Array, type: number): Uint8Array | undefined {
   for (let at = 0; at + 8 <= options.length;) {
     const length = (options[at + 1] as number) * 8;
     if (length === 0 || at + length > options.length) return undefined;
-    if (options[at] === OPTION.nonce) return options.slice(at + 2, at + length);
+    if (options[at] === type) return options.slice(at + 2, at + length);
     at += length;
   }
   return undefined;

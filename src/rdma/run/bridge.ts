@@ -168,7 +168,7 @@ export class Bridge implements AsyncDisposable {
     this.election.setReady((this.link?.up ?? false) && this.#subnet.ready, nowMs);
     if (this.election.tick(nowMs)) this.#say(this.election.hello(nowMs));
     if (this.messenger !== undefined) {
-      this.messenger.questions.answers = this.election.mayServe(nowMs) && this.election.has(this.groups.length);
+      this.messenger.questions.wanted.answers = this.election.mayServe(nowMs) && this.election.has(this.groups.length);
       this.messenger.tick(nowMs);
     }
     // A quiet socket is found empty before its first packet comes.
@@ -241,7 +241,8 @@ export class Bridge implements AsyncDisposable {
       if (length < 0) this.counts.ethernet.truncated++;
       else if (isHello(arena.bytes, at, at + length)) this.#hear(at, at + length);
       else if (isIgmp(arena.bytes, at, at + length)) this.#hearIgmp(at, at + length);
-      else if (isArp(arena.bytes, at, at + length)) this.messenger?.takeArp(arena.bytes, at, at + length);
+      else if (isOfNeighbours(arena.bytes, at, at + length))
+        this.messenger?.takeNeighbour(arena.bytes, at, at + length);
       else if (this.forwarder.fromEthernet(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
     this.#send(this.infiniband, "toInfiniband");
@@ -322,6 +323,10 @@ function isIgmp(bytes: Uint8Array, at: number, to: number): boolean {
   return ip + IPV4_BYTES <= to && u16(bytes, ip - 2) === ETHERTYPE.ipv4 && u8(bytes, ip + 9) === PROTOCOL.igmp;
 }
 
-function isArp(bytes: Uint8Array, at: number, to: number): boolean {
-  return at + ETHERNET_BYTES <= to && u16(bytes, at + ETHERNET_BYTES - 2) === ETHERTYPE.arp;
+/** ARP, and what neighbours say by ICMPv6, which follows the header of IPv6 at once. */
+function isOfNeighbours(bytes: Uint8Array, at: number, to: number): boolean {
+  const ip = at + ETHERNET_BYTES;
+  if (ip > to) return false;
+  const type = u16(bytes, ip - 2);
+  return type === ETHERTYPE.arp || (type === ETHERTYPE.ipv6 && ip + 40 <= to && u8(bytes, ip + 6) === PROTOCOL.icmpv6);
 }

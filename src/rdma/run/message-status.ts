@@ -76,7 +76,7 @@ export function messageStatus(messenger: Messenger, own: Own): MessageStatus {
     })),
     registered: registrations.status,
     requests: { open: sidr.count, unanswered: sidr.unanswered },
-    questions: { ...questions.counts },
+    questions: { ...questions.wanted.counts },
   };
 }
 

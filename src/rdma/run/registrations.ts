@@ -28,7 +28,7 @@ export interface RegistrationStatus {
 
 /** What registrations are made with. */
 export interface RegistrationOptions {
-  /** The stated addresses, 4 bytes each, at most MOST_ADDRESS_RECORDS. */
+  /** The stated addresses, 4 or 16 bytes each, at most MOST_ADDRESS_RECORDS. */
   addresses: readonly Uint8Array[];
   hosts: Hosts;
   client: SaClient;

@@ -81,9 +81,9 @@ const messages = z.strictObject({
     z.array(queuePair).check(z.maxLength(MOST_STATED)),
   ),
   register: optional(
-    "Hosts on Ethernet whose IPv4 addresses the subnet administrator tells to those who ask it.",
+    "IP addresses of hosts on Ethernet that the subnet administrator tells to those who ask it.",
     z
-      .array(ipv4Address)
+      .array(address)
       .check(z.minLength(1, "expected at least one address"), z.maxLength(MOST_ADDRESS_RECORDS)),
   ),
   immediate: optional(
