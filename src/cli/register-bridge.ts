@@ -41,7 +41,7 @@ export function registerBridgeCommand(
       });
   }
   bridge
-    .command("ibacm-addresses")
+    .command("ibacm")
     .description("write the hosts on Ethernet as the file of addresses that ibacm reads: each is at the bridge's GID")
     .action(async () => {
       const { ibacmAddresses } = await import("./commands/bridge-ibacm.ts");

@@ -7,7 +7,9 @@ import { FLAG, makeAdvertisement, makeClaim, readNd, solicitedNodeOf } from "./n
 const ADDRESS = "2001:db8::10";
 const ip = parseAddress(ADDRESS) as Uint8Array;
 const ETHERNET = { hardware: 1, own: Uint8Array.of(2, 0, 0, 0, 0, 7), broadcast: new Uint8Array(6).fill(255) };
-const BROADCAST = Uint8Array.from("00ffffffff12401b8001000000000000ffffffff".match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+const BROADCAST = Uint8Array.from("00ffffffff12401b8001000000000000ffffffff".match(/../g) ?? [], (byte) =>
+  Number.parseInt(byte, 16),
+);
 const NONCE = Uint8Array.of(1, 2, 3, 4, 5, 6);
 
 function bytesOf(packet: { bytes: Uint8Array } | undefined): Uint8Array {
@@ -32,7 +34,7 @@ function summed(packet: Uint8Array): Uint8Array {
   bytes.fill(0, 42, 44);
   const words = [bytes.length - 40, 58];
   for (let i = 8; i < bytes.length; i += 2) words.push((bytes[i] as number) * 256 + (bytes[i + 1] ?? 0));
-  const sum = words.reduce((all, word) => ((all + word) % 65_535) as number, 0);
+  const sum = words.reduce((all, word) => (all + word) % 65_535, 0);
   const field = sum === 0 ? 0 : 65_535 - sum;
   bytes.set([field >> 8, field & 255], 42);
   return bytes;

@@ -89,7 +89,14 @@ export function solicitedNodeOf(address: Uint8Array): Uint8Array {
 export function makeClaim(link: LinkLayer, address: Uint8Array, nonce?: Uint8Array): LinkPacket | undefined {
   const group = solicitedNodeOf(address);
   const options = nonce === undefined ? new Uint8Array() : makeOption(OPTION.nonce, nonce);
-  return makeMessage(link, { kind: NEIGHBOUR.solicitation, flags: 0, from: new Uint8Array(16), group, address, options });
+  return makeMessage(link, {
+    kind: NEIGHBOUR.solicitation,
+    flags: 0,
+    from: new Uint8Array(16),
+    group,
+    address,
+    options,
+  });
 }
 
 /** An advertisement of an address that nobody has asked for (RFC 4861 section 7.2.6). `flags`: see FLAG. */
@@ -113,7 +120,14 @@ export function makeAnswer(
 ): LinkPacket | undefined {
   const flags = FLAG.solicited | FLAG.override;
   const options = linkLayerOption(OPTION.targetLinkLayer, link);
-  const packet = makeMessage(link, { kind: NEIGHBOUR.advertisement, flags, from: address, group: ip, address, options });
+  const packet = makeMessage(link, {
+    kind: NEIGHBOUR.advertisement,
+    flags,
+    from: address,
+    group: ip,
+    address,
+    options,
+  });
   return packet && { ...packet, to: hardware };
 }
 

@@ -1,4 +1,4 @@
-// Owns `heddle bridge ibacm-addresses`: the hosts on Ethernet as ibacm wants to be told where addresses are.
+// Owns `heddle bridge ibacm`: the hosts on Ethernet as ibacm wants to be told where addresses are.
 import { askDoor, bridgeSocket } from "../bridge-door.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";

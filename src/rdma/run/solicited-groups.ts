@@ -29,7 +29,10 @@ export class SolicitedGroups {
   /** By MGID, those that the bridge is a member of. */
   readonly #heard = new Map<string, Uint8Array>();
   /** By MGID, those that it sends to: the record is undefined where there is no such group. */
-  readonly #sent = new Map<string, { mgid: Uint8Array; sinceMs: number; record: Promise<McMemberRecord | undefined> }>();
+  readonly #sent = new Map<
+    string,
+    { mgid: Uint8Array; sinceMs: number; record: Promise<McMemberRecord | undefined> }
+  >();
   #checkedMs = -Infinity;
 
   constructor(options: SolicitedOptions) {

@@ -52,7 +52,11 @@ export const bridge: Role<BridgeSection> = {
     return {
       value: [
         ...wanted,
-        { kind: "nftTable", spec: keepOff(section.name, link, heard, messages, claims), from: section.at("ethernet", "link") },
+        {
+          kind: "nftTable",
+          spec: keepOff(section.name, link, heard, messages, claims),
+          from: section.at("ethernet", "link"),
+        },
       ],
       diagnostics,
     };

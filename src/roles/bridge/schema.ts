@@ -82,9 +82,7 @@ const messages = z.strictObject({
   ),
   register: optional(
     "IP addresses of hosts on Ethernet that the subnet administrator tells to those who ask it.",
-    z
-      .array(address)
-      .check(z.minLength(1, "expected at least one address"), z.maxLength(MOST_ADDRESS_RECORDS)),
+    z.array(address).check(z.minLength(1, "expected at least one address"), z.maxLength(MOST_ADDRESS_RECORDS)),
   ),
   immediate: optional(
     '"qpn" where programs put their queue pair number into the immediate data, as udaddy does: it is translated as well. "keep" unless stated.',

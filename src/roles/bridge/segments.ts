@@ -69,10 +69,12 @@ export function wantSegments(section: Section<BridgeSection>, view: View, diagno
 export function claimRules(section: Section<BridgeSection>, view: View): NftObject[] {
   const wish = segmentsOf(section);
   const links = wish?.families.includes(6) === true ? findLinks(wish, view) : [];
-  const groups = links.flatMap((link) => link?.addresses ?? []).flatMap(({ address }) => {
-    const own = parsePrefix(address);
-    return own?.family === 6 ? [formatAddress(solicitedNodeOf(parseAddress(own.address) as Uint8Array))] : [];
-  });
+  const groups = links
+    .flatMap((link) => link?.addresses ?? [])
+    .flatMap(({ address }) => {
+      const own = parsePrefix(address);
+      return own?.family === 6 ? [formatAddress(solicitedNodeOf(parseAddress(own.address) as Uint8Array))] : [];
+    });
   const own = [...new Set(groups)].toSorted();
   const rules = links.flatMap((link): NftObject[] => {
     if (link === undefined) return [];
@@ -92,7 +94,10 @@ export function claimRules(section: Section<BridgeSection>, view: View): NftObje
       },
     ];
   });
-  return [...(rules.length === 0 || own.length === 0 ? [] : [{ set: { name: "own6", type: "ipv6_addr", elem: own } }]), ...rules];
+  return [
+    ...(rules.length === 0 || own.length === 0 ? [] : [{ set: { name: "own6", type: "ipv6_addr", elem: own } }]),
+    ...rules,
+  ];
 }
 
 function findLinks(wish: SegmentWish, view: View) {
@@ -116,9 +121,11 @@ function switches6(names: readonly string[], view: View, from: SourceRange): Wan
     ...wantForwarding6(view, from),
     // Of all links: only then are questions taken that a neighbour asks of this host's hardware address (ip6_forward).
     { kind: "sysctl", spec: { path: "net/ipv6/conf/all/proxy_ndp", value: "1" }, from },
-    ...names.map(
-      (link): Wanted => ({ kind: "sysctl", spec: { path: `net/ipv6/neigh/${link}/proxy_delay`, value: "0" }, from }),
-    ),
+    ...names.map((link): Wanted => ({
+      kind: "sysctl",
+      spec: { path: `net/ipv6/neigh/${link}/proxy_delay`, value: "0" },
+      from,
+    })),
   ];
 }
 

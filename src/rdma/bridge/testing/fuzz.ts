@@ -31,6 +31,7 @@ import {
 } from "./message-stand.ts";
 import { Dice, mutate } from "./mutate.ts";
 import type { Dictionary, Input } from "./mutate.ts";
+import { neighbourDatagrams, neighbourFrames } from "./neighbour-packets.ts";
 import { bytesOf, GID, group, MAC } from "./packets.ts";
 
 /** Requests one after the other, more than a host may ask; how many others come before, on average. */
@@ -67,10 +68,15 @@ export class Fuzz {
     const groups = [group(0, "239.37.0.1"), group(1, "ff05::37:1")];
     const { ethernet, infiniband } = stand.forwarder;
     Object.assign(stand, { forwarder: new Forwarder(groups, ethernet, infiniband, { serves: () => true }) });
-    this.#questions = new AddressQuestions(stand.hosts, { sendFrame: () => {}, sendIpoib: () => {}, sendIpoibGroup: () => {} }, ethernet, {
-      qpn: 0x4950,
-      gid: GID,
-    });
+    this.#questions = new AddressQuestions(
+      stand.hosts,
+      { sendFrame: () => {}, sendIpoib: () => {}, sendIpoibGroup: () => {} },
+      ethernet,
+      {
+        qpn: 0x4950,
+        gid: GID,
+      },
+    );
     stand.forwarder.messages = stand.messages;
     stand.forwarder.ipoib = { takes: (bytes, parts) => this.#takesIpoib(bytes, parts) };
     const { corpus, dictionary } = this.#seeds(groups.map(({ mgid }) => mgid));
@@ -258,6 +264,9 @@ export class Fuzz {
       ethernet(arpFrame(operation));
       infiniband(ibMessage(IB, 0x4950, ipoibArp(operation)));
     }
+    const [near6, far6] = [bytesOf("fd00:2::11"), bytesOf("fd00:2::77")];
+    for (const frame of neighbourFrames(OTHER.mac, near6, far6)) ethernet(frame);
+    for (const payload of neighbourDatagrams(gidOf(9), far6, near6)) infiniband(ibMessage(IB, 0x4950, payload));
     ethernet(writeHello({ id: 5n, active: true, name: 1, groups: 2, peers: [1n, 2n] }, OTHER.mac));
     for (const input of corpus) this.give(input);
     const addresses = [ROCE.address, IB.address, OTHER.address, "192.0.2.1", "239.37.0.1", "ff05::37:1", "fd00:2::1"];

@@ -242,8 +242,7 @@ export class RoceEnd extends End implements Disposable {
       if (u16(bytes, at + 12) === ETHERTYPE.arp) this.#takeArp(bytes, at + ETHERNET_BYTES, to);
       else if (u16(bytes, at + 12) === ETHERTYPE.ipv6 && u8(bytes, at + 20) === 58) {
         this.#takeNd(bytes.slice(at + ETHERNET_BYTES, to), bytes.slice(at + 6, at + 12));
-      }
-      else if (locateEthernet(this.#parts, bytes, at, to) === FAULT.none) this.#takePacket(bytes, at);
+      } else if (locateEthernet(this.#parts, bytes, at, to) === FAULT.none) this.#takePacket(bytes, at);
     }
   }
 
