@@ -3,7 +3,7 @@
 import { closeSync } from "node:fs";
 import { HostError } from "../error.ts";
 import { openPacketSocket, OWN_NAMESPACE, sendPacket } from "../native.ts";
-import { familyOf, isLinkLocal, parseAddress } from "../../model/ip.ts";
+import { familyOf, isHostAddress, parseAddress } from "../../model/ip.ts";
 import type { SegmentSignal, SegmentWish } from "../../model/signals.ts";
 import { makeAnnouncement } from "../../probes/announcement.ts";
 import { Claims } from "../../probes/claims.ts";
@@ -137,12 +137,8 @@ export class SegmentWatcher implements Disposable {
     this.#send(far, (link) => makeClaim(link, parseAddress(claimed) as Uint8Array, nonce));
   }
 
-  /** Neither this host's own nor one of no single host, nor one that means nothing beyond its link. */
   #isHost(address: string): boolean {
-    const first = parseAddress(address)?.[0] ?? 0;
-    if (this.#own.has(address)) return false;
-    if (familyOf(address) === 6) return first !== 0 && first !== 0xff && !isLinkLocal(address);
-    return first !== 0 && first !== 127 && first < 224;
+    return isHostAddress(address) && !this.#own.has(address);
   }
 
   async #listen(events: ReturnType<typeof watch>): Promise<void> {

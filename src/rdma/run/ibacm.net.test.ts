@@ -54,6 +54,7 @@ test("the way to a host on Ethernet is that to the bridge, by either IP version;
     support_ips_in_addr_cfg: 1,
     route_prot: "sa",
     addr_preload: "acm_hosts",
+    addr_timeout: -1,
     addr_data_file: join(folder, "hosts"),
   };
   const lines = Object.entries(options).map(([name, value]) => `${name} ${value}\n`);

@@ -1,5 +1,6 @@
 // Owns what is wrong with what a section says of messages between hosts.
 import type { Diagnostic } from "../../model/diagnostic.ts";
+import { isHostAddress } from "../../model/ip.ts";
 import type { Section } from "../role.ts";
 import type { BridgeSection, MessagesSection } from "./schema.ts";
 
@@ -20,6 +21,16 @@ export function* messageFaults(section: Section<BridgeSection>): Generator<Diagn
       summary: "nothing passes over this bridge",
       remedy: "State `multicast`, `messages`, `arp` or `nd`.",
       range: section.at("ethernet"),
+    };
+  }
+  for (const [line, address] of (messages?.register ?? []).entries()) {
+    if (isHostAddress(address)) continue;
+    yield {
+      code: "bridge-register",
+      severity: "error",
+      summary: `${address} is no address by which a host is reached`,
+      remedy: "State addresses of hosts on Ethernet, none of groups, of loopback, or of a single link.",
+      range: section.at("messages", "register", line),
     };
   }
   const seen = new Map<string, number>();
