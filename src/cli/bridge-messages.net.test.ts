@@ -28,7 +28,11 @@ beforeAll(async () => {
   ib = await InfinibandEnd.at(stand.place("H3"), IB);
   sender = await stand.roceHost("cm3");
   const groups = `multicast: [{ group: ${GROUP} }]`;
-  bridge = stand.bridgeProcess("cm2", "H2", `messages: { ports: [4711, 4712], register: [${ROCE}, 192.0.2.121] }\n    ${groups}`);
+  bridge = stand.bridgeProcess(
+    "cm2",
+    "H2",
+    `messages: { ports: [4711, 4712], register: [${ROCE}, 192.0.2.121] }\n    ${groups}`,
+  );
   bridge.start();
   await bridge.active();
   return async () => {
