@@ -83,7 +83,8 @@ describe.runIf(process.arch === "x64")("udaddy", () => {
     const { code, out } = await guest.run(`timeout 50 udaddy -s ${IB6} -b ${ADDRESS6} -C ${MESSAGES} -S ${BYTES}`);
     expect(out).toContain("test complete");
     expect(code).toBe(0);
-    expect(heard.map(({ icrc, qpn }) => [icrc, qpn])).toEqual(Array(MESSAGES).fill([true, 0x53]));
+    expect(heard).toHaveLength(MESSAGES);
+    expect(heard.every(({ icrc, qpn }) => icrc && qpn === 0x53)).toBe(true);
   }, 120_000);
 
   test("is refused where nobody listens", async () => {
