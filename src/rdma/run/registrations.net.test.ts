@@ -12,6 +12,7 @@ import { FabricError } from "../sa/management-port.ts";
 import { IbsimPort } from "../sa/ibsim-port.ts";
 import { SaClient } from "../sa/sa-client.ts";
 import type { Bridge } from "./bridge.ts";
+import type { MessagePlan } from "./messenger.ts";
 import type { RegistrationState } from "./registrations.ts";
 import { converse, InfinibandEnd, RoceEnd } from "./testing/ends.ts";
 import type { Peer } from "./testing/ends.ts";
@@ -22,6 +23,13 @@ const [ROCE, ABSENT, IB, SECOND] = ["192.0.2.130", "192.0.2.131", "192.0.2.199",
 const ATS_NAME = "DAPL Address Translation Service";
 const NO_RECORD = 0x0300;
 
+const PLAN: MessagePlan = {
+  immediateQpn: false,
+  bounds: {},
+  endpoints: [],
+  registered: [ROCE, ABSENT, IB, SECOND].map(bytesOf),
+};
+
 let stand: Stand;
 let bridge: Bridge;
 let roce: RoceEnd;
@@ -31,21 +39,14 @@ let port: IbsimPort;
 let asker: SaClient;
 
 beforeAll(async () => {
-  stand = await Stand.build(8, 5);
+  stand = await Stand.build(8, 6);
   stand.addLink("rg1");
   roce = await RoceEnd.on("rg1", ROCE);
   second = await RoceEnd.on("rg1", SECOND);
   ib = await InfinibandEnd.at(stand.place("H3"), IB);
   port = await IbsimPort.open({ node: "H4", port: stand.fabric.port });
   asker = new SaClient(port, { timeoutMs: 500 });
-  bridge = await stand.bridge("rg2", "H2", [], {
-    messages: {
-      immediateQpn: false,
-      bounds: {},
-      endpoints: [],
-      registered: [ROCE, ABSENT, IB, SECOND].map(bytesOf),
-    },
-  });
+  bridge = await stand.bridge("rg2", "H2", [], { messages: PLAN });
 });
 
 afterAll(async () => {
@@ -130,6 +131,27 @@ test("a host that is given up is taken back, and told of when it comes again", a
   expect(states()).toEqual(["not-found", "not-found", "elsewhere", "registered"]);
   roce = await RoceEnd.on("rg1", ROCE);
   await until("it is registered again", async () => (await portOf(ROCE)) !== undefined);
+});
+
+test("of two bridges the one that answers for hosts registers them, and the other one when that has ended", async () => {
+  const peer = await stand.bridge("rg3", "H6", [], { messages: PLAN });
+  const stateAt = (one: Bridge): string | undefined => one.messenger?.registrations.status[0]?.state;
+  const both = [bridge, peer];
+  // Several records are refused by the administrator where one is asked for.
+  const placed = (one: Bridge): Promise<boolean> =>
+    portOf(ROCE).then(
+      (gid) => gid === formatAddress(one.infiniband.gid),
+      () => false,
+    );
+  await until("one has it, and the other leaves it", async () => {
+    const [first] = both.filter((one) => stateAt(one) === "registered");
+    const left = both.filter((one) => stateAt(one) === "standby");
+    return first !== undefined && left.length === 1 && (await placed(first));
+  });
+  const [first, other] = both.toSorted((a) => (stateAt(a) === "registered" ? -1 : 1)) as [Bridge, Bridge];
+  await first[Symbol.asyncDispose]();
+  await until("the other has it", () => placed(other));
+  bridge = other;
 });
 
 test("nothing is left of a bridge that ends", async () => {
