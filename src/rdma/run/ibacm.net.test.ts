@@ -74,7 +74,8 @@ test("the way to a host on Ethernet is that to the bridge, by either IP version;
   };
   const script = join(import.meta.dirname, "testing/ask-ibacm.sh");
   const asked = [OWN, ROCE, OWN6, ROCE6, "-c", OWN, ABSENT];
-  const { stdout } = await run("unshare", ["-m", "sh", script, root, folder, ...asked], { env });
+  // The simulator's library keeps its files where it is started, and leaves them when it is killed.
+  const { stdout } = await run("unshare", ["-m", "sh", script, root, folder, ...asked], { env, cwd: folder });
 
   const { infiniband } = (await bridge.status()) ?? {};
   const told = [...stdout.matchAll(/Destination: (\S+)[\s\S]*?return status (\S+)/g)];

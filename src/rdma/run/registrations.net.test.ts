@@ -83,7 +83,7 @@ async function saquery(): Promise<string> {
     IBSIM_SERVER_NAME: "127.0.0.1",
     IBSIM_SERVER_PORT: String(stand.fabric.port),
   };
-  return (await run("saquery", ["SR"], { env })).stdout;
+  return (await run("saquery", ["SR"], { env, cwd: stand.folder })).stdout;
 }
 
 test("who is found on Ethernet is registered without being asked for, nobody else is", async () => {
