@@ -25,6 +25,7 @@ tshark tshark
 scapy3 python3-scapy
 ibsim ibsim-utils
 opensm opensm
+saquery infiniband-diags
 qemu-system-x86_64 qemu-system-x86
 xz xz-utils
 keepalived keepalived

@@ -10,6 +10,7 @@ if ! tools/in-namespace.sh true; then
 fi
 
 tools/managers.sh
+tools/ibacm.sh
 for series in 6.1 6.12; do tools/guest-kernel.sh "$series"; done
 tools/rdma-guest.sh
 

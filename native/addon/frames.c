@@ -42,7 +42,7 @@ struct link_request {
   int index;
   struct sock_fprog program;
   int receive_buffer, send_buffer;
-  const uint8_t *group; /* a multicast hardware address that the card is to let through, or NULL */
+  const uint8_t *group; /* a multicast hardware address that the card is to let through, zeros for all, or NULL */
 };
 
 struct path_request {
@@ -66,6 +66,8 @@ static int set_up_link(int descriptor, const struct link_request *request) {
   if (request->group != NULL) {
     struct packet_mreq membership = {.mr_ifindex = request->index, .mr_type = PACKET_MR_MULTICAST, .mr_alen = ETH_ALEN};
     memcpy(membership.mr_address, request->group, ETH_ALEN);
+    static const uint8_t all[ETH_ALEN];
+    if (memcmp(request->group, all, ETH_ALEN) == 0) membership.mr_type = PACKET_MR_ALLMULTI;
     if (setsockopt(descriptor, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership, sizeof membership) < 0) return -errno;
   }
   const struct sockaddr_ll address = {
@@ -191,7 +193,7 @@ static bool read_buffers(napi_env env, const napi_value *arguments, int *receive
 
 /*
  * openFrameSocket(namespace, index, program, group, receiveBuffer, sendBuffer): a socket object that hears whole frames
- * of a link, less what the classic BPF program does not want, or -errno. `group`: 6 bytes, or none.
+ * of a link, less what the classic BPF program does not want, or -errno. `group`: 6 bytes, zeros for all groups, or none.
  */
 static napi_value open_frame_socket(napi_env env, napi_callback_info call) {
   napi_value arguments[6];

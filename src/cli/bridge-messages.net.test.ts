@@ -28,7 +28,11 @@ beforeAll(async () => {
   ib = await InfinibandEnd.at(stand.place("H3"), IB);
   sender = await stand.roceHost("cm3");
   const groups = `multicast: [{ group: ${GROUP} }]`;
-  bridge = stand.bridgeProcess("cm2", "H2", `messages: { ports: [4711, 4712] }\n    ${groups}`);
+  bridge = stand.bridgeProcess(
+    "cm2",
+    "H2",
+    `messages: { ports: [4711, 4712], register: [${ROCE}, 192.0.2.121] }\n    ${groups}`,
+  );
   bridge.start();
   await bridge.active();
   return async () => {
@@ -110,6 +114,17 @@ test("hosts, sessions, and a kill between two messages of both", async () => {
     port,
   ];
   expect(listed().map(known)).toEqual(before.map(known));
+});
+
+test("hosts that are registered, and the file for ibacm", async () => {
+  await until("it is registered", async () => (await bridge.status())?.messages?.registered[0]?.state === "registered");
+  expect(heddle("bridge")).toContain("  registered  1 of 2\n    192.0.2.121 is not found\n");
+  // Where packets for a host go is known before it is found.
+  expect(heddle("bridge", "ibacm")).toBe(`${ROCE} fe80::20:102\n192.0.2.121 fe80::20:102\n`);
+  expect(JSON.parse(heddle("--json", "bridge", "ibacm"))).toEqual({
+    addresses: [ROCE, "192.0.2.121"].map((address) => ({ address, gid: "fe80::20:102" })),
+    diagnostics: [],
+  });
 });
 
 test("a spare takes over when the process is killed, and goes on with what that knew", async () => {

@@ -62,6 +62,7 @@ function messagePlan({
   idle: idleMs,
   most,
   most_of_host: mostOfHost,
+  register = [],
 }: MessagesSection): MessagePlan {
   return {
     ...(ports === undefined ? {} : { ports }),
@@ -71,6 +72,7 @@ function messagePlan({
       ...(most === undefined ? {} : { most }),
       ...(mostOfHost === undefined ? {} : { mostOfHost }),
     },
+    registered: [...new Set(register)].map((address) => parseAddress(address) as Uint8Array),
     endpoints: queuePairs.map((one) => ({
       address: parseAddress(one.address) as Uint8Array,
       side: one.on,

@@ -43,6 +43,13 @@ export function registerBridgeCommand(
       });
   }
   bridge
+    .command("ibacm")
+    .description("write the hosts on Ethernet as the file of addresses that ibacm reads: each is at the bridge's GID")
+    .action(async () => {
+      const { ibacmAddresses } = await import("./commands/bridge-ibacm.ts");
+      onExit(await ibacmAddresses(context()));
+    });
+  bridge
     .command("run")
     .description("pass messages between the fabrics as the confirmed file says, until told to end")
     .option("--spare", "where another process bridges already, wait for its end, and take its place at once")

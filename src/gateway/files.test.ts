@@ -5,7 +5,7 @@ import { parseConfig } from "../config/config.ts";
 import { parseAddress } from "../model/ip.ts";
 import { ROLES } from "../roles/index.ts";
 import { parseHex } from "../host/netlink/text.ts";
-import { makeAnnouncement } from "./announcement.ts";
+import { makeAnnouncement } from "../probes/announcement.ts";
 import { conntrackdFile } from "./conntrackd-file.ts";
 import { keepalivedFile } from "./keepalived-file.ts";
 import { NoticeReader } from "./notices.ts";
@@ -125,26 +125,26 @@ const INFINIBAND = { hardware: 32, own: new Uint8Array(20).fill(2), broadcast: p
 
 test("an announcement asks for its own address, by Ethernet and by InfiniBand", () => {
   const ip = Uint8Array.of(10, 20, 3, 227);
-  const ether = makeAnnouncement(ETHERNET, ip);
+  const ether = makeAnnouncement(ETHERNET, ip, "router");
   expect(Buffer.from(ether?.bytes ?? []).toString("hex")).toBe(
     "00010800060400010202020202020a1403e30000000000000a1403e3",
   );
-  const infiniband = makeAnnouncement(INFINIBAND, ip);
+  const infiniband = makeAnnouncement(INFINIBAND, ip, "router");
   expect(infiniband?.bytes).toHaveLength(8 + 2 * 24);
   expect(infiniband?.bytes.slice(0, 6)).toEqual(Uint8Array.of(0, 32, 8, 0, 20, 4));
-  expect(makeAnnouncement({ hardware: 65_534, own: ip, broadcast: ip }, ip)).toBeUndefined();
+  expect(makeAnnouncement({ hardware: 65_534, own: ip, broadcast: ip }, ip, "router")).toBeUndefined();
 });
 
 test("an advertisement of IPv6 has the partition's group and a whole option by InfiniBand", () => {
   const ip = parseAddress("fd00:20::3:227") as Uint8Array;
-  const ether = makeAnnouncement(ETHERNET, ip);
+  const ether = makeAnnouncement(ETHERNET, ip, "router");
   expect([ether?.bytes.length, Buffer.from(ether?.to ?? []).toString("hex")]).toEqual([72, "333300000001"]);
-  const infiniband = makeAnnouncement(INFINIBAND, ip);
+  const infiniband = makeAnnouncement(INFINIBAND, ip, "router");
   // RFC 4391 sections 4 and 9.3.
   expect(Buffer.from(infiniband?.to ?? []).toString("hex")).toBe("00ffffffff12601b800100000000000000000001");
   expect(infiniband?.bytes).toHaveLength(40 + 24 + 24);
   expect(infiniband?.bytes.slice(64, 69)).toEqual(Uint8Array.of(2, 3, 0, 0, 2));
-  expect(makeAnnouncement({ ...INFINIBAND, broadcast: new Uint8Array(6) }, ip)).toBeUndefined();
+  expect(makeAnnouncement({ ...INFINIBAND, broadcast: new Uint8Array(6) }, ip, "router")).toBeUndefined();
 });
 
 test("gateways of IPv6 hear each other by IPv6, whatever moves", () => {

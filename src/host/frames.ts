@@ -11,6 +11,8 @@ export const BATCH_FRAMES = 64;
 const SLOT_BYTES = 4352;
 /** Bytes that stay free before a frame, for headers that grow. */
 const ROOM_BYTES = 64;
+/** Stands for every group of the link (PACKET_MR_ALLMULTI): what a card lets through is not known before it comes. */
+export const ALL_GROUPS = new Uint8Array(6);
 /** A batch waits no longer than this for a full receiver: then its frames are given up. */
 const WAIT_MS = 20;
 const MEBIBYTE = 1024 * 1024;
@@ -53,7 +55,7 @@ export class FrameSocket {
     this.#path = path;
   }
 
-  /** Hears a link. `group`: a hardware address that its card is to let through. Throws HostError. */
+  /** Hears a link. `group`: a hardware address that its card is to let through, or ALL_GROUPS. Throws HostError. */
   static onLink(
     index: number,
     filter: Uint8Array,

@@ -207,6 +207,13 @@ export function isPrivateAddress(address: string): boolean {
   return NOT_ROUTED.some((prefix) => prefixContains(prefix, address));
 }
 
+/** Whether an address can be a host's by which others on its subnet reach it: no group, no loopback, none of a link alone. */
+export function isHostAddress(address: string): boolean {
+  const first = parseAddress(address)?.[0] ?? 0;
+  if (familyOf(address) === 6) return first !== 0 && first !== 0xff && !isLinkLocal(address);
+  return first !== 0 && first !== 127 && first < 224;
+}
+
 /** Whether a text is an address of either version. */
 export function isIpAddress(text: string): boolean {
   return canonicalAddress(text) !== undefined;

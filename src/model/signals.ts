@@ -3,6 +3,8 @@
 // Each row says when it was written, in seconds of the kernel's boot clock, which no change of the date moves. A row that
 // is older than its writer's promise is stale: what that means is for its reader to say.
 
+import type { Family } from "./ip.ts";
+
 /** A gateway of several, as its watcher tells. */
 export interface GatewaySignal {
   kind: "gateway";
@@ -76,7 +78,7 @@ export interface SegmentSignal {
   kind: "segment";
   section: string;
   at: number;
-  /** IPv4 addresses, by segment, in the order of the section's links. */
+  /** IP addresses, by segment, in the order of the section's links. */
   hosts: [string[], string[]];
 }
 
@@ -84,6 +86,8 @@ export interface SegmentSignal {
 export interface SegmentWish {
   section: string;
   links: [string, string];
+  /** The IP versions whose hosts are looked for. */
+  families: Family[];
 }
 
 export type Signal = GatewaySignal | ProbeSignal | SegmentSignal;

@@ -1,5 +1,7 @@
 // Owns the packets by which an IPv4 neighbour is asked for and answers, by Ethernet and InfiniBand (RFC 826; RFC 4391
-// section 9.1), and by which an address is announced.
+// section 9.1).
+import { formatAddress } from "../model/ip.ts";
+import type { NeighbourHeard } from "./nd.ts";
 
 /** EtherType of ARP. */
 export const ARP_PROTOCOL = 0x0806;
@@ -12,6 +14,7 @@ export const ARP_REPLY = 2;
 /** Where a packet says what it is. */
 export const ARP_OPERATION_AT = 6;
 const IPV4 = 0x0800;
+const NOBODY = "0.0.0.0";
 
 /** Who asks: a link by its type (ARPHRD_*) and hardware address, and its IPv4 address, of zeros where it has none. */
 export interface ArpAsker {
@@ -37,12 +40,20 @@ export function makeArpQuestion({ hardware, own, ip }: ArpAsker, target: Uint8Ar
   return bytes;
 }
 
-/** The IPv4 address whose holder answers, of a packet that came in; undefined for what is no whole answer. */
-export function readArpAnswer(bytes: Uint8Array): Uint8Array | undefined {
+/** What a neighbour says by ARP; undefined for what is broken, or neither question nor answer of IPv4. */
+export function readArp(bytes: Uint8Array): NeighbourHeard | undefined {
   if (bytes.length < 8) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const [hardwareLength, length] = [bytes[4] as number, bytes[5] as number];
-  if (view.getUint16(2) !== IPV4 || length !== 4 || view.getUint16(ARP_OPERATION_AT) !== ARP_REPLY) return undefined;
-  if (bytes.length < 8 + 2 * (hardwareLength + length)) return undefined;
-  return bytes.subarray(8 + hardwareLength, 8 + hardwareLength + length);
+  if (view.getUint16(2) !== IPV4 || length !== 4 || bytes.length < 8 + 2 * (hardwareLength + length)) return undefined;
+  const operation = view.getUint16(ARP_OPERATION_AT);
+  if (operation !== REQUEST && operation !== ARP_REPLY) return undefined;
+  const at = 8 + hardwareLength;
+  const sender = formatAddress(bytes.slice(at, at + length));
+  const target = formatAddress(bytes.slice(at + length + hardwareLength, at + 2 * length + hardwareLength));
+  return {
+    // Who probes (RFC 5227 section 2.1.1) has none yet.
+    ...(sender === NOBODY ? {} : { present: sender }),
+    ...(operation === REQUEST && target !== sender ? { wanted: target } : {}),
+  };
 }

@@ -23,7 +23,7 @@ export interface BridgeViewOptions {
 export async function bridgeMessages(context: Context, what: "hosts" | "sessions"): Promise<ExitCode> {
   const store = await openStore(context);
   const bridges = await askDoor(bridgeSocket(store.runFolder, store.cookie));
-  if (bridges === undefined) return context.fail([NONE]);
+  if (bridges === undefined) return context.fail([NO_BRIDGE]);
   if (context.options.json) {
     const told = bridges.map(({ name, messages }) => ({ name, [what]: messages?.[what] ?? [] }));
     context.sayJson({ bridges: told, diagnostics: [] });
@@ -43,7 +43,7 @@ export async function bridge(context: Context, options: BridgeViewOptions): Prom
   let before: BridgeStatus[] | undefined;
   for (;;) {
     const now = await askDoor(socket);
-    if (now === undefined) return context.fail([NONE]);
+    if (now === undefined) return context.fail([NO_BRIDGE]);
     const unknown =
       options.group !== undefined && !now.some(({ groups }) => groups.some(({ group }) => group === options.group));
     if (unknown) return context.fail([noGroup(options.group as string)]);
@@ -67,7 +67,8 @@ export async function bridge(context: Context, options: BridgeViewOptions): Prom
   }
 }
 
-const NONE = {
+/** Nobody answers at the door. */
+export const NO_BRIDGE = {
   code: "no-bridge",
   severity: "error",
   summary: "no process bridges on this host",

@@ -3,6 +3,7 @@ import { DROP_REASONS } from "../../rdma/bridge/drops.ts";
 import type { DropReason } from "../../rdma/bridge/drops.ts";
 import { countListeners } from "../../rdma/run/status.ts";
 import type { BridgeStatus, GroupStatus, SenderStatus, TallyStatus } from "../../rdma/run/status.ts";
+import type { RegistrationState, RegistrationStatus } from "../../rdma/run/registrations.ts";
 import type { Paint } from "./style.ts";
 
 /** Groups that are shown without being asked for. */
@@ -23,6 +24,14 @@ const MEMBERS = {
   unanswered: "members are not told: the subnet administrator does not answer to the key in sm_key_file",
   refused: "members are not told",
 } as const;
+const UNREGISTERED: Readonly<Record<RegistrationState, string>> = {
+  wanted: "is not registered yet",
+  registered: "",
+  refused: "is refused",
+  "not-found": "is not found",
+  elsewhere: "is on InfiniBand itself",
+  standby: "is left to another bridge",
+};
 
 const WAYS = { both: "<->", "to-infiniband": "-->", "to-ethernet": "<--" } as const;
 
@@ -47,10 +56,11 @@ export function renderBridge(
     tallyLine("to ethernet  ", status.toEthernet, before?.toEthernet),
   ];
   if (status.messages !== undefined) {
-    const { hosts, sessions } = status.messages;
+    const { hosts, sessions, registered } = status.messages;
     const found = hosts.filter((host) => host.state === "found").length;
     const doubled = hosts.filter((host) => host.state === "doubled");
     lines.push(`  hosts       ${found}, sessions ${sessions.length}`);
+    lines.push(...registeredLines(registered, paint));
     for (const { address } of doubled) lines.push(paint("red", `    two hosts have the address ${address}`));
   }
   const joined = groups.filter(({ mlid }) => mlid !== 0).length;
@@ -65,6 +75,16 @@ export function renderBridge(
   const rest = groups.length - shown.length;
   if (rest > 0 && group === undefined) lines.push(`    and ${rest} more: --all`);
   return `${lines.join("\n")}\n`;
+}
+
+/** How many of the stated hosts the subnet administrator tells of, and why not of the others. */
+function registeredLines(registered: readonly RegistrationStatus[], paint: Paint): string[] {
+  if (registered.length === 0) return [];
+  const others = registered.filter(({ state }) => state !== "registered");
+  return [
+    `  registered  ${registered.length - others.length} of ${registered.length}`,
+    ...others.map(({ address, state, why }) => paint("yellow", `    ${address} ${why ?? UNREGISTERED[state]}`)),
+  ];
 }
 
 /** Those with the most packets. */

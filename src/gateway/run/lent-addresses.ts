@@ -11,7 +11,7 @@ import { VERB } from "../../host/netlink/requests.ts";
 import { parseHex } from "../../host/netlink/text.ts";
 import { familyOf, parseAddress } from "../../model/ip.ts";
 import { MOVING_PROTOCOL } from "../../model/kinds.ts";
-import { makeAnnouncement } from "../announcement.ts";
+import { makeAnnouncement } from "../../probes/announcement.ts";
 import { LEASE_S } from "../machine.ts";
 import type { MovingAddress } from "../setup.ts";
 
@@ -47,7 +47,7 @@ export class LentAddresses {
       const ip = parseAddress(address);
       if (!found || !ip) continue;
       const [own, broadcast] = [parseHex(found.hardwareAddress ?? ""), parseHex(found.broadcast ?? "")];
-      const announcement = makeAnnouncement({ hardware: found.type, own, broadcast }, ip);
+      const announcement = makeAnnouncement({ hardware: found.type, own, broadcast }, ip, "router");
       if (!announcement) continue;
       try {
         sendPacket(this.#packets, found.index, announcement.protocol, announcement.to, announcement.bytes);

@@ -1,7 +1,7 @@
 // Owns probes by ARP: who has the address of a gateway? For those that answer no ping.
 import { closeSync } from "node:fs";
-import { parseAddress } from "../../model/ip.ts";
-import { ARP_OPERATION_AT, ARP_PROTOCOL, ARP_REPLY, makeArpQuestion, readArpAnswer } from "../../probes/arp.ts";
+import { formatAddress, parseAddress } from "../../model/ip.ts";
+import { ARP_OPERATION_AT, ARP_PROTOCOL, ARP_REPLY, makeArpQuestion, readArp } from "../../probes/arp.ts";
 import { fieldFilter } from "../classic-bpf.ts";
 import { HostError } from "../error.ts";
 import { hearPackets, OWN_NAMESPACE, sendPacket, takePacket, watchDescriptor } from "../native.ts";
@@ -36,6 +36,7 @@ export function startArp(options: ArpOptions, tell: TellAnswer): () => void {
   const { intervalMs, namespace = OWN_NAMESPACE } = options;
   const target = parseAddress(options.target) ?? new Uint8Array();
   const ip = parseAddress(options.source ?? "0.0.0.0") ?? new Uint8Array(4);
+  const awaited = formatAddress(target);
   let hearing: Hearing | undefined;
   let askedAt: number | undefined;
   let stopped = false;
@@ -43,8 +44,7 @@ export function startArp(options: ArpOptions, tell: TellAnswer): () => void {
   const hear = (descriptor: number): void => {
     const bytes = new Uint8Array(MOST_BYTES);
     for (let length = takePacket(descriptor, bytes); length !== undefined; length = takePacket(descriptor, bytes)) {
-      const answer = readArpAnswer(bytes.subarray(0, length));
-      if (askedAt === undefined || !answer || !answer.every((byte, i) => byte === target[i])) continue;
+      if (askedAt === undefined || readArp(bytes.subarray(0, length))?.present !== awaited) continue;
       const tookMs = performance.now() - askedAt;
       askedAt = undefined;
       tell(true, Math.round(tookMs * 1000) / 1000);

@@ -1,11 +1,14 @@
 // Owns the watching of two segments of one subnet: hosts are heard by what they ask, and asked for by the kernel, whatever
-// sort the links are of.
+// sort the links are of; claims of IPv6 addresses are passed on from one to the other.
 import { closeSync } from "node:fs";
 import { HostError } from "../error.ts";
 import { openPacketSocket, OWN_NAMESPACE, sendPacket } from "../native.ts";
-import { parseAddress } from "../../model/ip.ts";
+import { familyOf, isHostAddress, parseAddress } from "../../model/ip.ts";
 import type { SegmentSignal, SegmentWish } from "../../model/signals.ts";
-import { ARP_PROTOCOL, makeArpQuestion } from "../../probes/arp.ts";
+import { makeAnnouncement } from "../../probes/announcement.ts";
+import { Claims } from "../../probes/claims.ts";
+import { makeClaim } from "../../probes/nd.ts";
+import type { LinkLayer, LinkPacket, NeighbourHeard } from "../../probes/nd.ts";
 import { Segments } from "../../probes/segments.ts";
 import type { SegmentHost, Side } from "../../probes/segments.ts";
 import { openRouteSocket } from "../netlink/client.ts";
@@ -15,8 +18,8 @@ import { NLM_F } from "../netlink/constants.ts";
 import { NEIGHBOUR_FLAG, NEIGHBOUR_STATE } from "../netlink/neighbour.ts";
 import { watch } from "../netlink/watch.ts";
 import { secondsSinceBoot } from "../signals.ts";
-import { hearArp, hearsArp } from "./arp-ears.ts";
-import type { ArpHeard } from "./arp-ears.ts";
+import { parseHex } from "../netlink/text.ts";
+import { hearNeighbours, hearsNeighbours } from "./neighbour-ears.ts";
 
 const TICK_MS = 100;
 /** How often it is looked whether the links are still those that are heard, and which addresses are the host's own. */
@@ -36,6 +39,7 @@ export type TellSegment = (wish: SegmentWish, host: SegmentHost, what: string) =
 export class SegmentWatcher implements Disposable {
   readonly wish: SegmentWish;
   readonly #segments: Segments;
+  readonly #claims = new Claims();
   readonly #socket: RouteSocket;
   readonly #end = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -44,7 +48,7 @@ export class SegmentWatcher implements Disposable {
   readonly #indexes: [number, number] = [0, 0];
   readonly #links: [LinkMessage | undefined, LinkMessage | undefined] = [undefined, undefined];
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #ears: [(() => void) | undefined, (() => void) | undefined] = [undefined, undefined];
+  readonly #ears: [(() => void)[], (() => void)[]] = [[], []];
   #own = new Set<string>();
   #linksMs = -Infinity;
   #looking: Promise<void> = Promise.resolve();
@@ -88,7 +92,7 @@ export class SegmentWatcher implements Disposable {
     for (const timer of this.#timers) clearTimeout(timer);
     closeSync(this.#packets);
     this.#end.abort();
-    for (const close of this.#ears) close?.();
+    for (const close of this.#ears.flat()) close();
     void this.#looking.then(() => this.#socket.close());
   }
 
@@ -107,28 +111,34 @@ export class SegmentWatcher implements Disposable {
     for (const side of [0, 1] as const) {
       const name = this.wish.links[side];
       const link = links.find((one) => one.name === name || one.altNames?.includes(name));
-      const index = link !== undefined && hearsArp(link.type) ? link.index : 0;
+      const index = link !== undefined && hearsNeighbours(link.type) ? link.index : 0;
       if (index === this.#indexes[side]) continue;
-      this.#ears[side]?.();
-      this.#ears[side] = undefined;
+      for (const close of this.#ears[side].splice(0)) close();
       this.#indexes[side] = index;
       this.#links[side] = link;
-      if (index !== 0 && link) this.#ears[side] = hearArp(index, link.type, (heard) => this.#hear(heard, side));
+      if (index === 0 || !link) continue;
+      for (const family of this.wish.families) {
+        this.#ears[side].push(hearNeighbours(link, family, (heard) => this.#hear(heard, side)));
+      }
     }
-    const addresses = await this.#socket.listAddresses({ family: 4 });
+    const addresses = await this.#socket.listAddresses();
     this.#own = new Set(addresses.map(({ address }) => address));
   }
 
-  #hear({ sender, target }: ArpHeard, side: Side): void {
+  #hear({ present, wanted, claimed, nonce }: NeighbourHeard, side: Side): void {
     const nowMs = performance.now();
-    if (sender !== undefined && this.#isHost(sender)) this.#segments.present(sender, side, nowMs);
-    if (target !== undefined && this.#isHost(target)) this.#segments.wanted(target, side, nowMs);
+    const far = other(side);
+    if (present !== undefined && this.#isHost(present)) {
+      this.#segments.present(present, side, nowMs);
+      if (this.#claims.objects(present, side, nowMs)) this.#announce(present, far);
+    }
+    if (wanted !== undefined && this.#isHost(wanted)) this.#segments.wanted(wanted, side, nowMs);
+    if (claimed === undefined || !this.#isHost(claimed) || !this.#claims.claimed(claimed, side, nowMs)) return;
+    this.#send(far, (link) => makeClaim(link, parseAddress(claimed) as Uint8Array, nonce));
   }
 
-  /** Neither the host's own nor one of no single host. */
   #isHost(address: string): boolean {
-    const first = parseAddress(address)?.[0] ?? 0;
-    return first !== 0 && first !== 127 && first < 224 && !this.#own.has(address);
+    return isHostAddress(address) && !this.#own.has(address);
   }
 
   async #listen(events: ReturnType<typeof watch>): Promise<void> {
@@ -136,7 +146,7 @@ export class SegmentWatcher implements Disposable {
       if (event.type === "lost-sync" || event.object !== "neighbour") continue;
       const { index, destination, state, family, proxy } = event.message;
       const side = this.#indexes.indexOf(index) as Side | -1;
-      if (side < 0 || family !== 4 || destination === undefined || proxy) continue;
+      if (side < 0 || !this.wish.families.includes(family) || destination === undefined || proxy) continue;
       const nowMs = performance.now();
       if ((state & NEIGHBOUR_STATE.reachable) !== 0) this.#segments.answered(destination, side as Side, nowMs);
       else if ((state & NEIGHBOUR_STATE.failed) !== 0) this.#segments.failed(destination, side as Side, nowMs);
@@ -147,21 +157,24 @@ export class SegmentWatcher implements Disposable {
     for (const delayMs of ANNOUNCE_MS[what]) {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
-        this.#announce(address, side === 0 ? 1 : 0);
+        this.#announce(address, other(side));
       }, delayMs).unref();
       this.#timers.add(timer);
     }
   }
 
   #announce(address: string, side: Side): void {
-    const link = this.#links[side];
-    const [own, broadcast, ip] = [bytesOf(link?.hardwareAddress), bytesOf(link?.broadcast), parseAddress(address)];
-    if (!link || !own || !broadcast || !ip) return;
-    // Gratuitous ARP: who has the address, asked by its holder (RFC 5227 section 3).
-    const announcement = makeArpQuestion({ hardware: link.type, own, ip }, ip);
-    if (!announcement) return;
+    this.#send(side, (link) => makeAnnouncement(link, parseAddress(address) as Uint8Array, "host"));
+  }
+
+  /** Sends what is made for a link, where there is one and it has such packets. */
+  #send(side: Side, make: (link: LinkLayer) => LinkPacket | undefined): void {
+    const { hardwareAddress, broadcast, type = 0, index = 0 } = this.#links[side] ?? {};
+    if (hardwareAddress === undefined || broadcast === undefined) return;
+    const packet = make({ hardware: type, own: parseHex(hardwareAddress), broadcast: parseHex(broadcast) });
+    if (!packet) return;
     try {
-      sendPacket(this.#packets, link.index, ARP_PROTOCOL, broadcast, announcement);
+      sendPacket(this.#packets, index, packet.protocol, packet.to, packet.bytes);
     } catch (error) {
       // A link that is down: whoever is there finds out by asking.
       if (!(error instanceof HostError)) throw error;
@@ -172,7 +185,7 @@ export class SegmentWatcher implements Disposable {
   async #ask(address: string, side: Side): Promise<void> {
     const index = this.#indexes[side];
     if (index === 0 || this.#end.signal.aborted) return;
-    const entry = { family: 4 as const, index, destination: address, type: UNICAST };
+    const entry = { family: familyOf(address), index, destination: address, type: UNICAST };
     const probe = { ...entry, state: NEIGHBOUR_STATE.probe, flags: 0 };
     const use = { ...entry, state: 0, flags: NEIGHBOUR_FLAG.use };
     try {
@@ -189,6 +202,6 @@ export class SegmentWatcher implements Disposable {
   }
 }
 
-function bytesOf(text: string | undefined): Uint8Array | undefined {
-  return text === undefined ? undefined : Uint8Array.from(text.split(":"), (byte) => Number.parseInt(byte, 16));
+function other(side: Side): Side {
+  return side === 0 ? 1 : 0;
 }

@@ -1,8 +1,9 @@
 // Owns which frames the kernel gives to the bridge, as a program of classic BPF (Linux Documentation/networking/filter.rst).
 //
 // RoCEv2 to IP groups, IGMP and MLD, and the hellos of other bridges; where messages between hosts are bridged, RoCEv2 to the link's own
-// hardware address as well, and ARP. None that carries a VLAN's tag, which is another network. The kernel has taken tags
+// hardware address as well, ARP, and neighbour discovery. None that carries a VLAN's tag, which is another network. The kernel has taken tags
 // out of the frames, and tells them beside.
+import { NEIGHBOUR } from "../../probes/nd.ts";
 import { ETHERTYPE } from "../codec/ethernet.ts";
 import { PROTOCOL } from "../codec/ipv4.ts";
 import { ROCE_PORT } from "../codec/udp.ts";
@@ -35,10 +36,7 @@ export function socketFilter(hosts = false): Uint8Array {
     [JUMP.equal, HELLO_ETHERTYPE, "give"],
     [JUMP.equal, ETHERTYPE.ipv4, "ipv4"],
     [JUMP.equal, ETHERTYPE.ipv6, "ipv6"],
-    [JUMP.equal, ETHERTYPE.arp, hosts ? "arp" : "drop", "drop"],
-    ["arp"],
-    [LOAD.half, PACKET_TYPE],
-    [JUMP.equal, PACKET.otherHost, "drop", "give"],
+    [JUMP.equal, ETHERTYPE.arp, hosts ? "neighbour" : "drop", "drop"],
     ["ipv4"],
     [LOAD.byte, 23],
     [JUMP.equal, PROTOCOL.igmp, "give"],
@@ -59,11 +57,16 @@ export function socketFilter(hosts = false): Uint8Array {
     ["ipv6"],
     [LOAD.byte, 20],
     [JUMP.equal, PROTOCOL.hopByHop, "options"],
-    [JUMP.equal, PROTOCOL.udp, "ipv6-group", "drop"],
+    [JUMP.equal, PROTOCOL.udp, "ipv6-group"],
+    [JUMP.equal, PROTOCOL.icmpv6, hosts ? "icmpv6" : "drop", "drop"],
     // MLD always has options before it (RFC 3810, 5).
     ["options"],
     [LOAD.byte, 54],
     [JUMP.equal, PROTOCOL.icmpv6, "give", "drop"],
+    ["icmpv6"],
+    [LOAD.byte, 54],
+    [JUMP.equal, NEIGHBOUR.solicitation, "neighbour"],
+    [JUMP.equal, NEIGHBOUR.advertisement, "neighbour", "drop"],
     ["ipv6-group"],
     [LOAD.byte, 38],
     [JUMP.equal, 0xff, "ipv6-port", single6],
@@ -73,6 +76,9 @@ export function socketFilter(hosts = false): Uint8Array {
     ["ipv6-port"],
     [LOAD.half, 56],
     [JUMP.equal, ROCE_PORT, "give", "drop"],
+    ["neighbour"],
+    [LOAD.half, PACKET_TYPE],
+    [JUMP.equal, PACKET.otherHost, "drop", "give"],
     ["give"],
     [GIVE, ALL],
     ["drop"],

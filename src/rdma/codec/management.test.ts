@@ -190,7 +190,7 @@ describe("records of the subnet administrator", () => {
     ],
     [
       SERVICE_RECORD,
-      `serviceId serviceGid pKey lease key name ${"data8 ".repeat(16)}${"data16 ".repeat(8)}${"data32 ".repeat(4)}data64 data64`,
+      `serviceId serviceGid pKey - lease key name ${"data8 ".repeat(16)}${"data16 ".repeat(8)}${"data32 ".repeat(4)}data64 data64`,
     ],
   ])("are asked for by the bits that Linux has for them", (layout: Layout, names) => {
     const bits: string[] = [];

@@ -69,13 +69,13 @@ export const SERVICE_RECORD = {
     serviceGid: bytesAt(8, 16, 1),
     pKey: bits(24, 0, 16, 2),
     /** Seconds; all ones is for ever. */
-    lease: bits(28, 0, 32, 3),
-    key: bytesAt(32, 16, 4),
-    name: bytesAt(48, 64, 5),
-    data8: bytesAt(112, 16, 6, 16),
-    data16: bytesAt(128, 16, 22, 8),
-    data32: bytesAt(144, 16, 30, 4),
-    data64: bytesAt(160, 16, 34, 2),
+    lease: bits(28, 0, 32, 4),
+    key: bytesAt(32, 16, 5),
+    name: bytesAt(48, 64, 6),
+    data8: bytesAt(112, 16, 7, 16),
+    data16: bytesAt(128, 16, 23, 8),
+    data32: bytesAt(144, 16, 31, 4),
+    data64: bytesAt(160, 16, 35, 2),
   },
 } as const satisfies Layout;
 
@@ -114,6 +114,7 @@ export const NOTICE = {
 
 export type PathRecord = RecordOf<typeof PATH_RECORD>;
 export type McMemberRecord = RecordOf<typeof MC_MEMBER_RECORD>;
+export type ServiceRecord = RecordOf<typeof SERVICE_RECORD>;
 export type Notice = RecordOf<typeof NOTICE>;
 
 /** Notices of multicast groups. */

@@ -1,5 +1,5 @@
 // Owns a port on Ethernet: a packet socket on a link, the link's membership in the groups, and who the bridge is there.
-import { FrameSocket, GroupMemberships } from "../../host/frames.ts";
+import { ALL_GROUPS, FrameSocket, GroupMemberships } from "../../host/frames.ts";
 import type { FrameArena, FrameQueue } from "../../host/frames.ts";
 import { HostError } from "../../host/error.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
@@ -72,7 +72,8 @@ export class EthernetPort {
   /** `hosts`: it hears what is for single hosts as well. Throws HostError: EPERM without CAP_NET_RAW. */
   constructor(index: number, namespace: NamespaceFd = OWN_NAMESPACE, hosts = false) {
     this.index = index;
-    this.#socket = FrameSocket.onLink(index, socketFilter(hosts), HELLO_MAC, namespace);
+    // Whom neighbours of IPv6 ask for is told by the group that they ask.
+    this.#socket = FrameSocket.onLink(index, socketFilter(hosts), hosts ? ALL_GROUPS : HELLO_MAC, namespace);
     this.#memberships = new GroupMemberships(index, namespace);
   }
 

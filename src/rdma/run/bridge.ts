@@ -13,7 +13,8 @@ import type { BridgedGroup } from "../bridge/group.ts";
 import { hashText, isHello, MOST_PEERS, readHello, writeHello } from "../bridge/hello.ts";
 import type { Hello } from "../bridge/hello.ts";
 import { Listeners } from "../bridge/listeners.ts";
-import { u16 } from "../codec/bytes.ts";
+import { u16, u8 } from "../codec/bytes.ts";
+import { PROTOCOL } from "../codec/ipv4.ts";
 import { ETHERNET_BYTES, ETHERTYPE } from "../codec/ethernet.ts";
 import { mayTellOfGroups } from "../codec/locate-membership.ts";
 import { EthernetPort, findEthernetLink } from "../port/ethernet-port.ts";
@@ -203,7 +204,7 @@ export class Bridge implements AsyncDisposable {
     this.election.setReady((this.link?.up ?? false) && this.#subnet.ready, nowMs);
     if (this.election.tick(nowMs)) this.#say(this.election.hello(nowMs));
     if (this.messenger !== undefined) {
-      this.messenger.questions.answers = this.election.mayServe(nowMs) && this.election.has(this.groups.length);
+      this.messenger.questions.wanted.answers = this.election.mayServe(nowMs) && this.election.has(this.groups.length);
       this.messenger.tick(nowMs);
     }
     // A quiet socket is found empty before its first packet comes.
@@ -299,7 +300,8 @@ export class Bridge implements AsyncDisposable {
       else if (isHello(arena.bytes, at, at + length)) this.#hear(at, at + length);
       else if (mayTellOfGroups(arena.bytes, at, at + length))
         this.listeners.hear(arena.bytes, at, at + length, this.#nowMs);
-      else if (isArp(arena.bytes, at, at + length)) this.messenger?.takeArp(arena.bytes, at, at + length);
+      else if (isOfNeighbours(arena.bytes, at, at + length))
+        this.messenger?.takeNeighbour(arena.bytes, at, at + length);
       else if (this.forwarder.fromEthernet(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
     this.#send(this.infiniband, "toInfiniband");
@@ -372,6 +374,10 @@ function isGone(error: unknown): boolean {
   return error instanceof HostError && error.code === "ENODEV";
 }
 
-function isArp(bytes: Uint8Array, at: number, to: number): boolean {
-  return at + ETHERNET_BYTES <= to && u16(bytes, at + ETHERNET_BYTES - 2) === ETHERTYPE.arp;
+/** ARP, and what neighbours say by ICMPv6, which follows the header of IPv6 at once. */
+function isOfNeighbours(bytes: Uint8Array, at: number, to: number): boolean {
+  const ip = at + ETHERNET_BYTES;
+  if (ip > to) return false;
+  const type = u16(bytes, ip - 2);
+  return type === ETHERTYPE.arp || (type === ETHERTYPE.ipv6 && ip + 40 <= to && u8(bytes, ip + 6) === PROTOCOL.icmpv6);
 }

@@ -6,6 +6,7 @@ import type { Host, HostState, Side } from "../bridge/hosts.ts";
 import type { Session } from "../bridge/sessions.ts";
 import { macText } from "../codec/ethernet.ts";
 import type { Messenger } from "./messenger.ts";
+import type { RegistrationStatus } from "./registrations.ts";
 import type { TallyStatus } from "./status.ts";
 
 /** Queue pairs of a client that are told of; the others are counted. */
@@ -53,6 +54,8 @@ export interface MessageStatus {
   sessions: SessionStatus[];
   /** Those that the file states. */
   queuePairs: (QueuePairStatus & { address: string; side: Side; qKey: number })[];
+  /** Hosts that the file wants the subnet administrator to be told of. */
+  registered: RegistrationStatus[];
   /** Requests for queue pairs that are under way or were answered a moment ago, and those that nobody answered. */
   requests: { open: number; unanswered: number };
   /** Questions for hosts, answers that came, answers that were given for others. */
@@ -60,7 +63,8 @@ export interface MessageStatus {
 }
 
 /** How messages are, at a bridge with this MAC and LID. */
-export function messageStatus({ hosts, sessions, sidr, questions }: Messenger, own: Own): MessageStatus {
+export function messageStatus(messenger: Messenger, own: Own): MessageStatus {
+  const { hosts, sessions, sidr, questions, registrations } = messenger;
   const stated = [...sessions.endpoints].filter(({ origin }) => origin === "file");
   return {
     hosts: [...hosts].map((host) => hostStatus(host, own)),
@@ -71,8 +75,9 @@ export function messageStatus({ hosts, sessions, sidr, questions }: Messenger, o
       ...queuePair(one),
       qKey: one.qKey,
     })),
+    registered: registrations.status,
     requests: { open: sidr.count, unanswered: sidr.unanswered },
-    questions: { ...questions.counts },
+    questions: { ...questions.wanted.counts },
   };
 }
 

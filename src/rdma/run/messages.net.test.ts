@@ -31,7 +31,7 @@ beforeAll(async () => {
       ],
     },
   });
-  await until("the bridge answers for hosts", () => bridge.messenger?.questions.answers ?? false);
+  await until("the bridge answers for hosts", () => bridge.messenger?.questions.wanted.answers ?? false);
   return async () => {
     roce[Symbol.dispose]();
     await ib[Symbol.asyncDispose]();

@@ -2,7 +2,7 @@
 // file that sessions are kept in.
 import { FrameQueue } from "../../host/frames.ts";
 import { AddressQuestions } from "../bridge/address-questions.ts";
-import type { IpoibPeer } from "../bridge/address-questions.ts";
+import type { IpoibPeer } from "../bridge/address-events.ts";
 import { nativeDatagram, roceDatagram } from "../bridge/datagrams.ts";
 import { PASSED } from "../bridge/drops.ts";
 import type { Forwarder } from "../bridge/forwarder.ts";
@@ -23,10 +23,13 @@ import type { PacketParts } from "../codec/packet-parts.ts";
 import type { McMemberRecord } from "../codec/sa-records.ts";
 import type { EthernetPort } from "../port/ethernet-port.ts";
 import type { InfinibandPort } from "../port/infiniband-port.ts";
+import { solicitedNodeOf } from "../../probes/nd.ts";
 import { GroupKeeper } from "../sa/group-keeper.ts";
 import { FabricError } from "../sa/management-port.ts";
 import type { SaClient } from "../sa/sa-client.ts";
+import { Registrations } from "./registrations.ts";
 import { SessionFile } from "./session-file.ts";
+import { SolicitedGroups } from "./solicited-groups.ts";
 import { IPOIB_QKEY } from "./subnet.ts";
 import type { SubnetNews } from "./subnet.ts";
 
@@ -34,8 +37,8 @@ import type { SubnetNews } from "./subnet.ts";
 const IPOIB_QPN = 0x4950;
 /** Path records that are asked for at once. */
 const MOST_PATHS = 32;
-/** How often sessions are looked through, and the membership in IPoIB's broadcast group. */
-const EVERY_MS = { sessions: 1000, group: 5000 } as const;
+/** How often sessions are looked through, the membership in IPoIB's broadcast group, and those for hosts of IPv6. */
+const EVERY_MS = { sessions: 1000, group: 5000, solicited: 250 } as const;
 
 /** A queue pair that the file states. */
 export interface StatedEndpoint {
@@ -56,6 +59,8 @@ export interface MessagePlan {
   immediateQpn: boolean;
   bounds: Partial<SessionBounds>;
   endpoints: readonly StatedEndpoint[];
+  /** Hosts on Ethernet that the subnet administrator is told of, 4 or 16 bytes each. */
+  registered?: readonly Uint8Array[];
 }
 
 export interface MessengerOptions {
@@ -75,12 +80,14 @@ export class Messenger {
   readonly sidr: Sidr;
   readonly messages: Messages;
   readonly questions: AddressQuestions;
+  readonly registrations: Registrations;
   readonly #options: MessengerOptions;
   readonly #forwarder: Forwarder;
   readonly #port: InfinibandPort;
   readonly #client: SaClient;
   readonly #file: SessionFile | undefined;
   readonly #keeper: GroupKeeper;
+  readonly #solicited: SolicitedGroups;
   readonly #broadcast: Uint8Array;
   readonly #queue = new FrameQueue();
   readonly #deth = new Deth();
@@ -90,6 +97,7 @@ export class Messenger {
   #group: McMemberRecord | undefined;
   #sessionsMs = -Infinity;
   #groupMs = -Infinity;
+  #solicitedMs = -Infinity;
   #fileTold = false;
 
   constructor(options: MessengerOptions) {
@@ -129,16 +137,26 @@ export class Messenger {
       {
         sendFrame: (frame) => this.#sendFrame(frame),
         sendIpoib: (payload, to) => this.#sendIpoib(payload, to),
+        sendIpoibGroup: (payload, group) => void this.#sendIpoibGroup(payload, group),
       },
       forwarder.ethernet,
       { qpn: IPOIB_QPN, gid: infiniband.gid },
     );
+    const { registered = [] } = plan;
+    this.registrations = new Registrations({
+      addresses: registered,
+      hosts: this.hosts,
+      client,
+      gid: infiniband.gid,
+      pKey,
+    });
     this.#broadcast = makeMgid({ format: "ipoib", group: new Uint8Array(4).fill(0xff), pKey, scope: 2 });
     this.#keeper = new GroupKeeper(client, ({ record, mgid }) => {
       this.#group = record;
       if (record === undefined) infiniband.detach(mgid);
       else infiniband.attach({ mgid, mlid: record.mlid, qKey: record.qKey });
     });
+    this.#solicited = new SolicitedGroups({ client, infiniband, pKey });
     client.onOther = (mad, slid) => this.#management(mad, slid);
     forwarder.messages = this.messages;
     forwarder.ipoib = { takes: (bytes, parts) => this.#takesIpoib(bytes, parts) };
@@ -158,8 +176,8 @@ export class Messenger {
     this.questions.ethernet = this.#forwarder.ethernet;
   }
 
-  /** Takes an ARP frame. */
-  takeArp(bytes: Uint8Array, at: number, to: number): void {
+  /** Takes a frame of ARP or neighbour discovery. */
+  takeNeighbour(bytes: Uint8Array, at: number, to: number): void {
     this.questions.takeFrame(bytes, at, to, this.messages.nowMs);
   }
 
@@ -168,6 +186,7 @@ export class Messenger {
     this.messages.nowMs = nowMs;
     this.questions.ethernet = this.#forwarder.ethernet;
     this.hosts.tick(nowMs);
+    this.registrations.tick(nowMs, this.questions.wanted.answers);
     if (nowMs - this.#sessionsMs < EVERY_MS.sessions) return;
     this.#sessionsMs = nowMs;
     this.sessions.expire(nowMs);
@@ -175,16 +194,20 @@ export class Messenger {
     this.#file?.tidy(this.hosts, this.sessions);
   }
 
-  /** Looks at the membership, when it is time for that. */
+  /** Looks at registrations and the membership, when it is time for that. */
   async look(nowMs: number): Promise<void> {
+    await this.registrations.look(nowMs);
+    await this.#hearSolicited(nowMs);
     if (nowMs - this.#groupMs < EVERY_MS.group) return;
     this.#groupMs = nowMs;
     await this.#keeper.check();
   }
 
-  /** Gives up what it joined, as far as somebody answers. */
+  /** Gives up what it joined and registered, as far as somebody answers. */
   async leave(): Promise<void> {
     this.#client.onOther = () => {};
+    await this.registrations.leave();
+    await this.#solicited.leave();
     await this.#keeper.release(this.#broadcast).catch((error: unknown) => {
       if (!(error instanceof FabricError)) throw error;
     });
@@ -206,7 +229,7 @@ export class Messenger {
     const { nowMs } = this.messages;
     this.#file?.host(host);
     this.sidr.found(host, nowMs);
-    this.questions.found(host, nowMs);
+    this.questions.wanted.found(host, nowMs);
   }
 
   #left(host: Host, why: "moved" | "crossed" | "gone" | "doubled"): void {
@@ -256,13 +279,30 @@ export class Messenger {
     this.#ethernet?.send(frame, this.#queue);
   }
 
-  #sendIpoib(payload: Uint8Array, to: IpoibPeer | undefined): void {
-    if (this.#group === undefined || this.#port.lid === 0) return;
-    const { mlid, qKey, pKey, sl, hopLimit } = this.#group;
+  /** Is a member of the groups by which the hosts of IPv6 are asked for that this bridge answers for on InfiniBand. */
+  async #hearSolicited(nowMs: number): Promise<void> {
+    if (this.#group === undefined || nowMs - this.#solicitedMs < EVERY_MS.solicited) return;
+    this.#solicitedMs = nowMs;
+    const answered = [...this.hosts].filter(
+      ({ address, side, state }) => address.length === 16 && side === "ethernet" && state === "found",
+    );
+    const groups = this.questions.wanted.answers ? answered.map(({ address }) => solicitedNodeOf(address)) : [];
+    await this.#solicited.hear(groups, this.#group, nowMs);
+  }
+
+  async #sendIpoibGroup(payload: Uint8Array, group: Uint8Array): Promise<void> {
+    const record = await this.#solicited.recordOf(group, this.messages.nowMs);
+    if (record !== undefined) this.#sendIpoib(payload, undefined, record);
+  }
+
+  /** To a peer, or to the group of a record. */
+  #sendIpoib(payload: Uint8Array, to: IpoibPeer | undefined, group = this.#group): void {
+    if (group === undefined || this.#port.lid === 0) return;
+    const { mgid, mlid, qKey, pKey, sl, hopLimit } = group;
     const target = new InfinibandTarget();
     Object.assign(target, { slid: this.#port.lid, sl, hopLimit, pKey, qKey, srcQp: IPOIB_QPN });
     Object.assign(target, { dlid: to?.lid ?? mlid, destQp: to?.qpn ?? MULTICAST_QP, sgid: this.#port.gid });
-    target.dgid = to?.gid ?? this.#broadcast;
+    target.dgid = to?.gid ?? mgid;
     const { bytes, length } = nativeDatagram(target, payload);
     this.#queue.count = 0;
     this.#queue.add(0, length);
@@ -272,9 +312,9 @@ export class Messenger {
   #takesIpoib(bytes: Uint8Array, parts: PacketParts): boolean {
     if (this.#group === undefined || !isUd(u8(bytes, parts.bth))) return false;
     const queuePair = bthDestQp(bytes, parts.bth);
-    const broadcast =
-      queuePair === MULTICAST_QP && parts.grh >= 0 && isAt(this.#broadcast, bytes, parts.grh + GRH_DGID);
-    if (queuePair !== IPOIB_QPN && !broadcast) return false;
+    const group = parts.grh + GRH_DGID;
+    const isHeard = parts.grh >= 0 && (isAt(this.#broadcast, bytes, group) || this.#solicited.hears(bytes, group));
+    if (queuePair !== IPOIB_QPN && !(queuePair === MULTICAST_QP && isHeard)) return false;
     readDeth(bytes, parts.deth, this.#deth);
     const slid = u16(bytes, parts.lrh + 6);
     if (this.#deth.qKey !== this.#group.qKey || slid === this.#port.lid) return true;

@@ -7,10 +7,11 @@ import type { BridgeProcess } from "./testing/bridge-process.ts";
 import { InfinibandEnd } from "./testing/ends.ts";
 import type { Message } from "./testing/ends.ts";
 import { Guest } from "./testing/guest.ts";
-import { Stand } from "./testing/stand.ts";
+import { ip, Stand } from "./testing/stand.ts";
 
 const ADDRESS = "192.0.2.98";
 const IB = "192.0.2.178";
+const [ADDRESS6, IB6] = ["fd00:2::d98", "fd00:2::d78"];
 /** udaddy's service. */
 const PORT = 7174;
 const MESSAGES = 5;
@@ -21,15 +22,19 @@ let stand: Stand;
 let guest: Guest;
 let bridge: BridgeProcess;
 let ib: InfinibandEnd;
+let ib6: InfinibandEnd;
 
 // The guest is made for this architecture only.
 describe.runIf(process.arch === "x64")("udaddy", () => {
   beforeAll(async () => {
-    stand = await Stand.build(6, 3);
+    stand = await Stand.build(6, 4);
+    // Hosts of the model do not tell the switch whom they may be asked for as.
+    ip("link set sw6 type bridge mcast_snooping 0");
     stand.addLink("ug1");
     const link = await findEthernetLink("ug1");
     guest = new Guest(link?.index ?? 0);
     ib = await InfinibandEnd.at(stand.place("H3"), IB);
+    ib6 = await InfinibandEnd.at(stand.place("H4"), IB6);
     bridge = stand.bridgeProcess("ub1", "H2", "messages: { immediate: qpn }");
     bridge.start();
     await bridge.active();
@@ -37,6 +42,7 @@ describe.runIf(process.arch === "x64")("udaddy", () => {
     return async () => {
       await guest[Symbol.asyncDispose]();
       await ib[Symbol.asyncDispose]();
+      await ib6[Symbol.asyncDispose]();
       await stand[Symbol.asyncDispose]();
     };
   }, 120_000);
@@ -58,6 +64,27 @@ describe.runIf(process.arch === "x64")("udaddy", () => {
     expect(heard).toHaveLength(MESSAGES);
     expect(heard.every(({ icrc, payload, qpn }) => icrc && payload.length === BYTES && qpn === 0x51)).toBe(true);
     expect(new Set(heard.map(({ immediate, from }) => immediate === from.qpn))).toEqual(new Set([true]));
+  }, 120_000);
+
+  test("asks by IPv6, found by neighbour discovery of its own kernel, and is answered", async () => {
+    await guest.run(`ip -6 addr add ${ADDRESS6}/64 dev eth0`);
+    // Until its claim is over nobody can be bound to it.
+    const claim = "ip -6 addr show dev eth0 | grep -q tentative";
+    await until("it has its address", async () => (await guest.run(claim)).code !== 0);
+    ib6.services.set(PORT, () => ({ qpn: 0x53, qKey: 0x01234567 }));
+    const heard: Message[] = [];
+    ib6.onMessage = (message) => {
+      heard.push(message);
+      if (heard.length !== MESSAGES) return;
+      for (let i = 0; i < MESSAGES; i++) {
+        ib6.sendImmediate({ ...message.from, qpn: message.immediate }, 0x53, new Uint8Array(BYTES).fill(i), 0x53);
+      }
+    };
+    const { code, out } = await guest.run(`timeout 50 udaddy -s ${IB6} -b ${ADDRESS6} -C ${MESSAGES} -S ${BYTES}`);
+    expect(out).toContain("test complete");
+    expect(code).toBe(0);
+    expect(heard).toHaveLength(MESSAGES);
+    expect(heard.every(({ icrc, qpn }) => icrc && qpn === 0x53)).toBe(true);
   }, 120_000);
 
   test("is refused where nobody listens", async () => {

@@ -5,8 +5,8 @@ import { readRecord } from "../codec/record.ts";
 import type { Layout, RecordOf } from "../codec/record.ts";
 import { describeStatus, readSaHeader, SA_ATTRIBUTE, SA_CLASS_VERSION, SA_DATA, setSmKey } from "../codec/sa.ts";
 import { writeSaBody } from "../codec/sa.ts";
-import { INFORM_INFO, MC_MEMBER_RECORD, NOTICE, PATH_RECORD } from "../codec/sa-records.ts";
-import type { McMemberRecord, Notice, PathRecord } from "../codec/sa-records.ts";
+import { INFORM_INFO, MC_MEMBER_RECORD, NOTICE, PATH_RECORD, SERVICE_RECORD } from "../codec/sa-records.ts";
+import type { McMemberRecord, Notice, PathRecord, ServiceRecord } from "../codec/sa-records.ts";
 import { askAgain } from "./ask-again.ts";
 import type { Patience } from "./ask-again.ts";
 import { FabricError } from "./management-port.ts";
@@ -22,6 +22,9 @@ const RESPONSE_TIME = 18;
 
 /** Datagrams of one table: some 4600 members of a group, in 256 KiB. */
 const MOST_SEGMENTS = 1280;
+
+/** What tells services apart. */
+export type ServiceKey = Pick<ServiceRecord, "serviceId" | "serviceGid" | "pKey">;
 
 interface Pending {
   attribute: number;
@@ -95,6 +98,24 @@ export class SaClient {
   async leave(mgid: Uint8Array, joinState: number): Promise<void> {
     const asked = { mgid, portGid: this.#port.gid, joinState };
     await this.#ask(METHOD.delete, SA_ATTRIBUTE.mcMemberRecord, MC_MEMBER_RECORD, asked);
+  }
+
+  /** The service that has what is given. Rejects with FabricError: status 0x0300 says that there is none, 0x0400 several. */
+  async service(asked: Partial<ServiceRecord>): Promise<ServiceRecord> {
+    return await this.#ask(METHOD.get, SA_ATTRIBUTE.serviceRecord, SERVICE_RECORD, asked);
+  }
+
+  /**
+   * Registers a service for its lease, once more where it is registered: id, GID and P_Key tell services apart (IBA vol 1,
+   * 15.2.5.14). Rejects with FabricError.
+   */
+  async register(service: Partial<ServiceRecord>): Promise<ServiceRecord> {
+    return await this.#ask(METHOD.set, SA_ATTRIBUTE.serviceRecord, SERVICE_RECORD, service);
+  }
+
+  /** Ends a registration. Rejects with FabricError: status 0x0300 says that there was none. */
+  async unregister({ serviceId, serviceGid, pKey }: ServiceKey): Promise<void> {
+    await this.#ask(METHOD.delete, SA_ATTRIBUTE.serviceRecord, SERVICE_RECORD, { serviceId, serviceGid, pKey });
   }
 
   /** Asks for reports of a trap: TRAP.groupCreated, TRAP.groupDeleted. Rejects with FabricError. */

@@ -6,16 +6,17 @@ import type { Diagnostic, Outcome, SourceRange } from "../../model/diagnostic.ts
 import { formatAddress } from "../../model/ip.ts";
 import { nearest } from "../../model/nearest.ts";
 import { nftTableName } from "../../model/nft.ts";
-import type { NftObject, NftTableSpec, NftValue } from "../../model/nft.ts";
+import type { NftObject, NftTableSpec } from "../../model/nft.ts";
 import type { Wanted } from "../../model/objects.ts";
 import type { Role, Section, View } from "../role.ts";
 import { listGroups } from "./groups.ts";
 import type { LineFault, ListedGroup } from "./groups.ts";
-import { arpFaults, segmentsOf, wantArp } from "./arp.ts";
 import { ROCE_PORT } from "../../rdma/codec/udp.ts";
 import { messageFaults } from "./messages.ts";
+import { match } from "./nft-words.ts";
 import { bridgeSchema, MOST_GROUPS } from "./schema.ts";
 import type { BridgeSection } from "./schema.ts";
+import { claimRules, segmentFaults, segmentsOf, wantSegments } from "./segments.ts";
 
 /** Before connections are tracked, and before anything is forwarded (NF_IP_PRI_RAW). */
 const RAW = -300;
@@ -26,7 +27,7 @@ export const bridge: Role<BridgeSection> = {
   schema: bridgeSchema,
 
   // What hosts there are is found out again and again.
-  needsAgent: ({ value }) => value.arp === true,
+  needsAgent: ({ value }) => value.arp === true || value.nd === true,
 
   segments: segmentsOf,
 
@@ -40,17 +41,22 @@ export const bridge: Role<BridgeSection> = {
     for (const { line, fault } of faults) diagnostics.push(lineFault(section, line, fault));
     diagnostics.push(...doubles(section, groups));
     if (groups.length > MOST_GROUPS) diagnostics.push(tooMany(section, groups.length));
-    diagnostics.push(...messageFaults(section), ...arpFaults(section));
+    diagnostics.push(...messageFaults(section), ...segmentFaults(section));
     if (diagnostics.length > 0) return { diagnostics };
     const link = findLink(section, view, diagnostics);
     const heard = groups.filter(({ from }) => from.way !== "to-ethernet").map(({ address }) => address);
     const messages = section.value.messages !== undefined;
-    const wanted = wantArp(section, view, diagnostics);
-    if (heard.length === 0 && !messages) return { value: wanted, diagnostics };
+    const wanted = wantSegments(section, view, diagnostics);
+    const claims = claimRules(section, view);
+    if (heard.length === 0 && !messages && claims.length === 0) return { value: wanted, diagnostics };
     return {
       value: [
         ...wanted,
-        { kind: "nftTable", spec: keepOff(section.name, link, heard, messages), from: section.at("ethernet", "link") },
+        {
+          kind: "nftTable",
+          spec: keepOff(section.name, link, heard, messages, claims),
+          from: section.at("ethernet", "link"),
+        },
       ],
       diagnostics,
     };
@@ -58,10 +64,16 @@ export const bridge: Role<BridgeSection> = {
 };
 
 /**
- * The table that ends packets to the groups on this host, and with messages all of RoCE's. Packet sockets have heard them
- * by then.
+ * The table that ends packets to the groups on this host, and with messages all of RoCE's, and claims of addresses. Packet
+ * sockets have heard them by then.
  */
-function keepOff(instance: string, link: string, groups: readonly Uint8Array[], messages: boolean): NftTableSpec {
+function keepOff(
+  instance: string,
+  link: string,
+  groups: readonly Uint8Array[],
+  messages: boolean,
+  claims: readonly NftObject[],
+): NftTableSpec {
   const of = (length: 4 | 16): string[] => groups.filter((group) => group.length === length).map(formatAddress);
   const sets = [
     { name: "groups4", protocol: "ip", type: "ipv4_addr", elem: of(4) },
@@ -86,6 +98,7 @@ function keepOff(instance: string, link: string, groups: readonly Uint8Array[], 
     objects: [
       { chain: { name: "keep-off", type: "filter", hook: "prerouting", prio: RAW, policy: "accept" } },
       ...sets.map(({ name, type, elem }): NftObject => ({ set: { name, type, elem } })),
+      ...claims.filter((object) => "set" in object),
       ...sets.map(({ name, protocol }): NftObject => ({
         rule: {
           chain: "keep-off",
@@ -98,12 +111,9 @@ function keepOff(instance: string, link: string, groups: readonly Uint8Array[], 
         },
       })),
       ...(messages ? all : []),
+      ...claims.filter((object) => !("set" in object)),
     ],
   };
-}
-
-function match(left: NftValue, right: NftValue): NftValue {
-  return { match: { op: "==", left, right } };
 }
 
 /** The name of the link as the kernel has it. */

@@ -1,5 +1,6 @@
 // Owns what is wrong with what a section says of messages between hosts.
 import type { Diagnostic } from "../../model/diagnostic.ts";
+import { isHostAddress } from "../../model/ip.ts";
 import type { Section } from "../role.ts";
 import type { BridgeSection, MessagesSection } from "./schema.ts";
 
@@ -12,14 +13,24 @@ export function aliasOf({ qpn, as }: QueuePair): number {
 
 /** Queue pairs that cannot be told apart, or cannot be as they are stated. */
 export function* messageFaults(section: Section<BridgeSection>): Generator<Diagnostic> {
-  const { messages, multicast, arp } = section.value;
-  if (messages === undefined && multicast === undefined && arp !== true) {
+  const { messages, multicast, arp, nd } = section.value;
+  if (messages === undefined && multicast === undefined && arp !== true && nd !== true) {
     yield {
       code: "bridge-empty",
       severity: "error",
       summary: "nothing passes over this bridge",
-      remedy: "State `multicast`, `messages` or `arp`.",
+      remedy: "State `multicast`, `messages`, `arp` or `nd`.",
       range: section.at("ethernet"),
+    };
+  }
+  for (const [line, address] of (messages?.register ?? []).entries()) {
+    if (isHostAddress(address)) continue;
+    yield {
+      code: "bridge-register",
+      severity: "error",
+      summary: `${address} is no address by which a host is reached`,
+      remedy: "State addresses of hosts on Ethernet, none of groups, of loopback, or of a single link.",
+      range: section.at("messages", "register", line),
     };
   }
   const seen = new Map<string, number>();

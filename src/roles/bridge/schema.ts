@@ -1,5 +1,6 @@
 // Owns what may be written under `bridge`: a port on either fabric, and what passes between them.
 import * as z from "zod/mini";
+import { MOST_ADDRESS_RECORDS } from "../../rdma/bridge/address-record.ts";
 import { FABRIC_NAME } from "../../rdma/bridge/model-fabric.ts";
 import { address, described, duration, ipv4Address, linkName, optional, wholeNumber } from "../fields.ts";
 
@@ -38,7 +39,7 @@ const fabric = z
 
 /** The link of IP, and a model of a fabric: what there is until a port of a real adapter is. */
 const infiniband = z.strictObject({
-  link: optional("Link of IP over InfiniBand, for `arp`.", linkName),
+  link: optional("Link of IP over InfiniBand, for `arp` and `nd`.", linkName),
   model: optional("The model of a fabric, for `multicast` and `messages`: its folder, or @ and its name.", fabric),
   node: optional(
     "Name of the host in the model whose place the bridge takes.",
@@ -85,6 +86,10 @@ const messages = z.strictObject({
     "Queue pairs of programs that do without RDMA-CM.",
     z.array(queuePair).check(z.maxLength(MOST_STATED)),
   ),
+  register: optional(
+    "IP addresses of hosts on Ethernet that the subnet administrator tells to those who ask it.",
+    z.array(address).check(z.minLength(1, "expected at least one address"), z.maxLength(MOST_ADDRESS_RECORDS)),
+  ),
   immediate: optional(
     '"qpn" where programs put their queue pair number into the immediate data, as udaddy does: it is translated as well. "keep" unless stated.',
     z.enum(["keep", "qpn"], 'expected "keep" or "qpn"'),
@@ -109,6 +114,7 @@ export const bridgeSchema = z.strictObject({
     "Hosts on the two links are of one subnet of IPv4: each is looked for and answered for on the other link.",
     z.boolean(),
   ),
+  nd: optional("The same for hosts of IPv6, and their addresses are claimed on both links.", z.boolean()),
   messages: optional("Messages from one host to another; none are passed on unless it is stated.", messages),
   classes: optional(
     "Code points with the service levels that stand for them.",

@@ -12,7 +12,7 @@ import { nearest } from "../../model/nearest.ts";
 import type { Wanted } from "../../model/objects.ts";
 import { ownAddresses } from "../own-addresses.ts";
 import type { Role, Section, View } from "../role.ts";
-import { wantSwitch } from "../wanted.ts";
+import { wantForwarding6, wantSwitch } from "../wanted.ts";
 import { checkFailover } from "./failover.ts";
 import { gatewayTable } from "./nftables.ts";
 import { gatewaySchema } from "./schema.ts";
@@ -68,27 +68,11 @@ export const gateway: Role<Gateway> = {
       const spec = { path: "net/netfilter/nf_conntrack_tcp_be_liberal", value: "1" };
       wanted.push({ kind: "sysctl", spec, from: section.at("failover") });
     }
-    if (value.ipv6) wanted.push(...forwardIpv6(section, view));
+    if (value.ipv6) wanted.push(...wantForwarding6(view, section.at("ipv6")));
     if (outside && !value.failover) wanted.push(...ownedAddresses(section, outside));
     return { value: wanted, diagnostics };
   },
 };
-
-/**
- * IPv6 obeys only the switch of the whole host (ip6_forward), and forgets default routes that routers told it of unless
- * a link is to listen to them although it forwards (accept_ra = 2).
- */
-function forwardIpv6(section: Section<Gateway>, view: View): Wanted[] {
-  const from = section.at("ipv6");
-  return [
-    ...view.routedByRa.map((link): Wanted => ({
-      kind: "sysctl",
-      spec: { path: `net/ipv6/conf/${link}/accept_ra`, value: "2" },
-      from,
-    })),
-    { kind: "sysctl", spec: { path: "net/ipv6/conf/all/forwarding", value: "1" }, from },
-  ];
-}
 
 /** The translated addresses, on the outside link where nobody else has put them there. */
 function ownedAddresses(section: Section<Gateway>, outside: LinkFact): Wanted[] {

@@ -4,6 +4,7 @@ import { bthDestQp } from "../../codec/bth.ts";
 import { setU16, setU24, u16, u32 } from "../../codec/bytes.ts";
 import { CM_ATTRIBUTE } from "../../codec/cm.ts";
 import { ETHERTYPE } from "../../codec/ethernet.ts";
+import { PROTOCOL } from "../../codec/ipv4.ts";
 import { FAULT } from "../../codec/fault.ts";
 import { icrcIsRight } from "../../codec/icrc.ts";
 import { IPOIB_ARP_BYTES, IPOIB_BYTES, IpoibArp, writeIpoib, writeIpoibArp } from "../../codec/ipoib.ts";
@@ -30,6 +31,7 @@ import {
 } from "./message-stand.ts";
 import { Dice, mutate } from "./mutate.ts";
 import type { Dictionary, Input } from "./mutate.ts";
+import { neighbourDatagrams, neighbourFrames } from "./neighbour-packets.ts";
 import { bytesOf, GID, group, MAC } from "./packets.ts";
 
 /** Requests one after the other, more than a host may ask; how many others come before, on average. */
@@ -39,6 +41,8 @@ const MOST_HOSTS = 16;
 const BOUNDS = { most: 128, mostOfHost: 4, idleMs: 4000 };
 /** The slot that a packet is given in, with what must stay as it is around it. */
 const SLOT = 8192;
+/** What the bridge reads of IP over InfiniBand. */
+const IPOIB_TYPES: readonly number[] = [ETHERTYPE.arp, ETHERTYPE.ipv6];
 const CANARY = 0xa5;
 const OTHER = { address: "192.0.2.11", mac: Uint8Array.of(2, 0, 0, 0, 0, 0x11) };
 
@@ -64,10 +68,15 @@ export class Fuzz {
     const groups = [group(0, "239.37.0.1"), group(1, "ff05::37:1")];
     const { ethernet, infiniband } = stand.forwarder;
     Object.assign(stand, { forwarder: new Forwarder(groups, ethernet, infiniband, { serves: () => true }) });
-    this.#questions = new AddressQuestions(stand.hosts, { sendFrame: () => {}, sendIpoib: () => {} }, ethernet, {
-      qpn: 0x4950,
-      gid: GID,
-    });
+    this.#questions = new AddressQuestions(
+      stand.hosts,
+      { sendFrame: () => {}, sendIpoib: () => {}, sendIpoibGroup: () => {} },
+      ethernet,
+      {
+        qpn: 0x4950,
+        gid: GID,
+      },
+    );
     stand.forwarder.messages = stand.messages;
     stand.forwarder.ipoib = { takes: (bytes, parts) => this.#takesIpoib(bytes, parts) };
     const { corpus, dictionary } = this.#seeds(groups.map(({ mgid }) => mgid));
@@ -146,7 +155,8 @@ export class Fuzz {
     const to = ROOM_BYTES + bytes.length;
     const { forwarder, nowMs } = this.stand;
     if (kind === "ethernet" && isHello(slot, ROOM_BYTES, to)) return void readHello(slot, ROOM_BYTES, to);
-    if (kind === "ethernet" && bytes.length >= 14 && u16(bytes, 12) === ETHERTYPE.arp) {
+    const type = kind === "ethernet" && bytes.length >= 14 ? u16(bytes, 12) : 0;
+    if (type === ETHERTYPE.arp || (type === ETHERTYPE.ipv6 && bytes[20] === PROTOCOL.icmpv6)) {
       return this.#questions.takeFrame(slot, ROOM_BYTES, to, nowMs);
     }
     const find = kind === "ethernet" ? locateEthernet : locateInfiniband;
@@ -186,7 +196,7 @@ export class Fuzz {
   }
 
   #takesIpoib(bytes: Uint8Array, parts: PacketParts): boolean {
-    if (parts.payload < 0 || u16(bytes, parts.payload) !== ETHERTYPE.arp) return false;
+    if (parts.payload < 0 || !IPOIB_TYPES.includes(u16(bytes, parts.payload))) return false;
     this.#questions.takeIpoib(bytes, parts.payload, parts.payloadEnd, u16(bytes, parts.lrh + 6), this.stand.nowMs);
     return true;
   }
@@ -254,6 +264,9 @@ export class Fuzz {
       ethernet(arpFrame(operation));
       infiniband(ibMessage(IB, 0x4950, ipoibArp(operation)));
     }
+    const [near6, far6] = [bytesOf("fd00:2::11"), bytesOf("fd00:2::77")];
+    for (const frame of neighbourFrames(OTHER.mac, near6, far6)) ethernet(frame);
+    for (const payload of neighbourDatagrams(gidOf(9), far6, near6)) infiniband(ibMessage(IB, 0x4950, payload));
     ethernet(writeHello({ id: 5n, active: true, name: 1, groups: 2, peers: [1n, 2n] }, OTHER.mac));
     for (const input of corpus) this.give(input);
     const addresses = [ROCE.address, IB.address, OTHER.address, "192.0.2.1", "239.37.0.1", "ff05::37:1", "fd00:2::1"];

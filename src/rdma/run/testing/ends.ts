@@ -1,6 +1,17 @@
 // Owns hosts of tests that send messages to one another by IP address: they find each other by ARP and RDMA-CM's requests
 // (SIDR), as programs do, and answer what comes to their queue pairs.
 import { FrameArena, FrameQueue, FrameSocket } from "../../../host/frames.ts";
+import { formatAddress } from "../../../model/ip.ts";
+import {
+  FLAG,
+  makeAdvertisement,
+  makeAnswer,
+  makeClaim,
+  makeQuestion,
+  readNd,
+  solicitedNodeOf,
+} from "../../../probes/nd.ts";
+import type { LinkLayer, LinkPacket } from "../../../probes/nd.ts";
 import { nativeDatagram, roceDatagram } from "../../bridge/datagrams.ts";
 import { GSI_QKEY } from "../../bridge/messages.ts";
 import { makeMgid } from "../../bridge/mgid.ts";
@@ -8,7 +19,7 @@ import { EthernetTarget, InfinibandTarget } from "../../bridge/rewrite.ts";
 import { socketFilter } from "../../bridge/socket-filter.ts";
 import { sidrRep, sidrReq, toldBy } from "../../bridge/testing/message-stand.ts";
 import { Arp, ARP, readArp, writeArp } from "../../codec/arp.ts";
-import { u16, u32, u8 } from "../../codec/bytes.ts";
+import { u16, u24, u32, u8 } from "../../codec/bytes.ts";
 import { CM_ATTRIBUTE } from "../../codec/cm.ts";
 import { Ethernet, ETHERNET_BYTES, ETHERTYPE, writeEthernet } from "../../codec/ethernet.ts";
 import { FAULT } from "../../codec/fault.ts";
@@ -71,6 +82,8 @@ export abstract class End {
   onMessage: ((message: Message) => void) | undefined;
   /** Requests that came. */
   asked = 0;
+  /** Others that say that they have its IPv6 address. */
+  objections = 0;
   readonly #answers = new Map<number, ReturnType<typeof toldBy>>();
   #requestId = 0x1000;
 
@@ -146,11 +159,34 @@ export class RoceEnd extends End implements Disposable {
   async resolve(address: string): Promise<Peer | undefined> {
     this.#known.delete(address);
     for (let i = 0; i < 100 && !this.#known.has(address); i++) {
-      if (i % 20 === 0) this.#sendArp(ARP.request, new Uint8Array(6).fill(0xff), bytesOf(address));
+      if (i % 20 === 0) {
+        if (address.includes(":")) this.sendNd(makeQuestion(this.#layer, bytesOf(this.address), bytesOf(address)));
+        else this.#sendArp(ARP.request, new Uint8Array(6).fill(0xff), bytesOf(address));
+      }
       await new Promise((next) => setTimeout(next, 10));
     }
     const mac = this.#known.get(address);
     return mac && { mac, ip: bytesOf(address), qpn: 1, qKey: GSI_QKEY };
+  }
+
+  /** Claims its address, as before it is used. */
+  claim(): void {
+    this.sendNd(makeClaim(this.#layer, bytesOf(this.address)));
+  }
+
+  get #layer(): LinkLayer {
+    return { hardware: 1, own: this.mac, broadcast: new Uint8Array(6).fill(0xff) };
+  }
+
+  sendNd(packet: LinkPacket | undefined): void {
+    if (packet === undefined) return;
+    const frame = new Uint8Array(ETHERNET_BYTES + packet.bytes.length);
+    const ethernet = Object.assign(new Ethernet(), { type: ETHERTYPE.ipv6 });
+    ethernet.destination.set(packet.to);
+    ethernet.source.set(this.mac);
+    writeEthernet(frame, 0, ethernet);
+    frame.set(packet.bytes, ETHERNET_BYTES);
+    this.sendFrame(frame);
   }
 
   /** Tells everybody that it is there. */
@@ -204,7 +240,9 @@ export class RoceEnd extends End implements Disposable {
       const at = this.#arena.at(slot);
       const to = at + (lengths[slot] as number);
       if (u16(bytes, at + 12) === ETHERTYPE.arp) this.#takeArp(bytes, at + ETHERNET_BYTES, to);
-      else if (locateEthernet(this.#parts, bytes, at, to) === FAULT.none) this.#takePacket(bytes, at);
+      else if (u16(bytes, at + 12) === ETHERTYPE.ipv6 && u8(bytes, at + 20) === 58) {
+        this.#takeNd(bytes.slice(at + ETHERNET_BYTES, to), bytes.slice(at + 6, at + 12));
+      } else if (locateEthernet(this.#parts, bytes, at, to) === FAULT.none) this.#takePacket(bytes, at);
     }
   }
 
@@ -217,10 +255,23 @@ export class RoceEnd extends End implements Disposable {
     }
   }
 
+  #takeNd(packet: Uint8Array, mac: Uint8Array): void {
+    const heard = readNd(packet);
+    if (heard?.wanted === this.address) {
+      this.sendNd(makeAnswer(this.#layer, bytesOf(this.address), { ip: bytesOf(heard.present ?? ""), hardware: mac }));
+    } else if (heard?.claimed === this.address) {
+      this.sendNd(makeAdvertisement(this.#layer, bytesOf(this.address), FLAG.override));
+    } else if (heard?.present !== undefined && heard.wanted === undefined) {
+      if (heard.present === this.address) this.objections++;
+      this.#known.set(heard.present, heard.hardware ?? mac);
+    }
+  }
+
   #takePacket(bytes: Uint8Array, at: number): void {
-    const { ethernet, ipv4, bth, deth, immediate, payload } = readPacket(this.#parts, bytes, at);
-    if ([...ipv4.destination].join(".") !== this.address) return;
-    const from = { mac: ethernet.source, ip: ipv4.source, qpn: deth.srcQp, qKey: deth.qKey };
+    const { ethernet, ipv4, grh, bth, deth, immediate, payload } = readPacket(this.#parts, bytes, at);
+    const [ip, to] = this.#parts.ipv4 >= 0 ? [ipv4.source, ipv4.destination] : [grh.sgid, grh.dgid];
+    if (formatAddress(to) !== this.address) return;
+    const from = { mac: ethernet.source, ip, qpn: deth.srcQp, qKey: deth.qKey };
     if (bth.destQp === 1) this.takeMad(payload, from);
     else this.take({ payload, from, qpn: bth.destQp, immediate, icrc: icrcIsRight(this.#parts, bytes) });
   }
@@ -232,6 +283,11 @@ export class RoceEnd extends End implements Disposable {
 
 const IPOIB_QPN = 0x99;
 const BROADCAST = makeMgid({ format: "ipoib", group: new Uint8Array(4).fill(0xff), pKey: 0xffff, scope: 2 });
+
+/** The group of IPoIB that stands for one of IPv6. */
+function mgidOf(group: Uint8Array): Uint8Array {
+  return makeMgid({ format: "ipoib", group, pKey: 0xffff, scope: 2 });
+}
 
 /** A host on the model of InfiniBand, with IPoIB's ARP. */
 export class InfinibandEnd extends End implements AsyncDisposable {
@@ -260,12 +316,22 @@ export class InfinibandEnd extends End implements AsyncDisposable {
   async rejoin(): Promise<void> {
     this.#group = await this.#sa.join(BROADCAST, 1, { ...GROUP, qKey: IPOIB_QKEY });
     this.port.attach({ mgid: BROADCAST, mlid: this.#group.mlid, qKey: this.#group.qKey });
+    if (!this.address.includes(":")) return;
+    const { qKey, mtu, rate } = this.#group;
+    const like = { ...GROUP, qKey, mtuSelector: 2, mtu, rateSelector: 2, rate };
+    for (const group of [solicitedNodeOf(bytesOf(this.address)), bytesOf("ff02::1")]) {
+      const record = await this.#sa.join(mgidOf(group), 1, like);
+      this.port.attach({ mgid: record.mgid, mlid: record.mlid, qKey: record.qKey });
+    }
   }
 
   async resolve(address: string): Promise<Peer | undefined> {
     this.#known.delete(address);
     for (let i = 0; i < 100 && !this.#known.has(address); i++) {
-      if (i % 20 === 0) this.#sendArp(ARP.request, undefined, bytesOf(address));
+      if (i % 20 === 0) {
+        if (!address.includes(":")) this.#sendArp(ARP.request, undefined, bytesOf(address));
+        else await this.#sendNd(makeQuestion(this.#layer, bytesOf(this.address), bytesOf(address)), bytesOf(address));
+      }
       await new Promise((next) => setTimeout(next, 10));
     }
     const gid = this.#known.get(address);
@@ -308,6 +374,47 @@ export class InfinibandEnd extends End implements AsyncDisposable {
     await this.port.close();
   }
 
+  /** Claims its address, as before it is used. */
+  async claim(): Promise<void> {
+    await this.#sendNd(makeClaim(this.#layer, bytesOf(this.address)), bytesOf(this.address));
+  }
+
+  get #layer(): LinkLayer {
+    const own = new Uint8Array(20);
+    own.set([IPOIB_QPN], 3);
+    own.set(this.port.gid, 4);
+    return { hardware: 32, own, broadcast: new Uint8Array(20) };
+  }
+
+  /** To a port, or to the group of an address; nowhere where that has no member. */
+  async #sendNd(packet: LinkPacket | undefined, to: { lid: number; qpn: number } | Uint8Array): Promise<void> {
+    const payload = new Uint8Array(IPOIB_BYTES + (packet?.bytes.length ?? 0));
+    writeIpoib(payload, 0, ETHERTYPE.ipv6);
+    payload.set(packet?.bytes ?? [], IPOIB_BYTES);
+    const { qKey } = this.#group as McMemberRecord;
+    if (!(to instanceof Uint8Array)) {
+      return this.sendPacket({ dlid: to.lid, destQp: to.qpn, qKey, srcQp: IPOIB_QPN }, payload);
+    }
+    const mgid = mgidOf(to[0] === 0xff ? to : solicitedNodeOf(to));
+    const record = await this.#sa.join(mgid, 4).catch(() => undefined);
+    if (record) this.sendPacket({ dlid: record.mlid, destQp: 0xffffff, dgid: mgid, qKey, srcQp: IPOIB_QPN }, payload);
+  }
+
+  #takeNd(packet: Uint8Array, lid: number): void {
+    const heard = readNd(packet);
+    const { hardware = new Uint8Array(20) } = heard ?? {};
+    const own = bytesOf(this.address);
+    if (heard?.wanted === this.address) {
+      const answer = makeAnswer(this.#layer, own, { ip: bytesOf(heard.present ?? ""), hardware });
+      void this.#sendNd(answer, { lid, qpn: u24(hardware, 1) });
+    } else if (heard?.claimed === this.address) {
+      void this.#sendNd(makeAdvertisement(this.#layer, own, FLAG.override), bytesOf("ff02::1"));
+    } else if (heard?.present !== undefined && heard.wanted === undefined) {
+      if (heard.present === this.address) this.objections++;
+      this.#known.set(heard.present, hardware.slice(4));
+    }
+  }
+
   #sendArp(operation: number, to: { lid: number; qpn: number } | undefined, targetIp: Uint8Array): void {
     const payload = new Uint8Array(IPOIB_BYTES + IPOIB_ARP_BYTES);
     writeIpoib(payload, 0, ETHERTYPE.arp);
@@ -340,6 +447,7 @@ export class InfinibandEnd extends End implements AsyncDisposable {
   }
 
   #takeIpoib(payload: Uint8Array, lid: number): void {
+    if (ipoibType(payload, 0) === ETHERTYPE.ipv6) return this.#takeNd(payload.subarray(IPOIB_BYTES), lid);
     const arp = new IpoibArp();
     if (u8(payload, 2) !== 0 || ipoibType(payload, 0) !== ETHERTYPE.arp) return;
     if (!readIpoibArp(payload, IPOIB_BYTES, payload.length, arp)) return;

@@ -1,11 +1,11 @@
 // Proves that the kernel of a neighbour believes an announcement, of either IP version, and one that is damaged not.
 import { closeSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { TestNamespace } from "../../test/namespace.ts";
-import { openPacketSocket, sendPacket } from "../host/native.ts";
-import { parseHex } from "../host/netlink/text.ts";
-import { parseAddress } from "../model/ip.ts";
-import { makeAnnouncement } from "./announcement.ts";
+import { TestNamespace } from "../../../test/namespace.ts";
+import { openPacketSocket, sendPacket } from "../native.ts";
+import { parseHex } from "../netlink/text.ts";
+import { parseAddress } from "../../model/ip.ts";
+import { makeAnnouncement } from "../../probes/announcement.ts";
 
 const OLD = "02:00:00:00:00:77";
 let near: TestNamespace;
@@ -31,7 +31,7 @@ test.each(["192.0.2.9", "2001:db8::9"])("%s", async (address) => {
   near.ip(`neigh replace ${address} lladdr ${OLD} dev a0 nud stale`);
   const own = parseHex(link?.address ?? "");
   const broadcast = new Uint8Array(6).fill(255);
-  const announcement = makeAnnouncement({ hardware: 1, own, broadcast }, parseAddress(address) as Uint8Array);
+  const announcement = makeAnnouncement({ hardware: 1, own, broadcast }, parseAddress(address) as Uint8Array, "router");
   if (!announcement) throw new Error("no announcement");
   const socket = openPacketSocket(far.fd);
   const send = (bytes: Uint8Array): void =>
