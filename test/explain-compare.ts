@@ -6,6 +6,7 @@ import { flowOf } from "../src/explain/packet.ts";
 import type { Packet } from "../src/explain/packet.ts";
 import { indexOf } from "../src/explain/routing.ts";
 import type { Way } from "../src/explain/verdict.ts";
+import { vrfOfLink } from "../src/explain/vrf.ts";
 import { isUntouched } from "../src/explain/walk.ts";
 import { wayOf } from "../src/explain/way.ts";
 import { HostError } from "../src/host/error.ts";
@@ -99,7 +100,8 @@ async function ask(
     destination: to,
     match,
     ...(from === undefined ? {} : { source: from }),
-    ...(iif === undefined ? {} : { iif: index(iif) }),
+    // What comes in by a link of a VRF is handed on as if it came in by the VRF.
+    ...(iif === undefined ? {} : { iif: index(vrfOfLink(picture, iif)?.name ?? iif) }),
     ...(oif === undefined ? {} : { oif: index(oif) }),
     ...(mark === undefined ? {} : { mark }),
     ...(uid === undefined ? {} : { uid }),

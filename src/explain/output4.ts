@@ -5,7 +5,6 @@ import { TABLE } from "../model/kinds.ts";
 import { contains, rangeOf } from "../model/prefix.ts";
 import type { Range } from "../model/prefix.ts";
 import type { TableAnswer } from "./answer.ts";
-import { vrfOf } from "./match.ts";
 import { flowOf, ordinaryFlow } from "./packet.ts";
 import type { Flow, Packet } from "./packet.ts";
 import { indexOf } from "./routing.ts";
@@ -14,6 +13,7 @@ import { SCOPE, selectAddress4, sourceOfHop } from "./source4.ts";
 import { lookUp4 } from "./table4.ts";
 import { refusalOf } from "./verdict.ts";
 import type { Verdict, Way } from "./verdict.ts";
+import { vrfOf } from "./vrf.ts";
 import { walk } from "./walk.ts";
 
 const MULTICAST = rangeOf("224.0.0.0/4");
@@ -34,7 +34,7 @@ export function outputWay4(routing: Routing, packet: Packet, asked: Flow): Way {
   const found = walk(routing, flow);
   const refusal = refusalOf(found.end);
   const vrf = vrfOf(routing, flow);
-  if (refusal !== undefined && flow.oif !== undefined && (!vrf || contains(MULTICAST, flow.to))) {
+  if (refusal !== undefined && flow.oif !== undefined && (!vrf || (vrf.name !== flow.oif && contains(MULTICAST, flow.to)))) {
     return { packet, flow, walk: found, verdict: assume(routing, flow, flow.oif) };
   }
   if (refusal !== undefined) return { packet, flow, walk: found, verdict: { is: "refused", why: refusal } };
