@@ -178,6 +178,8 @@ function errorsOf({ verdict, walk, flow }: Way): string[] {
     case "martian-destination":
     case "reverse-path":
       return say(EINVAL);
+    case "nftables":
+      throw new Error("routing alone does not ask nftables");
   }
 }
 

@@ -170,6 +170,57 @@ bridge:
   expect(ask("4792").out).not.toContain("bridge");
 });
 
+test("rules of nftables are followed, here and from facts, and as they are planned", () => {
+  namespace.run(
+    "nft",
+    `table ip web {
+      chain out { type route hook output priority -150; tcp dport 443 meta mark set 7; }
+      chain in { type filter hook input priority 0; policy drop; tcp dport 22 accept; }
+    }`,
+  );
+  namespace.ip("route add default via 172.16.0.9 dev ib0 table 77");
+  namespace.ip("rule add priority 50 fwmark 7 lookup 77");
+  heddle("facts", "-o", path("here.json"));
+  const ask = (...words: string[]): Run[] =>
+    [[], ["--facts", path("here.json")]].map((more) => heddle("explain", ...more, ...words));
+  const web = ask("--to", "192.0.2.1", "--proto", "tcp", "--dport", "443");
+  const unsaid = ask("--to", "192.0.2.1", "--short");
+  const dropped = ask(
+    "--to",
+    "192.168.5.7",
+    "--from",
+    "192.168.5.1",
+    "--iif",
+    "eth0",
+    "--proto",
+    "tcp",
+    "--dport",
+    "80",
+  );
+  for (const [here, there] of [web, unsaid, dropped]) expect(there).toEqual(here);
+  expect(web[0]?.out).toMatch(/^leaves by ib0 via 172.16.0.9\n/);
+  expect(web[0]?.out).toContain("sets its mark to 0x7: rule ");
+  expect(unsaid[0]).toMatchObject({ code: 0, out: expect.stringContaining(", unless nftables has it otherwise") });
+  expect(dropped[0]).toMatchObject({
+    code: 2,
+    out: expect.stringContaining("nftables drops it, chain in, table ip web"),
+  });
+  // A table of heddle's that is only planned.
+  writeFileSync(
+    path("heddle.yaml"),
+    "version: 1\negress:\n  a: { match: { users: [0] }, link: ib1, gateways: [172.16.0.8], by: nftables }\n",
+  );
+  const words = ["--to", "192.0.2.1", "--user", "0", "--proto", "udp", "--dport", "53", "--sport", "1000"];
+  const planned = heddle("explain", "--planned", ...words);
+  expect(planned.out).toMatch(/^leaves by ib1 via 172.16.0.8\n/);
+  expect(heddle("apply").code).toBe(0);
+  const applied = heddle("explain", ...words);
+  // A rule has its number once the kernel has it.
+  expect(applied.out.replaceAll(/rule \d+ of chain/g, "chain")).toBe(
+    planned.out.replaceAll(/rule \d+ of chain/g, "chain"),
+  );
+}, 60_000);
+
 describe("what passes packets on", () => {
   const passing = `version: 1
 gateway:

@@ -133,7 +133,9 @@ const passing = z.object({
       z.object({
         name,
         link: name,
-        groups: z.array(z.object({ group: address, mgid: address, toInfiniband: z.boolean() })).check(z.maxLength(MANY)),
+        groups: z
+          .array(z.object({ group: address, mgid: address, toInfiniband: z.boolean() }))
+          .check(z.maxLength(MANY)),
       }),
     )
     .check(z.maxLength(SOME)),
@@ -150,8 +152,12 @@ const factsFile = z.object({
     routes: z.array(route),
     rules: z.array(rule),
     nexthops: z.array(nexthop),
+    buckets: z.optional(
+      z.array(z.object({ group: number, nexthops: z.array(z.object({ id: number, buckets: number })) })),
+    ),
     neighbours: z.optional(z.array(z.looseObject({ family, link: name, address, state: z.string() }))),
     kernel: z.optional(z.string()),
+    ruleset: z.optional(z.array(z.record(z.string(), z.record(z.string(), z.unknown()))).check(z.maxLength(200_000))),
     sysctls: z.record(z.string(), z.string()),
     tableNames: numbers,
     files: z.record(z.string(), z.string()),

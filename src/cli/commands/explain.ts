@@ -47,7 +47,12 @@ export async function explain(context: Context, options: ExplainOptions): Promis
   if (!value) return context.fail([...diagnostics, ...wrong], EXIT.usage);
   const { packet, sender } = value;
   const marking = program && packet.iif === undefined ? markSocket(program, sender, packet) : undefined;
-  const marked: Packet = { ...packet, ...(marking && marking.mark !== 0 ? { mark: marking.mark } : {}) };
+  const { gid } = sender;
+  const marked: Packet = {
+    ...packet,
+    ...(gid === undefined || packet.iif !== undefined ? {} : { gid }),
+    ...(marking && marking.mark !== 0 ? { mark: marking.mark } : {}),
+  };
   const spreading = spreadPacket(spreads, marked);
   const found = explainPacket(picture, spreading?.packet ?? marked, { reply: options.reply === true });
   const measure = options.short ? "short" : options.full ? "full" : "screen";
