@@ -60,7 +60,8 @@ export function checkReverse(routing: Routing, packet: Packet, incoming: string,
     return verdict(false, route.type === "local" ? "own-source" : "not-unicast", back, links);
   }
   // A VRF has all of its links (nhc_l3mdev_matches_dev).
-  if (links.some((link) => link === incoming || vrfOfLink(routing, link)?.name === incoming)) return verdict(true, "same-link", back, links);
+  if (links.some((link) => link === incoming || vrfOfLink(routing, link)?.name === incoming))
+    return verdict(true, "same-link", back, links);
   const numbered = indexOf(routing)
     .links.get(incoming)
     ?.addresses.some(({ family }) => family === 4);

@@ -19,6 +19,21 @@ export function vrfOfLink(routing: Routing, name: string | undefined): PictureLi
   return vrf?.vrfTable === undefined ? undefined : vrf;
 }
 
+/** The name of the VRF that a link is in, or is (l3mdev_master_ifindex_rcu). */
+export function domainOf({ name, vrf, vrfTable }: PictureLink): string | undefined {
+  return vrf ?? (vrfTable === undefined ? undefined : name);
+}
+
+/**
+ * The link whose addresses a packet gets its source from: the one that it leaves by, or its VRF where a route leads out of
+ * that (fib_select_path in net/ipv4/fib_semantics.c, ip6_route_get_saddr in include/net/ip6_route.h; since 6.11, and in
+ * later versions of older kernels).
+ */
+export function sourceLink(routing: Routing, flow: Flow, link: string | undefined): string | undefined {
+  const vrf = vrfOf(routing, flow);
+  return vrf && vrfOfLink(routing, link)?.name !== vrf.name ? vrf.name : link;
+}
+
 /** The VRF in which a packet is routed: that of the link it is bound to, or came in by. */
 export function vrfOf(routing: Routing, { vrf, oif, iif }: Flow): PictureLink | undefined {
   return vrfOfLink(routing, vrf ?? oif ?? iif);

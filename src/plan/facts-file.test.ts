@@ -40,7 +40,11 @@ test("what passes packets on may be there, and is left out by earlier versions",
 
 test.each<[string, object, RegExp]>([
   ["a share for what is no prefix", { gateways: [{ ...PASSING.gateways[0], shares: [{ from: ["x"] }] }] }, /shares/],
-  ["a group that is no address", { bridges: [{ name: "b", link: "e", groups: [{ group: "x", mgid: "::1" }] }] }, /group/],
+  [
+    "a group that is no address",
+    { bridges: [{ name: "b", link: "e", groups: [{ group: "x", mgid: "::1" }] }] },
+    /group/,
+  ],
   ["a row of another kind", { signals: [{ kind: "segment", section: "a", at: 1, hosts: [[], []] }] }, /signals/],
   ["too many rows", { signals: Array.from({ length: 65_537 }, () => PASSING.signals[0]) }, /signals/],
   ["a name that goes on and on", { gateways: [{ ...PASSING.gateways[0], name: "x".repeat(300) }] }, /name/],

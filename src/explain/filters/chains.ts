@@ -17,8 +17,9 @@ export interface Outcome {
 /** Chains that lead on to others, one inside the other (NFT_JUMP_STACK_SIZE). */
 const MOST_JUMPS = 16;
 
-/** Rules that are looked at for one packet in one chain. */
+/** Rules that are looked at, and chains that are led on to, for one packet in one base chain. */
 const MOST_RULES = 100_000;
+const MOST_VISITS = 1000;
 
 /** A run through a base chain. */
 interface Run {
@@ -27,11 +28,12 @@ interface Run {
   packet: Hooked;
   acts: Act[];
   rules: number;
+  visits: number;
 }
 
 /** Follows a packet through a chain at a hook. */
 export function runChain(ruleset: Ruleset, chain: FilterChain, packet: Hooked, around: Surroundings): Outcome {
-  const run: Run = { ruleset, around, packet, acts: [], rules: 0 };
+  const run: Run = { ruleset, around, packet, acts: [], rules: 0, visits: 0 };
   const fate = follow(run, chain, 0) ?? byPolicy(chain);
   return { packet: run.packet, fate, acts: run.acts };
 }
@@ -55,6 +57,7 @@ function follow(run: Run, chain: FilterChain, depth: number): Fate | undefined {
       case "goto": {
         const target = run.ruleset.chain(chain, end.target);
         if (!target) return stop(`it leads to the chain ${end.target}, which is not listed`);
+        if (++run.visits > MOST_VISITS) return stop(`it led on to chains ${MOST_VISITS} times`);
         if (depth >= MOST_JUMPS) return stop(`${MOST_JUMPS} chains lead on to each other`);
         const fate = follow(run, target, depth + 1);
         if (fate || end.is === "goto") return fate;

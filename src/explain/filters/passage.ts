@@ -121,7 +121,8 @@ function run(journey: Journey, hook: Hook, links: readonly string[] = []): void 
   const { routing, ruleset } = journey;
   const [first] = ruleset.at(hook, journey.packet.family);
   if (first && isInVrf(journey)) {
-    const why = "packets in a VRF come through hooks twice, once by the link and once by the VRF, which is not followed";
+    const why =
+      "packets in a VRF come through hooks twice, once by the link and once by the VRF, which is not followed";
     journey.fate = { is: "unknown", by: placeOf(first), why };
     return;
   }

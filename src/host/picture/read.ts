@@ -70,7 +70,9 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
 function oldTables(namespace: NamespaceFd): HostPicture["unseen"] {
   const names = legacyTables(namespace);
   if (names.length === 0) return [];
-  return [{ what: `the rules of ${names.join(", ")}`, why: "They are those of the old iptables, which nft does not list." }];
+  return [
+    { what: `the rules of ${names.join(", ")}`, why: "They are those of the old iptables, which nft does not list." },
+  ];
 }
 
 const TOO_MANY_RULES = { what: "each rule of nftables", why: "There are too many." };
