@@ -221,6 +221,17 @@ test("rules of nftables are followed, here and from facts, and as they are plann
   );
 }, 60_000);
 
+test("rules of iptables are followed as far as nft shows them", () => {
+  const iptables = (words: string): string => namespace.run("iptables-nft", ...words.split(" "));
+  iptables("-A OUTPUT -p tcp --dport 443 -m comment --comment mine -j DROP");
+  iptables("-A OUTPUT -m conntrack --ctstate NEW -j ACCEPT");
+  const dropped = heddle("explain", "--to", "192.0.2.1", "--proto", "tcp", "--dport", "443", "--short");
+  expect(dropped.code).toBe(2);
+  expect(dropped.out).toMatch(/^goes nowhere: nftables drops it, rule \d+ of chain OUTPUT, table ip filter\n/);
+  const unknown = heddle("explain", "--to", "192.0.2.1", "--proto", "udp", "--dport", "53");
+  expect(unknown.out).toMatch(/cannot tell from rule \d+ .* on: it has the match conntrack of iptables/);
+});
+
 describe("what passes packets on", () => {
   const passing = `version: 1
 gateway:

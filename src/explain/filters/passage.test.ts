@@ -95,10 +95,10 @@ describe("nobody can tell", () => {
     ],
     [
       "a match of iptables",
-      "it is a rule of iptables with a match or target of its own",
-      [{ xt: { type: "match", name: "comment" } }, ACCEPT],
+      "it has the match conntrack of iptables, of which nft tells no more",
+      [{ xt: { type: "match", name: "conntrack" } }, ACCEPT],
     ],
-    ["a target of iptables", "it is a rule of iptables with a match or target of its own", [{ xt: null }]],
+    ["a target of iptables", "it has something of iptables, of which nft tells no more", [{ xt: null }]],
     ["a look-up of routes", "it asks for fib", [match({ fib: { result: "type", flags: "daddr" } }, "local"), ACCEPT]],
     ["a limit", "it has the statement limit", [{ limit: { rate: 1, per: "second" } }, ACCEPT]],
     ["a queue", "it has the statement queue", [{ queue: null }]],
@@ -125,7 +125,8 @@ describe("nobody can tell", () => {
   test("but where the rule only counts, or cannot match, it does not matter", () => {
     const fib = match({ fib: { result: "type", flags: "daddr" } }, "local");
     const none = match({ payload: { protocol: "ip6", field: "daddr" } }, "fd00::1");
-    const rows = [OUTPUT, rule("out", 7, fib, { counter: null }), rule("out", 8, none, fib, DROP)];
+    const comment = { xt: { type: "match", name: "comment" } };
+    const rows = [OUTPUT, rule("out", 7, fib, comment, { counter: null }), rule("out", 8, none, fib, DROP)];
     expect(said(rows)).toEqual(["leaves by eth0 via 10.0.0.254, source 10.0.0.1", "lets it pass as it is"]);
   });
 

@@ -88,19 +88,26 @@ export function doStatement(
     case "masquerade":
     case "redirect":
       return translate(kind, fieldsOf(inner), packet, around);
+    case "xt":
+      // xt_comment matches everything.
+      return wordOf(fieldsOf(inner)["name"]) === "comment" ? ON : { is: "unknown", why: sayForeign(fieldsOf(inner)) };
     default:
       if (HARMLESS.has(kind)) return ON;
-      return { is: "unknown", why: kind === "" ? "it has a statement that heddle has no word for" : sayKind(kind) };
+      return {
+        is: "unknown",
+        why: kind === "" ? "it has a statement that heddle has no word for" : `it has the statement ${kind}`,
+      };
   }
 }
 
-function sayKind(kind: string): string {
-  return kind === "xt" ? "it is a rule of iptables with a match or target of its own" : `it has the statement ${kind}`;
+function sayForeign({ type, name }: NftFields): string {
+  return `it has ${name === undefined ? "something" : `the ${wordOf(type)} ${wordOf(name)}`} of iptables, of which nft tells no more`;
 }
 
 /** Whether a statement can change where the packet goes, or stop it: what stands behind a match that nobody can judge. */
 export function matters(statement: NftValue): boolean {
   const [kind = "", inner] = entryOf(statement) ?? [];
+  if (kind === "xt" && fieldsOf(inner)["type"] === "match") return false;
   if (kind === "match" || kind === "counter" || kind === "limit" || kind === "quota" || HARMLESS.has(kind))
     return false;
   return !(kind === "mangle" && isHarmlessKey(fieldsOf(inner)["key"]));
