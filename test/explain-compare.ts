@@ -6,6 +6,7 @@ import { flowOf } from "../src/explain/packet.ts";
 import type { Packet } from "../src/explain/packet.ts";
 import { indexOf } from "../src/explain/routing.ts";
 import type { Way } from "../src/explain/verdict.ts";
+import { sourceLink, vrfOfLink } from "../src/explain/vrf.ts";
 import { isUntouched } from "../src/explain/walk.ts";
 import { wayOf } from "../src/explain/way.ts";
 import { HostError } from "../src/host/error.ts";
@@ -99,7 +100,8 @@ async function ask(
     destination: to,
     match,
     ...(from === undefined ? {} : { source: from }),
-    ...(iif === undefined ? {} : { iif: index(iif) }),
+    // What comes in by a link of a VRF is handed on as if it came in by the VRF.
+    ...(iif === undefined ? {} : { iif: index(vrfOfLink(picture, iif)?.name ?? iif) }),
     ...(oif === undefined ? {} : { oif: index(oif) }),
     ...(mark === undefined ? {} : { mark }),
     ...(uid === undefined ? {} : { uid }),
@@ -176,6 +178,8 @@ function errorsOf({ verdict, walk, flow }: Way): string[] {
     case "martian-destination":
     case "reverse-path":
       return say(EINVAL);
+    case "nftables":
+      throw new Error("routing alone does not ask nftables");
   }
 }
 
@@ -235,6 +239,8 @@ function differenceOfWay(picture: HostPicture, { verdict, flow, walk }: Way, pla
   const same = ways.filter(({ hop }) => hop.link === link && hop.via === plain.gateway);
   if (same.length === 0) return `the kernel sends it by ${link} via ${plain.gateway}`;
   if (!flow.local || flow.from !== undefined) return undefined;
+  // IPv6 answers the question as if no VRF were asked for (rt6_fill_node), which a socket in it is not.
+  if (flow.family === 6 && sourceLink(picture, flow, link) !== link) return undefined;
   const sources = same.map((one) => ("source" in one ? one.source : undefined));
   return sources.includes(plain.source) ? undefined : `the kernel takes ${plain.source} and not ${sources.join()}`;
 }

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Owns stock kernels for tests in virtual machines: `guest-kernel.sh SERIES [MODULE…]` has Debian's kernel of a series (5.10,
 # 6.1, 6.12) in build/guests/SERIES, as vmlinuz, and the modules with what they need in modules/, in the order in which
-# they are to be loaded; without any, those of the tests of BPF. It is unpacked there and never installed; needs no root.
+# they are to be loaded; without any, those of test/kernels. It is unpacked there and never installed; needs no root.
 set -eu
 cd "$(dirname "$0")/.."
 series=$1
 shift
-[ $# -gt 0 ] || set -- veth 8021q sch_ingress cls_bpf
+[ $# -gt 0 ] || set -- veth 8021q sch_ingress cls_bpf vrf
 [ "$(dpkg --print-architecture)" = amd64 ] || {
   echo "Guests with stock kernels are made for x86_64 only." >&2
   exit 0

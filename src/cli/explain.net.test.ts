@@ -1,10 +1,11 @@
 // Owns the proof of `heddle explain` and `heddle facts` as programs: what they say of a host, and of hosts that are not here.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { TestNamespace } from "../../test/namespace.ts";
+import { namespaceCookie } from "../host/native.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -167,6 +168,160 @@ bridge:
   expect(taken).toMatchObject({ code: 0, err: "" });
   expect(taken.out).toMatch(/^bridge\/fabrics passes it on to InfiniBand, to the group ff12:4001:ffff::f25:1\n/);
   expect(ask("4792").out).not.toContain("bridge");
+});
+
+test("rules of nftables are followed, here and from facts, and as they are planned", () => {
+  namespace.run(
+    "nft",
+    `table ip web {
+      chain out { type route hook output priority -150; tcp dport 443 meta mark set 7; }
+      chain in { type filter hook input priority 0; policy drop; tcp dport 22 accept; }
+    }`,
+  );
+  namespace.ip("route add default via 172.16.0.9 dev ib0 table 77");
+  namespace.ip("rule add priority 50 fwmark 7 lookup 77");
+  heddle("facts", "-o", path("here.json"));
+  const ask = (...words: string[]): Run[] =>
+    [[], ["--facts", path("here.json")]].map((more) => heddle("explain", ...more, ...words));
+  const web = ask("--to", "192.0.2.1", "--proto", "tcp", "--dport", "443");
+  const unsaid = ask("--to", "192.0.2.1", "--short");
+  const dropped = ask(
+    "--to",
+    "192.168.5.7",
+    "--from",
+    "192.168.5.1",
+    "--iif",
+    "eth0",
+    "--proto",
+    "tcp",
+    "--dport",
+    "80",
+  );
+  for (const [here, there] of [web, unsaid, dropped]) expect(there).toEqual(here);
+  expect(web[0]?.out).toMatch(/^leaves by ib0 via 172.16.0.9\n/);
+  expect(web[0]?.out).toContain("sets its mark to 0x7: rule ");
+  expect(unsaid[0]).toMatchObject({ code: 0, out: expect.stringContaining(", unless nftables has it otherwise") });
+  expect(dropped[0]).toMatchObject({
+    code: 2,
+    out: expect.stringContaining("nftables drops it, chain in, table ip web"),
+  });
+  // A table of heddle's that is only planned.
+  writeFileSync(
+    path("heddle.yaml"),
+    "version: 1\negress:\n  a: { match: { users: [0] }, link: ib1, gateways: [172.16.0.8], by: nftables }\n",
+  );
+  const words = ["--to", "192.0.2.1", "--user", "0", "--proto", "udp", "--dport", "53", "--sport", "1000"];
+  const planned = heddle("explain", "--planned", ...words);
+  expect(planned.out).toMatch(/^leaves by ib1 via 172.16.0.8\n/);
+  expect(heddle("apply").code).toBe(0);
+  const applied = heddle("explain", ...words);
+  // A rule has its number once the kernel has it.
+  expect(applied.out.replaceAll(/rule \d+ of chain/g, "chain")).toBe(
+    planned.out.replaceAll(/rule \d+ of chain/g, "chain"),
+  );
+}, 60_000);
+
+test("rules of iptables are followed as far as nft shows them", () => {
+  const iptables = (words: string): string => namespace.run("iptables-nft", ...words.split(" "));
+  iptables("-A OUTPUT -p tcp --dport 443 -m comment --comment mine -j DROP");
+  iptables("-A OUTPUT -m conntrack --ctstate NEW -j ACCEPT");
+  const dropped = heddle("explain", "--to", "192.0.2.1", "--proto", "tcp", "--dport", "443", "--short");
+  expect(dropped.code).toBe(2);
+  expect(dropped.out).toMatch(/^goes nowhere: nftables drops it, rule \d+ of chain OUTPUT, table ip filter\n/);
+  const unknown = heddle("explain", "--to", "192.0.2.1", "--proto", "udp", "--dport", "53");
+  expect(unknown.out).toMatch(/cannot tell from rule \d+ .* on: it has the match conntrack of iptables/);
+});
+
+describe("what passes packets on", () => {
+  const passing = `version: 1
+gateway:
+  alinat:
+    inside: ib0
+    outside: eth0
+    nat: { to: 192.168.5.40 }
+    failover:
+      address: 172.16.99.1/16
+      id: 51
+      nodes:
+        - { inside: 172.16.34.1, outside: 192.168.5.7 }
+        - { inside: 172.16.34.3, outside: 192.168.5.8 }
+bridge:
+  fabrics:
+    infiniband: { model: "@none", node: H2 }
+    ethernet: { link: ib1 }
+    multicast: [{ group: 239.37.0.1 }]
+`;
+  const questions = [
+    ["--to", "192.0.2.1", "--from", "172.16.0.9", "--iif", "ib0"],
+    ["--to", "239.37.0.1", "--from", "172.16.0.9", "--iif", "ib1", "--proto", "udp", "--dport", "4791"],
+  ];
+
+  beforeEach(() => {
+    namespace.run("sysctl", "-qw", "net.ipv4.ip_forward=1");
+    writeFileSync(path("heddle.yaml"), passing);
+    const at = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+    const share = { name: "a", state: "standby", since: at - 400, why: "another is preferred", holds: false };
+    const rows = [
+      {
+        kind: "gateway",
+        section: "alinat",
+        // Not too old for as long as this takes.
+        at: at + 4,
+        shares: [{ ...share, priority: 150, addresses: ["172.16.99.1"] }],
+        drained: false,
+        connections: { state: "current" },
+      },
+      { kind: "probe", name: "egress/out 192.168.5.1", at: at + 4, well: false },
+    ];
+    const folder = path(`state/run/signals-${namespaceCookie(namespace.fd)}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "gateway.json"), JSON.stringify(rows));
+  });
+
+  test("is told from facts as it is told here", () => {
+    heddle("facts", "-o", path("here.json"));
+    const here = questions.map((words) => JSON.parse(heddle("--json", "explain", ...words).out) as object);
+    expect(here).toMatchObject([
+      { gateway: { translatedTo: "192.168.5.40", state: "standby" }, health: [{ well: false }] },
+      { bridge: { section: "bridge/fabrics", mgid: expect.any(String) as string } },
+    ]);
+    // The other host's file and state are not here.
+    writeFileSync(path("heddle.yaml"), "version: 1\n");
+    rmSync(path("state"), { recursive: true });
+    const there = questions.map(
+      (words) => JSON.parse(heddle("--json", "explain", "--facts", path("here.json"), ...words).out) as object,
+    );
+    const told = (all: object[]): unknown[] =>
+      all.map((one) => {
+        const { remarks: _r, gateway, ...rest } = one as { remarks: unknown; gateway?: { said: string } };
+        // How long ago depends on the moment.
+        return { ...rest, gateway: gateway && { ...gateway, said: gateway.said.replace(/for \d+ s:/, "") } };
+      });
+    expect(told(there)).toEqual(told(here));
+    expect(there[0]).toMatchObject({ remarks: [expect.stringMatching(/^What is told of gateways is as it was on 2/)] });
+  });
+
+  test("is taken from the file where its plan is explained, and how gateways are from the facts", () => {
+    writeFileSync(path("heddle.yaml"), "version: 1\n");
+    heddle("facts", "-o", path("before.json"));
+    writeFileSync(path("heddle.yaml"), passing);
+    rmSync(path("state"), { recursive: true });
+    const [words = []] = questions;
+    const { out } = heddle("--json", "explain", "--planned", "--facts", path("before.json"), ...words);
+    expect(JSON.parse(out)).toMatchObject({ gateway: { translatedTo: "192.168.5.40", state: "standby" } });
+  });
+
+  test("is said to be unknown where an earlier heddle wrote the facts, or where the file is broken", () => {
+    heddle("facts", "-o", path("now.json"));
+    const { passing: _none, ...early } = JSON.parse(readFileSync(path("now.json"), "utf8")) as HostFacts;
+    writeFileSync(path("early.json"), JSON.stringify(early));
+    const old = heddle("explain", "--facts", path("early.json"), ...(questions[0] ?? []));
+    expect(old).toMatchObject({ code: 0, err: expect.stringContaining("does not tell which gateways and bridges") });
+    expect(old.out).not.toContain("gateway/alinat");
+    writeFileSync(path("heddle.yaml"), "version: 1\ngateway: 7\n");
+    const broken = heddle("explain", ...(questions[0] ?? []));
+    expect(broken).toMatchObject({ code: 0, out: expect.stringContaining("Could not look at gateways and bridges") });
+  });
 });
 
 test("a report holds what it takes, without what is secret", () => {

@@ -1,7 +1,7 @@
 // Owns the reading of facts files, and the taking of this host's facts.
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import type { Config } from "../config/config.ts";
 import { WISHES } from "../explain/wishes.ts";
 import { namesIn } from "../agent/look.ts";
 import { HostError } from "../host/error.ts";
@@ -15,6 +15,7 @@ import type { Owners } from "../model/owners.ts";
 import { MAX_FACTS_LENGTH, parseFacts } from "../plan/facts-file.ts";
 import { ROLES } from "../roles/index.ts";
 import type { Context } from "./context.ts";
+import { readFileHere, takePassing } from "./passing.ts";
 import { openSession } from "./session.ts";
 
 /** Reads one facts file. `addSource` keeps the text for diagnostics where there is something to say about it. */
@@ -50,6 +51,8 @@ export async function takeFacts(context: Context): Promise<{ facts: HostFacts; d
   if ("why" in programs) picture.unseen.push({ what: "the programs of heddle", why: programs.why });
   const spreads = await listForRoot(() => host.drivers.tcProgram.list(links, { sysctls: [], tcPrograms: true }));
   if ("why" in spreads) picture.unseen.push({ what: "the spreading of heddle", why: spreads.why });
+  const { config, unseen } = await readFileHere(context);
+  picture.unseen.push(...unseen);
   const facts: HostFacts = {
     version: FACTS_VERSION,
     host: hostname(),
@@ -58,7 +61,8 @@ export async function takeFacts(context: Context): Promise<{ facts: HostFacts; d
     nftTables: "specs" in tables ? tables.specs : [],
     programs: "specs" in programs ? programs.specs : [],
     spreads: "specs" in spreads ? spreads.specs : [],
-    owners: await findOwners(context, host),
+    owners: await findOwners(config, host),
+    passing: await takePassing(context, config),
     ledger: memory.ledger,
     numbers: memory.numbers,
   };
@@ -66,9 +70,7 @@ export async function takeFacts(context: Context): Promise<{ facts: HostFacts; d
 }
 
 /** Whom the file here names; nobody where there is no file that can be read. */
-async function findOwners(context: Context, host: Host): Promise<Owners> {
-  if (!existsSync(context.options.file)) return noOwners();
-  const { config } = await context.readConfig();
+async function findOwners(config: Config | undefined, host: Host): Promise<Owners> {
   const names = config && namesIn(config, ROLES);
   return names ? host.owners(names) : noOwners();
 }

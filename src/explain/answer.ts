@@ -36,6 +36,14 @@ export function sharesOf(all: readonly PictureHop[], good: readonly PictureHop[]
   return shares;
 }
 
+/** The ways by a resilient group of which buckets lead to: a hop without any gets no packet. */
+export function byBuckets(route: PictureRoute, hops: readonly PictureHop[], shares: readonly number[]): Candidate[] {
+  return hops.flatMap((hop, i): Candidate[] => {
+    const share = shares[i] ?? 0;
+    return share > 0 ? [{ route, hop, share }] : [];
+  });
+}
+
 /** A route that fits the destination, and why it was not taken. */
 export interface PassedOver {
   route: PictureRoute;

@@ -7,10 +7,10 @@ const BRIDGES = [
   {
     name: "fabrics",
     link: "eth2",
-    groups: new Map([
-      ["239.37.0.1", { mgid: "ff12:4001:ffff::f25:1", toInfiniband: true }],
-      ["239.37.0.2", { mgid: "ff12:4001:ffff::f25:2", toInfiniband: false }],
-    ]),
+    groups: [
+      { group: "239.37.0.1", mgid: "ff12:4001:ffff::f25:1", toInfiniband: true },
+      { group: "239.37.0.2", mgid: "ff12:4001:ffff::f25:2", toInfiniband: false },
+    ],
   },
 ];
 const MESSAGE: Packet = { to: "239.37.0.1", from: "10.0.0.5", iif: "eth2", ipProtocol: 17, destinationPort: 4791 };

@@ -1,20 +1,11 @@
 // Owns what is told of a packet that a bridge between RDMA on Ethernet and InfiniBand takes, whatever the kernel's routing
 // would make of it.
+import type { PassingBridge } from "../model/passing.ts";
 import { ROCE_PORT } from "../rdma/codec/udp.ts";
 import type { Packet } from "./packet.ts";
 
 /** IPPROTO_UDP. */
 const UDP = 17;
-
-/** A section of `bridge`, as far as a packet to a group depends on it. */
-export interface PassingBridge {
-  /** "fabrics". */
-  name: string;
-  /** The link on Ethernet. */
-  link: string;
-  /** By the IP address of the group. */
-  groups: ReadonlyMap<string, { mgid: string; toInfiniband: boolean }>;
-}
 
 /** What a bridge of this host makes of a packet. */
 export interface Bridging {
@@ -30,16 +21,16 @@ export interface Bridging {
 export function crossBridge(bridges: readonly PassingBridge[], packet: Packet): Bridging | undefined {
   if (packet.iif === undefined || packet.ipProtocol !== UDP || packet.destinationPort !== ROCE_PORT) return undefined;
   for (const { name, link, groups } of bridges) {
-    const group = packet.iif === link ? groups.get(packet.to) : undefined;
-    if (!group) continue;
+    const found = packet.iif === link ? groups.find(({ group }) => group === packet.to) : undefined;
+    if (!found) continue;
     const section = `bridge/${name}`;
-    if (!group.toInfiniband) {
+    if (!found.toInfiniband) {
       return { section, said: `${section} leaves it: messages of this group pass from InfiniBand to Ethernet only.` };
     }
     return {
       section,
-      mgid: group.mgid,
-      said: `${section} passes it on to InfiniBand, to the group ${group.mgid}`,
+      mgid: found.mgid,
+      said: `${section} passes it on to InfiniBand, to the group ${found.mgid}`,
     };
   }
   return undefined;

@@ -4,6 +4,8 @@ import { familyOf } from "../model/ip.ts";
 import type { HostPicture, PictureNeighbour } from "../model/picture.ts";
 import { answerers, asksAs } from "./arp.ts";
 import type { Answerer } from "./arp.ts";
+import { passOf } from "./filters/passage.ts";
+import type { Filtered, Passage } from "./filters/passage.ts";
 import { withoutLink } from "./if-down.ts";
 import type { LinkLoss } from "./if-down.ts";
 import type { Packet } from "./packet.ts";
@@ -29,10 +31,9 @@ export interface FarEnd {
 }
 
 /** What would be if a link were lost. */
-export interface WhatIf {
+export interface WhatIf extends Passage {
   link: string;
   loss: LinkLoss;
-  way: Way;
 }
 
 /** The way of the answer to a packet. */
@@ -45,6 +46,8 @@ export interface Reply {
 /** All of it. */
 export interface Explanation {
   way: Way;
+  /** What nftables did to the packet; absent where its rules are not known. */
+  filtered?: Filtered;
   farEnds: FarEnd[];
   ifLost: WhatIf[];
   reply?: Reply;
@@ -65,17 +68,18 @@ const MOST_LINKS = 4;
 
 /** Explains a packet's way. */
 export function explain(routing: Explained, packet: Packet, wishes: Wishes = {}): Explanation {
-  const way = wayOf(routing, packet);
+  const { way, filtered } = passOf(routing, packet);
   const links = linksOf(way.verdict);
   const reply = wishes.reply ? replyTo(routing, way) : undefined;
   return {
     way,
+    ...(filtered ? { filtered } : {}),
     farEnds: farEnds(routing, way),
     ifLost: links.slice(0, MOST_LINKS).flatMap((link) =>
       (["no-carrier", "down"] as const).map((loss): WhatIf => ({
         link,
         loss,
-        way: wayOf(withoutLink(routing, link, loss), packet),
+        ...passOf(withoutLink(routing, link, loss), packet),
       })),
     ),
     ...(reply ? { reply } : {}),
@@ -150,7 +154,7 @@ function remarks(routing: Explained, way: Way): string[] {
       ? ["prerouting", "input"]
       : ["prerouting", "forward", "postrouting"];
   const family = flow.family === 4 ? "ip" : "ip6";
-  const chains = (routing.chains ?? []).filter(
+  const chains = (routing.ruleset === undefined ? (routing.chains ?? []) : []).filter(
     (chain) => hooks.includes(chain.hook) && (chain.family === "inet" || chain.family === family),
   );
   return [

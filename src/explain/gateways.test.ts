@@ -1,9 +1,9 @@
 // Owns the tests of what is told of gateways on a packet's way.
 import { describe, expect, test } from "vitest";
 import { pictureFrom } from "../../test/pictures.ts";
+import type { PassingGateway } from "../model/passing.ts";
 import type { Signal } from "../model/signals.ts";
 import { healthOf, passGateway } from "./gateways.ts";
-import type { PassingGateway } from "./gateways.ts";
 import type { Packet } from "./packet.ts";
 import { wayOf } from "./way.ts";
 import type { Way } from "./verdict.ts";

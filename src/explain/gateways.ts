@@ -2,20 +2,9 @@
 // address, and those that it is sent to, of which it is known whether they answered.
 import { sayAge } from "../model/age.ts";
 import { familyOf, prefixContains } from "../model/ip.ts";
+import type { PassingGateway } from "../model/passing.ts";
 import type { GatewaySignal, ProbeSignal, ShareSignal, Signal } from "../model/signals.ts";
 import type { Way } from "./verdict.ts";
-
-/** A section of `gateway`, as far as a packet's way depends on it. */
-export interface PassingGateway {
-  /** "alinat". */
-  name: string;
-  inside: string;
-  outside: string;
-  /** What passes from inside, and under which address: "140.181.2.40", or a range; absent where it keeps its own. */
-  shares: { to?: string; from?: readonly string[] }[];
-  /** Several gateways have one address, and one of them is active. */
-  failover: boolean;
-}
 
 /** What a gateway of this host makes of a packet. */
 export interface Passing {

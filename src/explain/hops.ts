@@ -19,6 +19,8 @@ export interface Ways {
   hops: PictureHop[];
   /** The object drops what comes to it. */
   blackhole?: true;
+  /** Of a resilient group whose buckets are known: the part of all buckets that leads to each hop, 0–1. */
+  shares?: number[];
 }
 
 /** Why the kernel passes over a hop. */
@@ -39,8 +41,25 @@ export function waysOf(routing: Routing, route: PictureRoute): Ways {
   const told = route.hops.length === resolved.length || resolved.length === 0 ? route.hops : [];
   const hops = told.length === 0 ? resolved : told.map((hop) => withWeight(hop, weightAmong(resolved, hop)));
   const drops = object?.blackhole === true || members.some(({ spec }) => spec?.blackhole === true);
+  const shares = object?.resilient ? bucketShares(routing, route.nexthop, hops) : undefined;
   const chooser = object?.resilient ? "resilient" : object?.members ? "group" : "object";
-  return { chooser, hops, ...(drops || route.type === "blackhole" ? { blackhole: true } : {}) };
+  const more = drops || route.type === "blackhole" ? { blackhole: true as const } : {};
+  return { chooser, hops, ...more, ...(shares ? { shares } : {}) };
+}
+
+/** The part of a resilient group's buckets that leads to each of its hops (nexthop_select_path_res); undefined where nobody looked. */
+function bucketShares(routing: Routing, group: number, hops: readonly PictureHop[]): number[] | undefined {
+  const { buckets, nexthops } = indexOf(routing);
+  const counts = buckets.get(group)?.nexthops;
+  if (!counts) return undefined;
+  const total = counts.reduce((sum, one) => sum + one.buckets, 0);
+  const left = new Set(counts);
+  return hops.map(({ link, via }) => {
+    const found = [...left].find(({ id }) => nexthops.get(id)?.link === link && nexthops.get(id)?.via === via);
+    if (!found) return 0;
+    left.delete(found);
+    return found.buckets / total;
+  });
 }
 
 function hopOf(routing: Routing, { link, via, onlink }: NexthopSpec): PictureHop {

@@ -10,7 +10,7 @@ import type { Routing } from "./routing.ts";
 /** Somebody switches the link off, or its far end does. */
 export type LinkLoss = "down" | "no-carrier";
 
-/** The host without the link, before anybody else does anything about it. */
+/** The host without the link, before anybody else does anything about it. Buckets that led there are shared by weights. */
 export function withoutLink(routing: Routing, name: string, loss: LinkLoss): Routing {
   const gone = new Set(routing.nexthops.filter(({ link }) => link === name).map(({ id }) => id));
   const nexthops = routing.nexthops
@@ -23,6 +23,9 @@ export function withoutLink(routing: Routing, name: string, loss: LinkLoss): Rou
     ...routing,
     links: routing.links.map((link) => (link.name === name ? withoutCarrier(link, loss) : link)),
     nexthops,
+    ...(routing.buckets
+      ? { buckets: routing.buckets.filter((one) => !one.nexthops.some(({ id }) => gone.has(id))) }
+      : {}),
     routes: routing.routes
       .filter(({ nexthop }) => nexthop === undefined || left.has(nexthop) || !known.has(nexthop))
       .flatMap((route) => routeWithout(routing, route, name, loss) ?? []),

@@ -3,12 +3,13 @@
 // Sources: fib_rule_match (net/core/fib_rules.c), fib4_rule_match (net/ipv4/fib_rules.c), fib6_rule_match
 // (net/ipv6/fib6_rules.c), l3mdev_fib_rule_match (net/l3mdev/l3mdev.c).
 import type { NumberRange } from "../model/kinds.ts";
-import type { PictureLink, PictureRule } from "../model/picture.ts";
+import type { PictureRule } from "../model/picture.ts";
 import { contains, rangeOf } from "../model/prefix.ts";
 import type { Range } from "../model/prefix.ts";
 import type { Flow } from "./packet.ts";
-import { indexOf } from "./routing.ts";
+import { indexOf, kernelIsAtLeast } from "./routing.ts";
 import type { Routing } from "./routing.ts";
+import { vrfOf } from "./vrf.ts";
 
 /** What a rule may ask for. "more" is what this picture has no word for. */
 export type Condition =
@@ -42,8 +43,9 @@ export function matches(routing: Routing, rule: PictureRule, flow: Flow): boolea
 
 /** The first condition, in the kernel's order, that the packet does not meet, leaving `not` aside; undefined when it meets all. */
 export function failedCondition(routing: Routing, rule: PictureRule, flow: Flow): Condition | undefined {
-  if (rule.iif !== undefined && (rule.iifDetached || !isLink(routing, rule.iif, flow.iif))) return "iif";
-  if (rule.oif !== undefined && (rule.oifDetached || !isLink(routing, rule.oif, flow.oif))) return "oif";
+  const { iif, oif } = rule;
+  if (iif !== undefined && (rule.iifDetached || !comesBy(routing, iif, flow))) return "iif";
+  if (oif !== undefined && (rule.oifDetached || !leavesBy(routing, oif, flow))) return "oif";
   if (rule.mark !== undefined && ((rule.mark ^ flow.mark) & (rule.mask ?? ALL_BITS)) !== 0) return "mark";
   if (rule.tunnelId !== undefined && rule.tunnelId !== flow.tunnelId) return "tunnelId";
   if (rule.l3mdev && vrfOf(routing, flow) === undefined) return "l3mdev";
@@ -72,6 +74,19 @@ function failedRest(rule: PictureRule, flow: Flow): Condition | undefined {
   return undefined;
 }
 
+function comesBy(routing: Routing, name: string, flow: Flow): boolean {
+  return isLink(routing, name, flow.iif) || (flow.vrfOut !== true && isVrf(routing, name, flow));
+}
+
+function leavesBy(routing: Routing, name: string, flow: Flow): boolean {
+  return isLink(routing, name, flow.oif) || (flow.vrfOut === true && isVrf(routing, name, flow));
+}
+
+/** Since 6.14 a rule may ask for a VRF (l3mdev_fib_rule_iif_match, l3mdev_fib_rule_oif_match in include/net/l3mdev.h). */
+function isVrf(routing: Routing, name: string, { vrf }: Flow): boolean {
+  return vrf !== undefined && isLink(routing, name, vrf) && kernelIsAtLeast(routing, 6, 14) !== false;
+}
+
 /** Whether a name, which may be one of a link's other names, is that of the link. */
 function isLink(routing: Routing, name: string, link: string | undefined): boolean {
   if (link === undefined) return false;
@@ -80,16 +95,4 @@ function isLink(routing: Routing, name: string, link: string | undefined): boole
 
 function isIn({ first, last }: NumberRange, number: number): boolean {
   return first <= number && number <= last;
-}
-
-/** The VRF in which a packet is routed: that of the link it leaves by, or came in by (l3mdev_update_flow). */
-export function vrfOf(routing: Routing, flow: Flow): PictureLink | undefined {
-  const { links } = indexOf(routing);
-  for (const name of [flow.oif, flow.iif]) {
-    const link = name === undefined ? undefined : links.get(name);
-    if (link?.vrfTable !== undefined) return link;
-    const vrf = link?.vrf === undefined ? undefined : links.get(link.vrf);
-    if (vrf?.vrfTable !== undefined) return vrf;
-  }
-  return undefined;
 }

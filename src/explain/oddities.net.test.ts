@@ -6,9 +6,12 @@ import { TestNamespace } from "../../test/namespace.ts";
 import { openRouteSocket } from "../host/netlink/client.ts";
 import type { RouteSocket } from "../host/netlink/client.ts";
 import { takePicture } from "../host/picture/read.ts";
+import { linksOf } from "./explanation.ts";
+import { withoutLink } from "./if-down.ts";
 import type { Packet } from "./packet.ts";
 import { sayLast, sayWay } from "./say.ts";
 import type { Way } from "./verdict.ts";
+import { wayOf } from "./way.ts";
 import { WISHES } from "./wishes.ts";
 
 let namespace: TestNamespace;
@@ -180,4 +183,46 @@ test("while no rule was ever added, a longer prefix of main goes before one of l
   expect(merged?.walk.steps[0]?.outcome.is).toBe("longer-in-main");
   namespace.ip("rule add priority 5 lookup 77");
   expect(await said({ to: "127.0.0.5" })).toEqual(["is for this host, source 127.0.0.1"]);
+});
+
+test("the buckets of a resilient group decide, and not the weights of its members", async () => {
+  for (const [k, link] of ["a0", "b0", "c0"].entries()) namespace.addLink(link, [`10.${k}.0.1/24`, `fd00:${k}::1/64`]);
+  const group = (family: number, words: string): string => `id ${family}9 group ${words} type resilient`;
+  for (const family of [4, 6]) {
+    for (const [k, link] of ["a0", "b0", "c0"].entries()) {
+      const via = family === 4 ? `10.${k}.0.9` : `fd00:${k}::9`;
+      namespace.ip(`nexthop add id ${family}${k} via ${via} dev ${link}`);
+    }
+    namespace.ip(`nexthop add ${group(family, `${family}0,1/${family}1,3`)} buckets 8 idle_timer 600`);
+  }
+  namespace.ip("route add 10.50.0.0/16 nhid 49");
+  namespace.ip("-6 route add 2001:db8::/32 nhid 69");
+  // A bucket that is in use does not move before it was idle for ten minutes, not even to a new member. These use all.
+  for (let i = 1; i <= 150; i++) {
+    await ways({ to: `10.50.0.${i}`, from: "10.0.0.1" }, { to: `2001:db8::${i}`, from: "fd00:0::1" });
+  }
+  for (const family of [4, 6]) {
+    namespace.ip(`nexthop replace ${group(family, `${family}0,3/${family}1,1/${family}2,4`)} idle_timer 600`);
+  }
+  const both = await ways({ to: "10.50.0.1", from: "10.0.0.1" }, { to: "2001:db8::1", from: "fd00:0::1" });
+  expect(both.map(sayWay)).toEqual([
+    "leaves by a0 via 10.0.0.9 (25 %) or by b0 via 10.1.0.9 (75 %), as the bucket of its hash says",
+    "leaves by a0 via fd00::9 (25 %) or by b0 via fd00:1::9 (75 %), as the bucket of its hash says",
+  ]);
+  // The kernel says the same of each bucket.
+  const told = JSON.parse(namespace.ip("-j nexthop bucket show")) as { id: number; bucket: { nhid: number } }[];
+  const counts = Map.groupBy(told, ({ bucket }) => bucket.nhid);
+  expect([...counts].map(([id, all]) => [id, all.length]).sort(([a = 0], [b = 0]) => a - b)).toEqual([
+    [40, 2],
+    [41, 6],
+    [60, 2],
+    [61, 6],
+  ]);
+  // What leads by a link that is lost moves at once.
+  const picture = await takePicture({ root: "/nonexistent", wishes: WISHES, namespace: namespace.fd });
+  namespace.ip("link set b0 down");
+  const [then] = await ways({ to: "10.50.0.1", from: "10.0.0.1" });
+  const thought = wayOf(withoutLink(picture, "b0", "down"), { to: "10.50.0.1", from: "10.0.0.1" });
+  const links = (way: Way | undefined): string[] => (way ? linksOf(way.verdict) : []);
+  expect(links(thought)).toEqual(links(then));
 });

@@ -5,7 +5,6 @@ import { TABLE } from "../model/kinds.ts";
 import { contains, rangeOf } from "../model/prefix.ts";
 import type { Range } from "../model/prefix.ts";
 import type { TableAnswer } from "./answer.ts";
-import { vrfOf } from "./match.ts";
 import { flowOf, ordinaryFlow } from "./packet.ts";
 import type { Flow, Packet } from "./packet.ts";
 import { indexOf } from "./routing.ts";
@@ -14,6 +13,7 @@ import { SCOPE, selectAddress4, sourceOfHop } from "./source4.ts";
 import { lookUp4 } from "./table4.ts";
 import { refusalOf } from "./verdict.ts";
 import type { Verdict, Way } from "./verdict.ts";
+import { sourceLink, vrfOf } from "./vrf.ts";
 import { walk } from "./walk.ts";
 
 const MULTICAST = rangeOf("224.0.0.0/4");
@@ -34,11 +34,15 @@ export function outputWay4(routing: Routing, packet: Packet, asked: Flow): Way {
   const found = walk(routing, flow);
   const refusal = refusalOf(found.end);
   const vrf = vrfOf(routing, flow);
-  if (refusal !== undefined && flow.oif !== undefined && (!vrf || contains(MULTICAST, flow.to))) {
+  if (
+    refusal !== undefined &&
+    flow.oif !== undefined &&
+    (!vrf || (vrf.name !== flow.oif && contains(MULTICAST, flow.to)))
+  ) {
     return { packet, flow, walk: found, verdict: assume(routing, flow, flow.oif) };
   }
   if (refusal !== undefined) return { packet, flow, walk: found, verdict: { is: "refused", why: refusal } };
-  const verdict = verdictOf(routing, packet, found.end?.answer);
+  const verdict = verdictOf(routing, packet, flow, found.end?.answer);
   const again = askAgain(routing, packet, verdict);
   return { packet, flow, walk: found, verdict, ...(again ? { again } : {}) };
 }
@@ -78,7 +82,7 @@ function assume(routing: Routing, { from }: Flow, link: string): Verdict {
   return { is: "assumed", link, ...(source === undefined ? {} : { source }) };
 }
 
-function verdictOf(routing: Routing, packet: Packet, answer: TableAnswer | undefined): Verdict {
+function verdictOf(routing: Routing, packet: Packet, flow: Flow, answer: TableAnswer | undefined): Verdict {
   const { route, candidates = [], choice = "only" } = answer ?? {};
   if (!route) throw new Error("an answer has a route");
   if (route.type === "local") {
@@ -87,7 +91,14 @@ function verdictOf(routing: Routing, packet: Packet, answer: TableAnswer | undef
     return { is: "delivered", ...(link === undefined ? {} : { link }), ...source };
   }
   const ways = candidates.map((candidate) => {
-    const source = packet.from === undefined ? sourceOfHop(routing, candidate.route, candidate.hop) : undefined;
+    const { route: own, hop } = candidate;
+    const link = sourceLink(routing, flow, hop.link);
+    const source =
+      packet.from !== undefined
+        ? undefined
+        : link === hop.link
+          ? sourceOfHop(routing, own, hop)
+          : selectAddress4(routing, link, undefined, SCOPE.link);
     return source === undefined ? candidate : { ...candidate, source };
   });
   return { is: "sent", ways, choice };

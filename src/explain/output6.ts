@@ -7,6 +7,7 @@ import type { Routing } from "./routing.ts";
 import { selectAddress6, sourceOfRoute6 } from "./source6.ts";
 import { refusalOf } from "./verdict.ts";
 import type { Verdict, Way } from "./verdict.ts";
+import { sourceLink } from "./vrf.ts";
 import { walk } from "./walk.ts";
 
 /** Finds the way. */
@@ -30,7 +31,8 @@ export function outputWay6(routing: Routing, packet: Packet, flow: Flow): Way {
   }
   const ways = candidates.map((candidate) => {
     // A group's packets get the source of its first member (nexthop_fib6_nh).
-    const link = route.nexthop === undefined ? candidate.hop.link : (route.hops[0] ?? candidate.hop).link;
+    const leaving = route.nexthop === undefined ? candidate.hop.link : (route.hops[0] ?? candidate.hop).link;
+    const link = sourceLink(routing, flow, leaving);
     const source = packet.from === undefined ? sourceOfRoute6(routing, route, link, flow.to) : undefined;
     return source === undefined ? candidate : { ...candidate, source };
   });

@@ -16,6 +16,8 @@ export interface Packet {
   mark?: number;
   /** Who sends it. Absent: nobody that a rule asks for. Forwarded packets count as those of user 0, whatever this says. */
   uid?: number;
+  /** The group that its socket belongs to: no rule of routing asks for it, nftables may. */
+  gid?: number;
   /** The type of service, as a whole byte: 0–252, a multiple of 4. */
   tos?: number;
   ipProtocol?: number;
@@ -48,6 +50,10 @@ export interface Flow {
    * (ip6_route_output_flags, net/ipv6/route.c).
    */
   lenient?: true;
+  /** The VRF in which it is routed. */
+  vrf?: string;
+  /** It is that of the link that its socket is bound to. */
+  vrfOut?: true;
   /** Links without a carrier count as if they had one (FIB_LOOKUP_IGNORE_LINKSTATE). */
   anyCarrier?: true;
 }

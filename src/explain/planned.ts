@@ -7,11 +7,14 @@ import { addressBits, networkOf, parsePrefix } from "../model/ip.ts";
 import { TABLE } from "../model/kinds.ts";
 import type { AddressSpec, NeighbourSpec, RouteSpec, Specs } from "../model/kinds.ts";
 import type { Desired, Observed } from "../model/objects.ts";
+import type { NftFields, NftTableSpec } from "../model/nft.ts";
 import type { PictureRoute } from "../model/picture.ts";
+import type { RulesetRow } from "../model/ruleset.ts";
 import type { Step } from "../model/plan.ts";
 import { KERNEL_PROTOCOL } from "../model/protocol.ts";
 import { withAddress, withoutAddress } from "../plan/expected-links.ts";
 import { rulesOf } from "../plan/kinds/index.ts";
+import { nftEntry } from "../plan/kinds/nft-normal.ts";
 import { linkMarks, waysOf } from "./hops.ts";
 import type { Routing } from "./routing.ts";
 
@@ -88,6 +91,8 @@ function add(draft: Draft, object: Desired): void {
       draft.sysctls[object.spec.path] = object.spec.value;
       return;
     case "nftTable":
+      if (draft.ruleset) draft.ruleset = [...draft.ruleset, ...rowsOf(object.spec)];
+      return;
     case "cgroupProgram":
     case "tcProgram":
   }
@@ -97,6 +102,8 @@ function remove(draft: Draft, object: Observed): void {
   switch (object.kind) {
     case "nexthop":
       draft.nexthops = draft.nexthops.filter(({ id }) => id !== object.spec.id);
+      // Where its buckets will lead, the kernel says once they are there.
+      if (draft.buckets) draft.buckets = draft.buckets.filter(({ group }) => group !== object.spec.id);
       return;
     case "neighbour": {
       const { link, address } = object.spec;
@@ -107,14 +114,28 @@ function remove(draft: Draft, object: Observed): void {
     case "address":
       changeAddresses(draft, object.spec, (addresses) => withoutAddress(addresses, object.key));
       return;
+    case "nftTable": {
+      const { family, name } = object.spec;
+      const isOf = (fields: NftFields): boolean => fields["family"] === family && fields["table"] === name;
+      const others = draft.ruleset?.filter((row) => !Object.values(row).some(isOf));
+      if (others) draft.ruleset = others;
+      return;
+    }
     // Those are gone already, or have nothing to do with ways.
     case "route":
     case "rule":
     case "sysctl":
-    case "nftTable":
     case "cgroupProgram":
     case "tcProgram":
   }
+}
+
+/** A table as it will be listed. */
+function rowsOf({ family, name, objects }: NftTableSpec): RulesetRow[] {
+  return objects.map((object) => {
+    const [kind, fields] = nftEntry(object);
+    return { [kind]: { ...fields, family, table: name } };
+  });
 }
 
 function pictureRoute(draft: Draft, spec: RouteSpec): PictureRoute {

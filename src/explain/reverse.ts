@@ -10,6 +10,7 @@ import { indexOf } from "./routing.ts";
 import type { Routing } from "./routing.ts";
 import { largerOf } from "./switches.ts";
 import { hostOf } from "./source4.ts";
+import { vrfOfLink } from "./vrf.ts";
 import { decide, isUntouched } from "./walk.ts";
 import type { Step } from "./walk.ts";
 import { refusalOf } from "./verdict.ts";
@@ -58,7 +59,9 @@ export function checkReverse(routing: Routing, packet: Packet, incoming: string,
   if (route.type !== "unicast" && !(route.type === "local" && acceptsOwn)) {
     return verdict(false, route.type === "local" ? "own-source" : "not-unicast", back, links);
   }
-  if (links.includes(incoming)) return verdict(true, "same-link", back, links);
+  // A VRF has all of its links (nhc_l3mdev_matches_dev).
+  if (links.some((link) => link === incoming || vrfOfLink(routing, link)?.name === incoming))
+    return verdict(true, "same-link", back, links);
   const numbered = indexOf(routing)
     .links.get(incoming)
     ?.addresses.some(({ family }) => family === 4);
@@ -92,7 +95,8 @@ function backFlow(routing: Routing, packet: Packet, incoming: string, out: strin
     ...(sourcePort === undefined ? {} : { destinationPort: sourcePort }),
     tunnelId: "0",
   };
-  return flowOf(back);
+  const vrf = vrfOfLink(routing, incoming);
+  return { ...flowOf(back), ...(vrf ? { vrf: vrf.name } : {}) };
 }
 
 const MULTICAST = rangeOf("224.0.0.0/4");

@@ -1,13 +1,13 @@
 // Owns what a way is found in: the part of a host's picture that decides it, and indices over that.
 import type { NexthopSpec } from "../model/kinds.ts";
 import type { Family } from "../model/ip.ts";
-import type { HostPicture, PictureLink, PictureNeighbour, PictureRule } from "../model/picture.ts";
+import type { GroupBuckets, HostPicture, PictureLink, PictureNeighbour, PictureRule } from "../model/picture.ts";
 import { Tables } from "./tables.ts";
 
 /** What decides the way of a packet. A HostPicture is one; routingOf (snapshot.ts) makes one of a Snapshot. */
 export type Routing = Pick<
   HostPicture,
-  "links" | "routes" | "rules" | "nexthops" | "neighbours" | "sysctls" | "tableNames" | "kernel"
+  "links" | "routes" | "rules" | "nexthops" | "buckets" | "neighbours" | "sysctls" | "tableNames" | "kernel" | "ruleset"
 >;
 
 /** What is looked up again and again; a host may have a hundred thousand routes. */
@@ -18,6 +18,8 @@ export interface RoutingIndex {
   /** Priorities at which rules stand. */
   priorities: Record<Family, ReadonlySet<number>>;
   nexthops: ReadonlyMap<number, NexthopSpec>;
+  /** By the id of a resilient group. */
+  buckets: ReadonlyMap<number, GroupBuckets>;
   /** By name, and by each of the other names. */
   links: ReadonlyMap<string, PictureLink>;
   /** By neighbourKey. */
@@ -49,6 +51,7 @@ function makeIndex(routing: Routing): RoutingIndex {
       6: new Set(rules[6].map(({ priority }) => priority)),
     },
     nexthops: new Map(routing.nexthops.map((spec) => [spec.id, spec])),
+    buckets: new Map((routing.buckets ?? []).map((one) => [one.group, one])),
     links,
     neighbours: new Map((routing.neighbours ?? []).map((entry) => [neighbourKey(entry.link, entry.address), entry])),
   };

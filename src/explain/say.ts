@@ -1,12 +1,13 @@
 // Owns the sentences of an explanation: what becomes of a packet, and what came of each rule, in a few words.
 import type { PictureHop } from "../model/picture.ts";
+import { sayPlace } from "./filters/hooked.ts";
 import type { Condition } from "./match.ts";
 import type { Flow, Packet } from "./packet.ts";
 import type { PassedOver } from "./answer.ts";
 import type { Reverse } from "./reverse.ts";
 import type { Routing } from "./routing.ts";
 import { lastWay } from "./verdict.ts";
-import type { Refusal, Verdict, Way, WayOut } from "./verdict.ts";
+import type { Verdict, Way, WayOut } from "./verdict.ts";
 import type { Step } from "./walk.ts";
 import { sayTable } from "./words.ts";
 
@@ -23,7 +24,7 @@ export function sayWay({ verdict, packet, walk }: Way): string {
     case "assumed":
       return `leaves by ${verdict.link} as if ${packet.to} were a neighbour there${saySource(verdict.source)}`;
     case "refused":
-      return `goes nowhere: ${sayRefusal(verdict.why, walk.end, packet)}`;
+      return `goes nowhere: ${sayRefusal(verdict, walk.end, packet)}`;
   }
 }
 
@@ -62,7 +63,9 @@ function saySource(source: string | undefined): string {
   return source === undefined ? "" : `, source ${source}`;
 }
 
-function sayRefusal(why: Refusal, end: Step | undefined, { to, iif }: Packet): string {
+type Refused = Extract<Verdict, { is: "refused" }>;
+
+function sayRefusal({ why, by: place }: Refused, end: Step | undefined, { to, iif }: Packet): string {
   const by = end?.outcome.is === "refused" ? `rule ${end.rule.priority}` : "a route";
   switch (why) {
     case "no-route":
@@ -87,6 +90,8 @@ function sayRefusal(why: Refusal, end: Step | undefined, { to, iif }: Packet): s
       return "what comes in may not have that destination";
     case "reverse-path":
       return "the check of the way back to its source drops it";
+    case "nftables":
+      return place ? `nftables drops it, ${sayPlace(place)}` : "nftables drops it";
   }
 }
 

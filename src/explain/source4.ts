@@ -10,6 +10,7 @@ import { impliedScope } from "../plan/kinds/route.ts";
 import { indexOf } from "./routing.ts";
 import type { Routing } from "./routing.ts";
 import { largerOf } from "./switches.ts";
+import { domainOf } from "./vrf.ts";
 
 /** Scopes of addresses that are looked for: as wide as the link, or as the host. */
 export const SCOPE = { link: scopeNumber("link"), host: scopeNumber("host") } as const;
@@ -40,9 +41,9 @@ export function selectAddress4(
   const near = towards === undefined ? undefined : fitting.find((spec) => isNear(spec, towards));
   const chosen = near ?? fitting[0];
   if (chosen) return hostOf(chosen);
-  const vrf = own?.vrf;
+  const vrf = own && domainOf(own);
   const master = vrf === undefined ? [] : [links.get(vrf)].filter((one) => one !== undefined);
-  for (const other of [...master, ...routing.links.filter((one) => one.vrf === vrf)]) {
+  for (const other of [...master, ...routing.links.filter((one) => domainOf(one) === vrf)]) {
     const spec = firstOfSubnets(other).find((one) => one.scope !== "link" && scopeNumber(one.scope) <= scope);
     if (spec) return hostOf(spec);
   }

@@ -9,6 +9,7 @@ import { indexOf } from "./routing.ts";
 import type { Routing } from "./routing.ts";
 import { hostOf } from "./source4.ts";
 import { numberOf } from "./switches.ts";
+import { domainOf } from "./vrf.ts";
 
 /** Scopes of addresses (RFC 4291, 2.7; IPV6_ADDR_SCOPE_*). */
 const SCOPE = { none: -1, link: 2, site: 5, global: 14 } as const;
@@ -55,7 +56,7 @@ export function selectAddress6(routing: Routing, link: string | undefined, to: R
   const destination: Destination = { to, scope: scopeOf(to), label: labelOf(to), link: out?.name };
   const near = contains(MULTICAST, to) || destination.scope <= SCOPE.link;
   const onlyOut = out && (near || numberOf(routing, `net/ipv6/conf/${out.name}/use_oif_addrs_only`) === 1);
-  const asked = onlyOut ? [out] : routing.links.filter(({ vrf }) => vrf === out?.vrf);
+  const asked = onlyOut ? [out] : routing.links.filter((link) => domainOf(link) === (out && domainOf(out)));
   let best: Scored | undefined;
   for (const one of asked) best = bestOf(routing, one, destination, best);
   return best && hostOf(best.spec);

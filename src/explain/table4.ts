@@ -6,7 +6,7 @@ import type { PictureHop, PictureRoute } from "../model/picture.ts";
 import { rangeOf } from "../model/prefix.ts";
 import { scopeNumber } from "../model/scope.ts";
 import { impliedScope } from "../plan/kinds/route.ts";
-import { REFUSING, sharesOf } from "./answer.ts";
+import { byBuckets, REFUSING, sharesOf } from "./answer.ts";
 import type { Candidate, PassedOver, TableAnswer } from "./answer.ts";
 import { faultOf, goodMembers, stateFault, waysOf } from "./hops.ts";
 import type { Ways } from "./hops.ts";
@@ -67,6 +67,8 @@ function choose(routing: Routing, flow: Flow, found: Found): Pick<TableAnswer, "
   // A bound socket has its hop already, and what is delivered here needs none.
   if (flow.oif !== undefined || route.type !== "unicast") return only(first);
   if (ways.hops.length > 1) {
+    const known = ways.shares ? byBuckets(route, ways.hops, ways.shares) : [];
+    if (known.length > 0) return { candidates: known, choice: known.length > 1 ? "buckets" : "only" };
     const hops = spread(routing, flow, route, ways);
     const choice = ways.chooser === "resilient" ? "buckets" : hops.length > 1 ? "hash" : "only";
     const all = ways.chooser === "group" ? ways.hops : hops;

@@ -4,7 +4,7 @@
 // rt6_score_route, fib6_select_path (net/ipv6/route.c).
 import type { PictureHop, PictureRoute } from "../model/picture.ts";
 import { contains, rangeOf } from "../model/prefix.ts";
-import { REFUSING, sharesOf } from "./answer.ts";
+import { byBuckets, REFUSING, sharesOf } from "./answer.ts";
 import type { Candidate, PassedOver, TableAnswer } from "./answer.ts";
 import { goodMembers, stateFault, waysOf } from "./hops.ts";
 import type { Ways } from "./hops.ts";
@@ -151,6 +151,8 @@ function choose(
   };
   if (ways.hops.length < 2) return { route, candidates: candidates([hop]), choice: "only" };
   // A group does not heed the link that was asked for (nexthop_path_fib6_result).
+  const known = ways.shares ? byBuckets(route, ways.hops, ways.shares) : [];
+  if (known.length > 0) return { route, candidates: known, choice: known.length > 1 ? "buckets" : "only" };
   if (ways.chooser === "resilient") return { route, candidates: candidates(ways.hops), choice: "buckets" };
   const hops =
     ways.chooser === "group"

@@ -1,5 +1,6 @@
 // Owns what becomes of a packet, as data.
 import type { Candidate, Choice } from "./answer.ts";
+import type { Place } from "./filters/hooked.ts";
 import type { Flow, Packet } from "./packet.ts";
 import type { Reverse } from "./reverse.ts";
 import type { Step, Walk } from "./walk.ts";
@@ -22,7 +23,9 @@ export type Refusal =
   /** It came in with a destination that no packet has that comes in. */
   | "martian-destination"
   /** It came in with a source that the reverse path check refuses. */
-  | "reverse-path";
+  | "reverse-path"
+  /** A rule of nftables, or the policy of a chain, drops it. */
+  | "nftables";
 
 /** A way out, with the source address that goes with it where the packet has none. */
 export interface WayOut extends Candidate {
@@ -36,7 +39,8 @@ export type Verdict =
   | { is: "delivered"; link?: string; source?: string; broadcast?: true }
   /** IPv4: no route by the link that the socket is bound to, so that the kernel takes the destination for a neighbour there. */
   | { is: "assumed"; link: string; source?: string }
-  | { is: "refused"; why: Refusal };
+  /** `by`: which rule of nftables. */
+  | { is: "refused"; why: Refusal; by?: Place };
 
 /** All about the way of one packet. */
 export interface Way {

@@ -8,13 +8,14 @@ import { rangeOf } from "../model/prefix.ts";
 import { REFUSING } from "./answer.ts";
 import type { TableAnswer } from "./answer.ts";
 import { waysOf } from "./hops.ts";
-import { failedCondition, vrfOf } from "./match.ts";
+import { failedCondition } from "./match.ts";
 import type { Condition } from "./match.ts";
 import type { Flow } from "./packet.ts";
 import { indexOf } from "./routing.ts";
 import type { Routing } from "./routing.ts";
 import { lookUp4 } from "./table4.ts";
 import { lookUp6 } from "./table6.ts";
+import { inVrf, vrfOf } from "./vrf.ts";
 
 /** What came of asking one rule. */
 export type Outcome =
@@ -63,13 +64,14 @@ export interface Walk {
 /** Follows a packet through all rules and tells of each. */
 export function walk(routing: Routing, flow: Flow): Walk {
   const steps: Step[] = [];
-  const end = follow(routing, indexOf(routing).rules[flow.family], flow, (step) => steps.push(step));
+  const end = follow(routing, indexOf(routing).rules[flow.family], inVrf(routing, flow), (step) => steps.push(step));
   return end ? { steps, end } : { steps };
 }
 
 /** The step that decides; undefined where no rule has an answer. Tells of nothing else, and is quick at that. */
 export function decide(routing: Routing, flow: Flow): Step | undefined {
-  return follow(routing, rulesFor(routing, flow), flow);
+  const seen = inVrf(routing, flow);
+  return follow(routing, rulesFor(routing, seen), seen);
 }
 
 function follow(
@@ -176,8 +178,8 @@ export function isUntouched(rules: readonly PictureRule[]): boolean {
 
 /** The rules that can match a flow: of thousands by mark or user none, when it has neither. */
 function rulesFor(routing: Routing, flow: Flow): readonly PictureRule[] {
-  const { mark, uid, iif, oif, tos, ipProtocol, sourcePort, destinationPort, tunnelId } = flow;
-  const plain = mark === 0 && uid === undefined && iif === "lo" && oif === undefined && tos === 0;
+  const { mark, uid, iif, oif, vrf, tos, ipProtocol, sourcePort, destinationPort, tunnelId } = flow;
+  const plain = mark === 0 && uid === undefined && iif === "lo" && (oif ?? vrf) === undefined && tos === 0;
   if (!plain || ipProtocol !== 0 || sourcePort !== 0 || destinationPort !== 0 || tunnelId !== "0") {
     return indexOf(routing).rules[flow.family];
   }

@@ -32,8 +32,8 @@ export async function listPacketFilters(namespace: NamespaceFd): Promise<string[
   }
 }
 
-/** Only the namespace of the process itself shows them. */
-function legacyTables(namespace: NamespaceFd): string[] {
+/** "iptables filter": the tables of the old iptables. Only the namespace of the process itself shows them. */
+export function legacyTables(namespace: NamespaceFd): string[] {
   if (namespace !== OWN_NAMESPACE) return [];
   return LEGACY.flatMap((file) => {
     try {

@@ -5,67 +5,13 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import { isStale } from "../model/signals.ts";
 import type { Signal } from "../model/signals.ts";
+import { gatewayRow, probeRow, segmentRow } from "../plan/signal-rows.ts";
 import { makeStateFolder } from "./ledger/files.ts";
 
 /** Larger files are none of ours, bytes. */
 const MOST_BYTES = 256 * 1024;
 
-const text = z.string().check(z.maxLength(256));
-/** With a gateway, and a target that may have a path of 256 characters. */
-const longText = z.string().check(z.maxLength(512));
-const count = z.optional(z.number());
-
-const share = z.object({
-  name: text,
-  state: z.enum(["active", "standby", "fault", "unknown"]),
-  since: z.number(),
-  why: text,
-  holds: z.boolean(),
-  priority: z.number(),
-  addresses: z.array(text),
-});
-
-const gateway = z.object({
-  kind: z.literal("gateway"),
-  section: text,
-  at: z.number(),
-  shares: z.array(share),
-  drained: z.boolean(),
-  uplink: z.optional(
-    z.object({
-      well: z.optional(z.boolean()),
-      targets: z.array(z.object({ target: longText, well: z.optional(z.boolean()), rttMs: count })),
-    }),
-  ),
-  connections: z.object({
-    state: z.enum(["absent", "asking", "current"]),
-    own: count,
-    injected: count,
-    refused: count,
-    lost: count,
-  }),
-});
-
-const probe = z.object({
-  kind: z.literal("probe"),
-  name: longText,
-  link: z.optional(text),
-  at: z.number(),
-  well: z.optional(z.boolean()),
-  rttMs: count,
-});
-
-/** More than a section has hosts. */
-const addresses = z.array(text).check(z.maxLength(8192));
-
-const segment = z.object({
-  kind: z.literal("segment"),
-  section: text,
-  at: z.number(),
-  hosts: z.tuple([addresses, addresses]),
-});
-
-const rows = z.array(z.union([gateway, probe, segment]));
+const rows = z.array(z.union([gatewayRow, probeRow, segmentRow]));
 
 /** Where the signals of a network namespace are. */
 export function signalsFolder(runFolder: string, cookie: string): string {

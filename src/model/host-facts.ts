@@ -2,6 +2,7 @@
 import type { Pool } from "./claim.ts";
 import type { NeighbourSpec } from "./kinds.ts";
 import type { NftTableSpec } from "./nft.ts";
+import type { Passing } from "./passing.ts";
 import type { HostPicture } from "./picture.ts";
 import type { Owners } from "./owners.ts";
 import type { Ledger } from "./plan.ts";
@@ -30,6 +31,8 @@ export interface HostFacts {
   owners: Owners;
   /** What heddle remembers there: earlier values, what was applied. */
   ledger: Ledger;
+  /** What passes packets on there, as heddle.yaml has it; absent in files that earlier versions of heddle wrote. */
+  passing?: Passing;
   /** Numbers drawn there: a plan made elsewhere draws the same. */
   numbers: Record<Pool, Record<string, number>>;
 }

@@ -5,6 +5,7 @@
 import type { LinkFact } from "./facts.ts";
 import type { Family } from "./ip.ts";
 import type { PictureBridge, PicturePort } from "./rdma-picture.ts";
+import type { RulesetRow } from "./ruleset.ts";
 import type { AddressSpec, Hop, NexthopSpec, RouteSpec, RuleSpec } from "./kinds.ts";
 
 /** An address, with what the kernel found out about it. */
@@ -144,6 +145,14 @@ export interface ConfiguredSection {
   failover?: { routers: OwnRouter[]; uplink: boolean };
 }
 
+/** Where the buckets of a resilient nexthop group lead at the moment, whatever the weights of its members are. */
+export interface GroupBuckets {
+  /** Id of the group. */
+  group: number;
+  /** Ids of the nexthops that have any, and how many each. */
+  nexthops: { id: number; buckets: number }[];
+}
+
 /** One host at one moment. */
 export interface HostPicture {
   links: PictureLink[];
@@ -152,6 +161,8 @@ export interface HostPicture {
   rules: PictureRule[];
   /** Nexthop objects and groups, by rising id. */
   nexthops: NexthopSpec[];
+  /** Of resilient groups; absent where there are none, or where they were not looked at. */
+  buckets?: GroupBuckets[];
   /** Entries of the neighbour tables; absent where they were not looked at. */
   neighbours?: PictureNeighbour[];
   /** The kernel's release, "6.1.0-13-amd64"; absent where it is not known. */
@@ -163,6 +174,8 @@ export interface HostPicture {
   files: Record<string, string>;
   /** Absent where nftables could not be asked. */
   chains?: PictureChain[];
+  /** All rules of nftables; absent where it could not be asked, or has too many. */
+  ruleset?: readonly RulesetRow[];
   /** Whether the kernel has it; absent where it does not tell. */
   features: Partial<Record<Feature, boolean>>;
   /** What was heard of virtual routers; absent where nobody listened. */

@@ -7,6 +7,7 @@ import { FACTS_VERSION } from "../model/host-facts.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import { canonicalAddress, parsePrefix } from "../model/ip.ts";
 import { noOwners } from "../model/owners.ts";
+import { gatewayRow, probeRow } from "./signal-rows.ts";
 
 /** Larger texts are refused unread, in UTF-16 code units: a host of a hundred thousand routes has 20 million. */
 export const MAX_FACTS_LENGTH = 256 * 1024 * 1024;
@@ -107,6 +108,42 @@ const spreadProgram = z.object({
   broken: z.optional(z.literal(true)),
 });
 
+/** The addresses of a pool, or of a section's networks, as one text. */
+const longText = z.string().check(z.maxLength(65_536));
+/** More sections than a file has, and more groups and targets than a section. */
+const SOME = 4096;
+const MANY = 65_536;
+
+const passing = z.object({
+  gateways: z
+    .array(
+      z.object({
+        name,
+        inside: name,
+        outside: name,
+        shares: z
+          .array(z.object({ to: z.optional(longText), from: z.optional(z.array(prefix).check(z.maxLength(MANY))) }))
+          .check(z.maxLength(SOME)),
+        failover: z.boolean(),
+      }),
+    )
+    .check(z.maxLength(SOME)),
+  bridges: z
+    .array(
+      z.object({
+        name,
+        link: name,
+        groups: z
+          .array(z.object({ group: address, mgid: address, toInfiniband: z.boolean() }))
+          .check(z.maxLength(MANY)),
+      }),
+    )
+    .check(z.maxLength(SOME)),
+  signals: z.array(z.union([gatewayRow, probeRow])).check(z.maxLength(MANY)),
+  at: z.number(),
+  date: z.string().check(z.maxLength(64)),
+});
+
 const factsFile = z.object({
   version: z.literal(FACTS_VERSION),
   host: name,
@@ -115,8 +152,12 @@ const factsFile = z.object({
     routes: z.array(route),
     rules: z.array(rule),
     nexthops: z.array(nexthop),
+    buckets: z.optional(
+      z.array(z.object({ group: number, nexthops: z.array(z.object({ id: number, buckets: number })) })),
+    ),
     neighbours: z.optional(z.array(z.looseObject({ family, link: name, address, state: z.string() }))),
     kernel: z.optional(z.string()),
+    ruleset: z.optional(z.array(z.record(z.string(), z.record(z.string(), z.unknown()))).check(z.maxLength(200_000))),
     sysctls: z.record(z.string(), z.string()),
     tableNames: numbers,
     files: z.record(z.string(), z.string()),
@@ -140,6 +181,7 @@ const factsFile = z.object({
     applied: z.record(z.string(), z.string()),
     made: z.record(z.string(), z.string()),
   }),
+  passing: z.optional(passing),
   numbers: z.object({ tables: numbers, priorities: numbers, nexthops: numbers, marks: z._default(numbers, {}) }),
 });
 

@@ -1,4 +1,4 @@
-// Owns virtual machines in which a stock kernel of Debian's loads heddle's BPF programs: what is in them, and their boot.
+// Owns virtual machines with stock kernels of Debian's, in which a script of heddle's is run: what is in them, and their boot.
 import { execFileSync, spawn } from "node:child_process";
 import {
   chmodSync,
@@ -27,7 +27,8 @@ export class GuestFiles implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "heddle-guest-"));
   readonly #archive = join(this.#folder, "files.cpio");
 
-  static async make(): Promise<GuestFiles> {
+  /** With a script of this folder, which is run there: by default the one that loads programs. */
+  static async make(script = "look"): Promise<GuestFiles> {
     const files = new GuestFiles();
     const root = join(files.#folder, "root");
     const put = (from: string, to: string): void => {
@@ -47,8 +48,8 @@ export class GuestFiles implements Disposable {
     for (const name of readdirSync(join(ROOT, "build/bpf")))
       put(join(ROOT, "build/bpf", name), `heddle/build/bpf/${name}`);
     await build({
-      entryPoints: [join(ROOT, "test/kernels/look.ts")],
-      outfile: join(root, "heddle/dist/look.mjs"),
+      entryPoints: [join(ROOT, `test/kernels/${script}.ts`)],
+      outfile: join(root, "heddle/dist/script.mjs"),
       bundle: true,
       platform: "node",
       format: "esm",

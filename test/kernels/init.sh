@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# Owns the first process of a guest in which programs are loaded: what they need is mounted, and the script's end is told.
+# Owns the first process of a guest: what its script needs is mounted, and its end is told.
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/
 mount -t proc proc /proc
@@ -10,6 +10,6 @@ mount -t bpf bpf /sys/fs/bpf
 mkdir -p /sys/fs/cgroup /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 for module in /modules/*; do insmod "$module"; done
-/heddle/node /heddle/dist/look.mjs
+/heddle/node /heddle/dist/script.mjs
 echo "ended with $?"
 poweroff -f

@@ -1,10 +1,7 @@
 // Owns `heddle explain`: why does my packet go there?
-import { existsSync } from "node:fs";
 import { planForFacts } from "../../agent/plan-facts.ts";
 import { crossBridge } from "../../explain/bridges.ts";
-import type { PassingBridge } from "../../explain/bridges.ts";
 import { healthOf, passGateway } from "../../explain/gateways.ts";
-import type { PassingGateway } from "../../explain/gateways.ts";
 import { explain as explainPacket } from "../../explain/explanation.ts";
 import { markSocket } from "../../explain/marks.ts";
 import type { Marking } from "../../explain/marks.ts";
@@ -14,24 +11,22 @@ import { spreadPacket } from "../../explain/spread.ts";
 import { lastWay } from "../../explain/verdict.ts";
 import { WISHES } from "../../explain/wishes.ts";
 import { cgroupProgramDriver } from "../../host/kinds/cgroup-program-driver.ts";
-import { StateStore, statePaths } from "../../host/ledger/store.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
 import { takePicture } from "../../host/picture/read.ts";
 import { pictureSpreads } from "../../host/picture/spreads.ts";
-import { readFreshSignals, secondsSinceBoot, signalsFolder } from "../../host/signals.ts";
 import type { Diagnostic } from "../../model/diagnostic.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
+import type { Passing } from "../../model/passing.ts";
 import type { HostPicture } from "../../model/picture.ts";
-import type { Signal } from "../../model/signals.ts";
 import type { CgroupProgramSpec } from "../../model/socket-marks.ts";
 import type { PictureSpread } from "../../model/spread-picture.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import type { ExitCode } from "../exit.ts";
-import { bridgesOf, gatewaysOf } from "../passing.ts";
 import { listForRoot, readFacts, takeFacts } from "../facts-files.ts";
 import { readPacket } from "../packet-options.ts";
 import type { PacketOptions } from "../packet-options.ts";
+import { plannedPassing, readFileHere, takePassing, untold } from "../passing.ts";
 import { explanationJson } from "../render/explain-json.ts";
 import { renderExplanation } from "../render/explain.ts";
 
@@ -46,41 +41,37 @@ export interface ExplainOptions extends PacketOptions {
 
 /** Explains the way of one packet. Changes nothing and sends nothing. */
 export async function explain(context: Context, options: ExplainOptions): Promise<ExitCode> {
-  const { picture, program, spreads = [], diagnostics } = await pictureFor(context, options);
+  const { picture, program, spreads = [], passing = NOTHING_PASSES, diagnostics } = await pictureFor(context, options);
   if (!picture) return context.fail(diagnostics);
   const { value, diagnostics: wrong } = await readPacket(options, picture);
   if (!value) return context.fail([...diagnostics, ...wrong], EXIT.usage);
   const { packet, sender } = value;
   const marking = program && packet.iif === undefined ? markSocket(program, sender, packet) : undefined;
-  const marked: Packet = { ...packet, ...(marking && marking.mark !== 0 ? { mark: marking.mark } : {}) };
+  const { gid } = sender;
+  const marked: Packet = {
+    ...packet,
+    ...(gid === undefined || packet.iif !== undefined ? {} : { gid }),
+    ...(marking && marking.mark !== 0 ? { mark: marking.mark } : {}),
+  };
   const spreading = spreadPacket(spreads, marked);
   const found = explainPacket(picture, spreading?.packet ?? marked, { reply: options.reply === true });
-  const explanation = { ...found, remarks: [...unmarked(options, marking, program), ...found.remarks] };
   const measure = options.short ? "short" : options.full ? "full" : "screen";
   const last = lastWay(found.way);
-  const known = options.facts === undefined ? await askFile(context) : { gateways: [], bridges: [], signals: [] };
+  const { gateways, bridges, signals, at, date } = passing;
   const beside = {
     ...(marking ? { marking } : {}),
     ...(spreading ? { spread: spreading } : {}),
-    gateway: passGateway(known.gateways, known.signals, last, secondsSinceBoot()),
-    health: healthOf(known.signals, last),
-    bridge: crossBridge(known.bridges, packet),
+    gateway: passGateway(gateways, signals, last, at),
+    health: healthOf(signals, last),
+    bridge: crossBridge(bridges, packet),
   };
+  const isThen = options.facts !== undefined && (beside.gateway?.state !== undefined || beside.health.length > 0);
+  const then = isThen ? [`What is told of gateways is as it was on ${date}, when the facts were written.`] : [];
+  const explanation = { ...found, remarks: [...unmarked(options, marking, program), ...then, ...found.remarks] };
   if (context.options.json) context.sayJson({ ...explanationJson(explanation, beside), diagnostics });
   context.report(diagnostics);
   if (!context.options.json) context.say(renderExplanation(explanation, picture, beside, measure, context.paint));
   return last.verdict.is === "refused" && beside.bridge?.mgid === undefined ? EXIT.noWay : EXIT.ok;
-}
-
-/** What the file makes of this host, if there is one that can be read, and what is going on. */
-async function askFile(
-  context: Context,
-): Promise<{ gateways: PassingGateway[]; bridges: PassingBridge[]; signals: Signal[] }> {
-  const { file, state } = context.options;
-  const { config } = existsSync(file) ? await context.readConfig() : {};
-  const { runFolder, cookie } = await StateStore.open(statePaths(state));
-  const signals = await readFreshSignals(signalsFolder(runFolder, cookie));
-  return { gateways: config ? gatewaysOf(config) : [], bridges: config ? bridgesOf(config) : [], signals };
 }
 
 /** What is said where a sender is described by more than rules ask for, or by less than marks depend on. */
@@ -103,28 +94,34 @@ interface Seen {
   program?: CgroupProgramSpec | undefined;
   /** Sections of `spread` at work, and where their buckets are. */
   spreads?: PictureSpread[];
+  /** Absent where a facts file does not tell. */
+  passing?: Passing | undefined;
   diagnostics: Diagnostic[];
 }
 
+const NOTHING_PASSES: Passing = { gateways: [], bridges: [], signals: [], at: 0, date: "" };
+
 /** The host that is asked about: this one or that of a facts file, as it is or as it will be. */
 async function pictureFor(context: Context, { facts: file, planned }: ExplainOptions): Promise<Seen> {
-  if (file === undefined && !planned) return pictureHere();
+  if (file === undefined && !planned) return pictureHere(context);
   const read = file === undefined ? await takeFacts(context) : await readFacts(context, file);
   const facts = "facts" in read ? read.facts : read.value;
   if (!facts) return { diagnostics: read.diagnostics };
-  if (!planned) {
-    return { picture: facts.picture, program: programIn(facts.programs), diagnostics: read.diagnostics };
-  }
+  const { picture, programs, passing } = facts;
+  const diagnostics = [...read.diagnostics, ...(passing || file === undefined ? [] : [untold(file)])];
+  if (!planned) return { picture, program: programIn(programs), passing, diagnostics };
   const seen = await pictureOnceApplied(context, facts);
-  return { ...seen, diagnostics: [...read.diagnostics, ...seen.diagnostics] };
+  return { ...seen, diagnostics: [...diagnostics, ...seen.diagnostics] };
 }
 
-async function pictureHere(): Promise<Seen> {
+async function pictureHere(context: Context): Promise<Seen> {
   const picture = await takePicture({ root: "/", wishes: WISHES });
+  const { config, unseen } = await readFileHere(context);
   const driver = cgroupProgramDriver(OWN_NAMESPACE);
   const programs = await listForRoot(() => driver.list(picture.links, { sysctls: [], cgroupPrograms: true }));
   return {
-    picture,
+    picture: { ...picture, unseen: [...picture.unseen, ...unseen] },
+    passing: await takePassing(context, config),
     program: "specs" in programs ? programIn(programs.specs) : undefined,
     spreads: await pictureSpreads(OWN_NAMESPACE, picture.links),
     diagnostics: "why" in programs ? [NOT_ROOT] : [],
@@ -158,6 +155,7 @@ async function pictureOnceApplied(context: Context, facts: HostFacts): Promise<S
   return {
     picture: afterSteps(facts.picture, steps),
     program: outcome.look.want.objects.find((object) => object.kind === "cgroupProgram")?.spec,
+    passing: plannedPassing(config, facts.passing),
     diagnostics: blocked.length > 0 ? [...said, waiting] : said,
   };
 }

@@ -2,6 +2,8 @@
 import type { Bridging } from "../../explain/bridges.ts";
 import type { Health, Passing } from "../../explain/gateways.ts";
 import type { Explanation } from "../../explain/explanation.ts";
+import { sayPassage } from "../../explain/filters/say.ts";
+import type { Filtered } from "../../explain/filters/passage.ts";
 import type { Marking } from "../../explain/marks.ts";
 import type { Spreading } from "../../explain/spread.ts";
 import { sayLast, sayWay } from "../../explain/say.ts";
@@ -24,26 +26,37 @@ export interface BesideWay {
 
 /** The explanation as plain data; docs/CLI.md says what it holds. */
 export function explanationJson(
-  { way, farEnds, ifLost, reply, remarks }: Explanation,
+  { way, filtered, farEnds, ifLost, reply, remarks }: Explanation,
   { marking, spread, gateway, health = [], bridge }: BesideWay,
 ): object {
   return {
-    answer: bridge?.mgid === undefined ? sayLast(way) : bridge.said,
+    answer: bridge?.mgid === undefined ? sayPassage({ way, ...(filtered ? { filtered } : {}) }) : bridge.said,
     ...wayJson(way),
+    ...(filtered ? { nftables: filteredJson(filtered) } : {}),
     ...(marking ? { marking } : {}),
     ...(spread ? { spread: spreadJson(spread) } : {}),
     ...(gateway ? { gateway } : {}),
     ...(health.length > 0 ? { health } : {}),
     ...(bridge ? { bridge } : {}),
     next: farEnds,
-    ifLost: ifLost.map(({ link, loss, way: other }) => ({
-      link,
-      loss,
-      answer: sayLast(other),
-      verdict: verdictJson(lastWay(other)),
+    ifLost: ifLost.map((one) => ({
+      link: one.link,
+      loss: one.loss,
+      answer: sayPassage(one),
+      verdict: verdictJson(lastWay(one.way)),
     })),
     ...(reply ? { reply: { answer: sayWay(reply.way), ...wayJson(reply.way), answerers: reply.answerers } } : {}),
     remarks,
+  };
+}
+
+function filteredJson({ fate, acts, packet, before }: Filtered): object {
+  const { from, to, sourcePort, destinationPort, mark, tos } = packet;
+  return {
+    ...fate,
+    acts: acts.map(({ by, does }) => ({ ...by, does })),
+    packet: { to, from, sourcePort, destinationPort, mark, tos },
+    ...(before ? { before: { answer: sayLast(before), verdict: verdictJson(lastWay(before)) } } : {}),
   };
 }
 

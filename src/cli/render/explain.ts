@@ -1,8 +1,10 @@
 // Owns how an explanation looks to a person: the answer first, then the walk with a sign for each rule, then what if.
 import type { Explanation, FarEnd, WhatIf } from "../../explain/explanation.ts";
+import { sayFiltered, sayPassage } from "../../explain/filters/say.ts";
+import type { Passage } from "../../explain/filters/passage.ts";
 import type { Marking } from "../../explain/marks.ts";
 import type { Routing } from "../../explain/routing.ts";
-import { sayLast, sayOutcome, sayPacket, sayPassed, sayPassedOver, sayReverse, sayWay } from "../../explain/say.ts";
+import { sayOutcome, sayPacket, sayPassed, sayPassedOver, sayReverse, sayWay } from "../../explain/say.ts";
 import { hostOf } from "../../explain/source4.ts";
 import { lastWay } from "../../explain/verdict.ts";
 import type { Way } from "../../explain/verdict.ts";
@@ -42,24 +44,26 @@ function renderAll(
   measure: Measure,
   paint: Paint,
 ): string {
-  const { way } = explanation;
+  const { way, filtered } = explanation;
   const counted = lastWay(way);
   const taken = bridge?.mgid !== undefined;
   const colour = counted.verdict.is === "refused" && !taken ? "red" : "green";
-  const lines = [paint(["bold", colour], taken ? bridge.said : sayLast(way))];
+  const lines = [paint(["bold", colour], taken ? bridge.said : sayPassage(explanation))];
   if (measure !== "short") {
-    lines.push(paint("dim", `  a packet ${sayPacket(way.packet)}`));
+    lines.push(paint("dim", `  a packet ${sayPacket((filtered?.before ?? way).packet)}`));
     if (marking) lines.push(paint("dim", `  ${sayMarking(marking)}`));
     if (spread) lines.push(`  ${harmless(spread.said)}`);
-    if (bridge) lines.push(harmless(taken ? `  the kernel, for itself: ${sayLast(way)}` : `  ${bridge.said}`));
+    if (bridge)
+      lines.push(harmless(taken ? `  the kernel, for itself: ${sayPassage(explanation)}` : `  ${bridge.said}`));
     lines.push("");
     lines.push(...renderWalk(way, routing, measure, paint));
     lines.push(...renderAgain(way, routing, measure, paint));
     lines.push(...renderFacts(explanation, routing, counted, paint));
+    lines.push(...renderFiltered(explanation, routing));
     if (gateway) lines.push(harmless(`  gateway   ${gateway.said}`));
     for (const { said, well } of health)
       lines.push(`  health    ${well === false ? paint("red", said) : harmless(said)}`);
-    lines.push(...renderLost(explanation.ifLost, way));
+    lines.push(...renderLost(explanation.ifLost, explanation));
     lines.push(...renderReply(explanation, routing, measure, paint));
     if (explanation.remarks.length > 0) {
       lines.push("", paint("yellow", "Mind:"), ...explanation.remarks.map((line) => harmless(`  ${line}`)));
@@ -206,10 +210,20 @@ function sayFarEnd({ link, address, neighbour, asksAs, up, carrier, noArp }: Far
   return `${address} on ${link}: ${[...state, known].join("; ")}`;
 }
 
-function renderLost(ifLost: readonly WhatIf[], now: Way): string[] {
+/** What nftables did, where it has rules at all. */
+function renderFiltered({ filtered }: Explanation, { ruleset = [] }: Routing): string[] {
+  if (!filtered || ruleset.length === 0) return [];
+  return sayFiltered(filtered).map((said, i) => harmless(`  ${(i === 0 ? "nftables" : "").padEnd(9)} ${said}`));
+}
+
+function renderLost(ifLost: readonly WhatIf[], now: Passage): string[] {
   const lines: string[] = [];
   for (const losses of Map.groupBy(ifLost, ({ link }) => link).values()) {
-    const said = losses.map(({ loss, way }) => ({ loss, text: sayLast(way), same: sayLast(way) === sayLast(now) }));
+    const said = losses.map((one) => ({
+      loss: one.loss,
+      text: sayPassage(one),
+      same: sayPassage(one) === sayPassage(now),
+    }));
     const link = losses[0]?.link ?? "";
     const [first, second] = said;
     if (first && second && first.text === second.text && !first.same) {

@@ -11,6 +11,7 @@ import { decodeLink, type LinkMessage } from "./link.ts";
 import { lookUp, type Question } from "./lookup.ts";
 import { decodeNeighbour, PROXY, type NeighbourMessage } from "./neighbour.ts";
 import { decodeNexthop, type NexthopMessage } from "./nexthop.ts";
+import { decodeBucket, type BucketMessage } from "./nexthop-bucket.ts";
 import type { Request } from "./requests.ts";
 import { decodeRoute, type RouteMessage } from "./route.ts";
 import { decodeRule, type RuleMessage } from "./rule.ts";
@@ -52,6 +53,8 @@ export interface RouteSocket {
   listNeighbours(filter?: NeighbourFilter, signal?: AbortSignal): Promise<NeighbourMessage[]>;
   /** By rising id, groups among them. None on a kernel without nexthop objects (before 5.3). */
   listNexthops(signal?: AbortSignal): Promise<NexthopMessage[]>;
+  /** Of all resilient groups, group by group. None on a kernel without those (before 5.13). */
+  listBuckets(signal?: AbortSignal): Promise<BucketMessage[]>;
   /** IPv4 first. A table that is not there has no routes. */
   listRoutes(filter?: RouteFilter, signal?: AbortSignal): Promise<RouteMessage[]>;
   /** In the kernel's order, IPv4 first. */
@@ -95,6 +98,7 @@ export function routeSocket(transport: Transport): RouteSocket {
     listNeighbours: (filter = {}, signal) =>
       eachFamily(filter, (family) => listNeighbours(line, family, filter, signal)),
     listNexthops: (signal) => listNexthops(line, signal),
+    listBuckets: (signal) => listBuckets(line, signal),
     listRoutes: (filter = {}, signal) => eachFamily(filter, (family) => listRoutes(line, family, filter, signal)),
     listRules: (filter = {}, signal) => eachFamily(filter, (family) => listRules(line, family, signal)),
     listQdiscs: (index, signal) => listQdiscs(line, index, signal),
@@ -198,6 +202,22 @@ async function listNexthops(line: Line, signal?: AbortSignal): Promise<NexthopMe
         encoder.finish(encoder.message(RTM.nexthop + 2, flags, sequence, 8));
       },
       decode: decodeNexthop,
+      none: [constants.errno.EOPNOTSUPP],
+    },
+    signal,
+  );
+}
+
+async function listBuckets(line: Line, signal?: AbortSignal): Promise<BucketMessage[]> {
+  return dump(
+    line,
+    {
+      object: "buckets of nexthops",
+      type: RTM.nexthopBucket,
+      encode(encoder, flags, sequence) {
+        encoder.finish(encoder.message(RTM.nexthopBucket + 2, flags, sequence, 8));
+      },
+      decode: decodeBucket,
       none: [constants.errno.EOPNOTSUPP],
     },
     signal,

@@ -37,6 +37,7 @@ export const RTM = {
   qdisc: 36,
   filter: 44,
   nexthop: 104,
+  nexthopBucket: 116,
 } as const;
 
 /** AF_INET and AF_INET6. */

@@ -1,7 +1,8 @@
-// Owns the question to nftables which chains packets come through: one run of nft, bounded in time and size.
+// Owns the question to nftables which chains packets come through, and what their rules are: one run of nft, bounded in time and size.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { PictureChain } from "../../model/picture.ts";
+import type { RulesetRow } from "../../model/ruleset.ts";
 
 /** Where distributions have it. PATH is not asked: this may run as root. */
 const PLACES = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft", "/usr/local/sbin/nft"];
@@ -9,8 +10,11 @@ const PLACES = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft", "/usr/local/sbin/n
 const MOST_MS = 3000;
 const MOST_BYTES = 32 * 1024 * 1024;
 
-/** Chains, or why they could not be listed. */
-export type ChainsSeen = { chains: PictureChain[] } | { why: string };
+/** Longer listings are not kept, in UTF-16 code units: they would be most of a picture. */
+const MOST_KEPT = 8 * 1024 * 1024;
+
+/** Chains and rules, or why they could not be listed. Rules are absent where there are too many. */
+export type ChainsSeen = { chains: PictureChain[]; ruleset?: RulesetRow[] } | { why: string };
 
 /** Asks nft for the rule set of the network namespace that the process is in. */
 export async function listChains(places: readonly string[] = PLACES): Promise<ChainsSeen> {
@@ -34,6 +38,15 @@ export async function listChains(places: readonly string[] = PLACES): Promise<Ch
   });
 }
 
+/** What is kept of a listing: not what is counted, and no comments. */
+const KEPT = ["table", "chain", "rule", "set", "map"];
+
+/** Counts change all the time; comments may say anything. */
+function withoutCounts(key: string, value: unknown): unknown {
+  if (key === "comment" || key === "expires") return undefined;
+  return key === "counter" && typeof value === "object" && value !== null && "packets" in value ? null : value;
+}
+
 interface Rule {
   family?: string;
   table?: string;
@@ -42,14 +55,14 @@ interface Rule {
 }
 
 interface Listing {
-  nftables: { chain?: Record<string, unknown>; rule?: Rule }[];
+  nftables: { chain?: Record<string, unknown>; rule?: Rule; [kind: string]: unknown }[];
 }
 
-/** Chains at hooks from nft's JSON (libnftables-json(5)). */
+/** Chains at hooks, and the rules, from nft's JSON (libnftables-json(5)). */
 export function parseChains(text: string): ChainsSeen {
   let listing: Listing;
   try {
-    listing = JSON.parse(text) as Listing;
+    listing = JSON.parse(text, withoutCounts) as Listing;
     if (!Array.isArray(listing.nftables)) return { why: "nft did not answer with a rule set." };
   } catch {
     return { why: "nft did not answer with JSON." };
@@ -74,7 +87,9 @@ export function parseChains(text: string): ChainsSeen {
       },
     ];
   });
-  return { chains };
+  if (text.length > MOST_KEPT) return { chains };
+  const ruleset = listing.nftables.filter((row) => KEPT.some((kind) => kind in row)) as unknown as RulesetRow[];
+  return { chains, ruleset };
 }
 
 function chainName(...words: unknown[]): string {

@@ -48,11 +48,19 @@ describe("nft", () => {
         { chain: { family: "inet", table: "t", name: "plain" } },
         { rule: { ...rule, expr: [{ match: {} }, { accept: null }] } },
         { rule: { ...rule, expr: [{ jump: { target: "plain" } }] } },
-        { rule: { ...rule, expr: [{ counter: null }, { drop: null }] } },
+        { rule: { ...rule, comment: "of mine", expr: [{ counter: { packets: 7, bytes: 700 } }, { drop: null }] } },
+        { counter: { family: "inet", table: "t", name: "c", packets: 3, bytes: 9 } },
+        { set: { family: "inet", table: "t", name: "s", elem: [{ elem: { val: "10.0.0.1", expires: 7 } }] } },
       ],
     });
     const expected = { family: "inet", table: "t", name: "forward", hook: "forward", policy: "drop", accepting: 2 };
-    expect(parseChains(text)).toEqual({ chains: [expected] });
+    const seen = parseChains(text);
+    expect(seen).toMatchObject({ chains: [expected] });
+    // What changes by itself, and what anybody may have written there, is not kept.
+    expect("ruleset" in seen && seen.ruleset?.slice(-2)).toEqual([
+      { rule: { ...rule, expr: [{ counter: null }, { drop: null }] } },
+      { set: { family: "inet", table: "t", name: "s", elem: [{ elem: { val: "10.0.0.1" } }] } },
+    ]);
   });
 
   test("that answers with anything else is not believed", () => {

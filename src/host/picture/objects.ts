@@ -1,5 +1,6 @@
 // Owns the translation of the kernel's messages into a picture: specs as heddle says them, with the kernel's marks.
 import type {
+  GroupBuckets,
   PictureAddress,
   PictureHop,
   PictureLink,
@@ -20,6 +21,7 @@ import { LINK_FLAG } from "../netlink/link.ts";
 import type { LinkMessage } from "../netlink/link.ts";
 import { NEIGHBOUR_STATE } from "../netlink/neighbour.ts";
 import type { NeighbourMessage } from "../netlink/neighbour.ts";
+import type { BucketMessage } from "../netlink/nexthop-bucket.ts";
 import type { RouteMessage } from "../netlink/route.ts";
 import { RULE_FLAG } from "../netlink/rule.ts";
 import type { RuleMessage } from "../netlink/rule.ts";
@@ -134,6 +136,21 @@ export function pictureNeighbour(message: NeighbourMessage, links: LinkNames): P
     state: name as ReachState,
     ...(hardwareAddress === undefined ? {} : { hardwareAddress }),
   };
+}
+
+/** How many buckets of each resilient group lead to each nexthop: by rising ids. */
+export function countBuckets(messages: readonly BucketMessage[]): GroupBuckets[] {
+  const groups = new Map<number, Map<number, number>>();
+  for (const { group, nexthop } of messages) {
+    const counts = groups.get(group) ?? new Map<number, number>();
+    groups.set(group, counts);
+    counts.set(nexthop, (counts.get(nexthop) ?? 0) + 1);
+  }
+  const byFirst = ([a]: [number, unknown], [b]: [number, unknown]): number => a - b;
+  return [...groups].sort(byFirst).map(([group, counts]) => ({
+    group,
+    nexthops: [...counts].sort(byFirst).map(([id, buckets]) => ({ id, buckets })),
+  }));
 }
 
 /** A rule; undefined for an action without a name. */

@@ -10,12 +10,13 @@ import { driverNames, OWN_NAMESPACE, sysctl } from "../native.ts";
 import type { NamespaceFd } from "../native.ts";
 import { openRouteSocket } from "../netlink/client.ts";
 import type { RouteSocket } from "../netlink/client.ts";
+import { legacyTables } from "../packet-filters.ts";
 import { readTableNames, TABLE_NAME_DIRECTORIES } from "../table-names.ts";
 import { listChains } from "./chains.ts";
 import { probeFeatures } from "./features.ts";
 import { readFiles, readText } from "./files.ts";
 import { readPorts } from "./ports.ts";
-import { pictureLink, pictureNeighbour, pictureRoute, pictureRule } from "./objects.ts";
+import { countBuckets, pictureLink, pictureNeighbour, pictureRoute, pictureRule } from "./objects.ts";
 
 /** What is looked at, and where. */
 export interface PictureOptions {
@@ -49,12 +50,14 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
       tableNames,
       files: seen.files,
       ...(ports.length > 0 ? { ports } : {}),
-      ...("chains" in chains ? { chains: chains.chains } : {}),
+      ...("chains" in chains ? chains : {}),
       features: { ...features, ...objects.features, ...("chains" in chains ? { nftables: true } : {}) },
       unseen: [
         ...(existsSync(root) ? [] : [{ what: `files below ${root}`, why: "There is no such directory." }]),
         ...seen.unseen,
         ...sysctls.unseen,
+        ...oldTables(namespace),
+        ...("chains" in chains && !chains.ruleset ? [TOO_MANY_RULES] : []),
         ...("why" in chains ? [{ what: "the packet filter rules of nftables", why: chains.why }] : []),
       ],
     };
@@ -63,7 +66,18 @@ export async function takePicture(options: PictureOptions): Promise<HostPicture>
   }
 }
 
-type Objects = Pick<HostPicture, "links" | "routes" | "rules" | "nexthops" | "neighbours" | "features">;
+/** Tables that nft does not list. */
+function oldTables(namespace: NamespaceFd): HostPicture["unseen"] {
+  const names = legacyTables(namespace);
+  if (names.length === 0) return [];
+  return [
+    { what: `the rules of ${names.join(", ")}`, why: "They are those of the old iptables, which nft does not list." },
+  ];
+}
+
+const TOO_MANY_RULES = { what: "each rule of nftables", why: "There are too many." };
+
+type Objects = Pick<HostPicture, "links" | "routes" | "rules" | "nexthops" | "buckets" | "neighbours" | "features">;
 
 async function readObjects(socket: RouteSocket, namespace: NamespaceFd): Promise<Objects> {
   const messages = await socket.listLinks();
@@ -78,6 +92,7 @@ async function readObjects(socket: RouteSocket, namespace: NamespaceFd): Promise
   const linkNames = new LinkNames(links);
   const routes = (await socket.listRoutes()).flatMap((message) => pictureRoute(message, linkNames) ?? []);
   const nexthops = (await socket.listNexthops()).map((message) => nexthopFromMessage(message, linkNames));
+  const buckets = nexthops.some(({ resilient }) => resilient) ? countBuckets(await socket.listBuckets()) : [];
   const neighbours = (await socket.listNeighbours()).flatMap((message) => pictureNeighbour(message, linkNames) ?? []);
   const [rules4, rules6] = [await listRules(socket, 4), await listRules(socket, 6)];
   return {
@@ -85,6 +100,7 @@ async function readObjects(socket: RouteSocket, namespace: NamespaceFd): Promise
     routes,
     rules: [...(rules4 ?? []), ...(rules6 ?? [])],
     nexthops,
+    ...(buckets.length > 0 ? { buckets } : {}),
     neighbours,
     features: { "policy-routing-ipv4": rules4 !== undefined, "policy-routing-ipv6": rules6 !== undefined },
   };
