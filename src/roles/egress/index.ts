@@ -20,6 +20,7 @@ import { claimGateways, watchGateways } from "./gateways.ts";
 import { markingTable } from "./nftables.ts";
 import { choosesOwners, namesOf, ownersOf } from "./owners.ts";
 import { desireRules } from "./packets.ts";
+import { resetTable } from "./resets.ts";
 import { egressSchema } from "./schema.ts";
 import type { Egress } from "./schema.ts";
 import { claimProbes, hasProbes, refuseTargets } from "./through.ts";
@@ -37,6 +38,8 @@ export const egress: Role<Egress> = {
   names: (section) => namesOf(section.value),
 
   watches: watchGateways,
+
+  features: ({ value }) => (choosesOwners(value) ? ["nftables"] : []),
 
   claims(section): Claim[] {
     const { table } = section.value;
@@ -98,7 +101,11 @@ function desireMarking(
   const from = section.at("match");
   if (by === "bpf") {
     if (!view.features.socketMarks) diagnostics.push(noBpf(section));
-    return [{ kind: "cgroupProgram", spec: { program: "mark-sockets", mask: bit, ...owners }, from }];
+    const marking: Wanted = { kind: "cgroupProgram", spec: { program: "mark-sockets", mask: bit, ...owners }, from };
+    // Without nftables, resets that belong to no socket leave as main says (docs/adr/0095).
+    return view.features.nftables
+      ? [{ kind: "nftTable", spec: resetTable(section.name, bit), from }, marking]
+      : [marking];
   }
   if (match.cgroups !== undefined)
     diagnostics.push(

@@ -7,9 +7,10 @@ import type { Family } from "../../model/ip.ts";
 import { nftTableName } from "../../model/nft.ts";
 import type { NftObject, NftTableSpec, NftValue } from "../../model/nft.ts";
 import type { MarkRange, SocketMarks } from "../../model/socket-marks.ts";
+import { rememberingAt, restoring } from "./resets.ts";
 
-/** Where packets of this host are marked before they are routed anew (NF_IP_PRI_MANGLE), and translated (NF_IP_PRI_NAT_SRC). */
-const PRIORITY = { mangle: -150, srcnat: 100 } as const;
+/** Where packets of this host are marked before they are routed anew (NF_IP_PRI_MANGLE), translated (NF_IP_PRI_NAT_SRC), and have been. */
+const PRIORITY = { mangle: -150, srcnat: 100, translated: 110 } as const;
 
 /** Sources that only peers on the link answer to. */
 const LINK_LOCAL: NftValue = { prefix: { addr: "fe80::", len: 10 } };
@@ -64,6 +65,10 @@ export function markingTable(
     objects: [
       { chain: { name: "mark", type: "route", hook: "output", prio: PRIORITY.mangle, policy: "accept" } },
       { chain: { name: "source", type: "nat", hook: "postrouting", prio: PRIORITY.srcnat, policy: "accept" } },
+      // Connections are remembered by the addresses that their far ends know.
+      { chain: { name: "known", type: "filter", hook: "postrouting", prio: PRIORITY.translated, policy: "accept" } },
+      ...rememberingAt("known", bit),
+      ...restoring("mark", bit),
       remembered,
       ...chosen,
       ...translated,
