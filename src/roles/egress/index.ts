@@ -39,7 +39,7 @@ export const egress: Role<Egress> = {
 
   watches: watchGateways,
 
-  features: ({ value }) => (choosesOwners(value) ? ["nftables"] : []),
+  features: ({ value }) => (choosesOwners(value) && value.resets !== "main" ? ["nftables"] : []),
 
   claims(section): Claim[] {
     const { table } = section.value;
@@ -97,13 +97,14 @@ function desireMarking(
   diagnostics: Diagnostic[],
 ): Wanted[] {
   const { by = view.features.socketMarks ? "bpf" : "nftables", match } = section.value;
+  const follows = section.value.resets !== "main";
   const owners = ownersOf(section, view, bit, diagnostics);
   const from = section.at("match");
   if (by === "bpf") {
     if (!view.features.socketMarks) diagnostics.push(noBpf(section));
     const marking: Wanted = { kind: "cgroupProgram", spec: { program: "mark-sockets", mask: bit, ...owners }, from };
     // Without nftables, resets that belong to no socket leave as main says (docs/adr/0095).
-    return view.features.nftables
+    return follows && view.features.nftables
       ? [{ kind: "nftTable", spec: resetTable(section.name, bit), from }, marking]
       : [marking];
   }
@@ -116,7 +117,9 @@ function desireMarking(
     const source = sourceOf(section, family, link);
     return source === undefined ? [] : [{ family, source }];
   });
-  return [{ kind: "nftTable", spec: markingTable(section.name, owners, bit, section.value.link, sources), from }];
+  return [
+    { kind: "nftTable", spec: markingTable(section.name, owners, bit, section.value.link, { sources, follows }), from },
+  ];
 }
 
 /** IP versions that the section is for: those of its destinations; without any, all that must not leave otherwise. */

@@ -21,7 +21,7 @@ export function markingTable(
   owners: SocketMarks,
   bit: number,
   link: string,
-  sources: readonly { family: Family; source: string }[],
+  { sources, follows }: { sources: readonly { family: Family; source: string }[]; follows: boolean },
 ): NftTableSpec {
   const outgoing = match("==", { ct: { key: "direction" } }, "original");
   const mark = setBit({ meta: { key: "mark" } }, bit);
@@ -65,15 +65,21 @@ export function markingTable(
     objects: [
       { chain: { name: "mark", type: "route", hook: "output", prio: PRIORITY.mangle, policy: "accept" } },
       { chain: { name: "source", type: "nat", hook: "postrouting", prio: PRIORITY.srcnat, policy: "accept" } },
-      // Connections are remembered by the addresses that their far ends know.
-      { chain: { name: "known", type: "filter", hook: "postrouting", prio: PRIORITY.translated, policy: "accept" } },
-      ...rememberingAt("known", bit),
-      ...restoring("mark", bit),
+      ...(follows ? following(bit) : []),
       remembered,
       ...chosen,
       ...translated,
     ],
   };
+}
+
+/** Connections are remembered by the addresses that their far ends know. */
+function following(bit: number): NftObject[] {
+  return [
+    { chain: { name: "known", type: "filter", hook: "postrouting", prio: PRIORITY.translated, policy: "accept" } },
+    ...rememberingAt("known", bit),
+    ...restoring("mark", bit),
+  ];
 }
 
 function match(op: string, left: NftValue, right: NftValue): NftValue {
