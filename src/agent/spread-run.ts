@@ -26,6 +26,8 @@ export interface SpreadRunOptions {
   deadLinks: (section: string) => ReadonlySet<string>;
   /** Told of every step in which something was done. */
   onSteps: (steps: readonly SpreadStep[]) => void;
+  /** Told when nothing flows any more, and measuring begins to rest. */
+  onRest?: () => void;
   /** Told once, when the lock is held. */
   onBegin?: () => void;
 }
@@ -45,7 +47,7 @@ export async function runSpreading(options: SpreadRunOptions, signal: AbortSigna
   }
 }
 
-async function control({ spreader, deadLinks, onSteps }: SpreadRunOptions, signal: AbortSignal): Promise<void> {
+async function control({ spreader, deadLinks, onSteps, onRest }: SpreadRunOptions, signal: AbortSignal): Promise<void> {
   const host = openHost();
   const loop = new SpreadLoop({
     spreader,
@@ -77,11 +79,14 @@ async function control({ spreader, deadLinks, onSteps }: SpreadRunOptions, signa
     turn = takeTurn(turn, step);
   };
   const pace = new SpreadPace(performance.now());
+  let rests = false;
   const measure = async (): Promise<SpreadStep[]> => {
     const now = performance.now();
     const { carried, changed } = loop.glance();
     pace.note(carried, now);
     if (changed) pace.wake(now);
+    if (!rests && !pace.isAwake(now)) onRest?.();
+    rests = !pace.isAwake(now);
     if (!pace.isDue(now)) return [];
     pace.stepped(now);
     return loop.step();
