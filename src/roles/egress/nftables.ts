@@ -4,7 +4,7 @@
 // mark is there, so that it has to be translated, and what the kernel sends for a socket whose owner is gone is only
 // known by its connection.
 import type { Family } from "../../model/ip.ts";
-import { nftTableName } from "../../model/nft.ts";
+import { NFT_RESET_CHAINS, nftTableName } from "../../model/nft.ts";
 import type { NftObject, NftTableSpec, NftValue } from "../../model/nft.ts";
 import type { MarkRange, SocketMarks } from "../../model/socket-marks.ts";
 import { rememberingAt, restoring } from "./resets.ts";
@@ -76,8 +76,16 @@ export function markingTable(
 /** Connections are remembered by the addresses that their far ends know. */
 function following(bit: number): NftObject[] {
   return [
-    { chain: { name: "known", type: "filter", hook: "postrouting", prio: PRIORITY.translated, policy: "accept" } },
-    ...rememberingAt("known", bit),
+    {
+      chain: {
+        name: NFT_RESET_CHAINS.remembering,
+        type: "filter",
+        hook: "postrouting",
+        prio: PRIORITY.translated,
+        policy: "accept",
+      },
+    },
+    ...rememberingAt(NFT_RESET_CHAINS.remembering, bit),
     ...restoring("mark", bit),
   ];
 }

@@ -5,7 +5,7 @@
 // whatever marks sockets (net/ipv4/tcp_ipv4.c, tcp_v4_send_reset). So a table remembers chosen connections by their
 // addresses and ports, at the packets that begin and end one; all others pass by one look at their flags.
 import type { Family } from "../../model/ip.ts";
-import { nftTableName } from "../../model/nft.ts";
+import { NFT_RESET_CHAINS, nftTableName } from "../../model/nft.ts";
 import type { NftObject, NftTableSpec, NftValue } from "../../model/nft.ts";
 
 /**
@@ -30,8 +30,8 @@ export function resetTable(instance: string, bit: number): NftTableSpec {
     name: nftTableName("egress", instance),
     owner: "heddle",
     objects: [
-      { chain: { name: "resets", type: "route", hook: "output", prio: MANGLE, policy: "accept" } },
-      ...rememberingAt("resets", bit),
+      { chain: { name: NFT_RESET_CHAINS.marking, type: "route", hook: "output", prio: MANGLE, policy: "accept" } },
+      ...rememberingAt(NFT_RESET_CHAINS.marking, bit),
       ...restoring(EDGES, bit),
     ],
   };
