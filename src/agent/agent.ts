@@ -83,10 +83,8 @@ export class Agent {
     this.#pace = new Pace(options.netMs, now());
     this.#watchers = new Watchers(options, news, {
       hear: (hint) => this.#note(hint),
-      // Nothing else may happen for long, and measuring ten times a second leaves much behind.
-      onRest: () => {
-        if (this.#heap.isLarge) this.#heap.collect();
-      },
+      // Nothing else may happen for long, and measuring ten times a second leaves much behind, most of it beside the heap.
+      onRest: () => this.#heap.collect(),
     });
   }
 
