@@ -24,6 +24,8 @@ export class AgentHost implements AsyncDisposable {
   readonly place = mkdtempSync(join(tmpdir(), "heddle-agent-"));
   /** What the agents said, line by line. */
   readonly log: AgentEvent[] = [];
+  /** Added to the environment of everything that is started. */
+  readonly environment: Record<string, string> = {};
   #agent: ChildProcess | undefined;
   #stderr = "";
   #said = "";
@@ -52,14 +54,15 @@ export class AgentHost implements AsyncDisposable {
   }
 
   heddleWith(environment: Record<string, string>, ...words: string[]): Run {
-    const env = { ...process.env, SSH_CONNECTION: "", ...environment };
+    const env = { ...process.env, ...this.environment, SSH_CONNECTION: "", ...environment };
     const { status, stdout, stderr } = spawnSync("nsenter", this.words(...words), { encoding: "utf8", env });
     return { code: status, out: stdout, err: stderr };
   }
 
   /** Starts one that goes on by itself. */
   spawn(...words: string[]): ChildProcess {
-    return spawn("nsenter", this.words(...words), { stdio: ["ignore", "ignore", "pipe"] });
+    const env = { ...process.env, ...this.environment };
+    return spawn("nsenter", this.words(...words), { stdio: ["ignore", "ignore", "pipe"], env });
   }
 
   /** Starts an agent, and waits until it has looked and serves. */

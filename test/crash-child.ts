@@ -57,6 +57,7 @@ const host: Host = {
   owners: (names) => real.owners(names),
   canMarkSockets: () => real.canMarkSockets(),
   canSpread: () => real.canSpread(),
+  hasNftables: () => real.hasNftables(),
   packetFilters: () => real.packetFilters(),
   frameLinks: () => real.frameLinks(),
   countSockets: (program) => real.countSockets(program),

@@ -26,11 +26,14 @@ export interface Contestant {
   name: string;
   by: "nothing" | "bpf" | "nftables" | Tool;
   users: number;
+  /** The table is taken away that remembers chosen connections. */
+  forgets?: boolean;
 }
 
 export const CONTESTANTS: readonly Contestant[] = [
   { name: "plain routing", by: "nothing", users: 0 },
   ...[0, 10, 10_000].map((users) => ({ name: `heddle, ${count(users)}`, by: "bpf" as const, users })),
+  { name: `heddle, ${count(10)}, resets forgotten`, by: "bpf", users: 10, forgets: true },
   ...[10, 10_000].map((users) => ({ name: `heddle by nftables, ${count(users)}`, by: "nftables" as const, users })),
   ...[10, 10_000].map((users) => ({ name: `iptables owner, ${count(users)}`, by: "iptables" as const, users })),
   ...[10, 10_000].map((users) => ({
@@ -83,7 +86,7 @@ async function prepareFar(lab: Lab): Promise<void> {
   await lab.spawn("far", [LOAD, "sink", FAR, String(PORT)], { listens: PORT });
 }
 
-async function prepare(lab: Lab, index: number, { by, users }: Contestant): Promise<void> {
+async function prepare(lab: Lab, index: number, { by, users, forgets }: Contestant): Promise<void> {
   const name = `host${index}`;
   const [near, far] = [basename(lab.netns(name)), basename(lab.netns("far"))];
   const gateway = `10.100.${index}.1`;
@@ -111,6 +114,7 @@ async function prepare(lab: Lab, index: number, { by, users }: Contestant): Prom
     );
     // With nobody, the section waits for the name.
     await inside(lab, name, [HEDDLE, "-f", lab.configOf(name), "apply"], { exit: users === 0 ? 3 : 0 });
+    if (forgets) await inside(lab, name, ["nft", "delete", "table", "inet", "heddle-egress-bench"]);
   }
 }
 

@@ -81,7 +81,11 @@ export class Agent {
     this.#options = options;
     this.account = new Account(news);
     this.#pace = new Pace(options.netMs, now());
-    this.#watchers = new Watchers(options, news, (hint) => this.#note(hint));
+    this.#watchers = new Watchers(options, news, {
+      hear: (hint) => this.#note(hint),
+      // Nothing else may happen for long, and measuring ten times a second leaves much behind, most of it beside the heap.
+      onRest: () => this.#heap.collect(),
+    });
   }
 
   /**

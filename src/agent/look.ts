@@ -19,7 +19,7 @@ import { makePlan } from "../plan/plan.ts";
 import { noKnownOwners, recallOwners } from "../plan/recall-owners.ts";
 import type { KnownOwners } from "../plan/recall-owners.ts";
 import { ROLES } from "../roles/index.ts";
-import type { Role } from "../roles/role.ts";
+import type { AskedFeature, Role } from "../roles/role.ts";
 import { noTrace, timed } from "./trace.ts";
 import type { Trace } from "./trace.ts";
 
@@ -68,7 +68,7 @@ export async function lookAndPlan(
     host.tableNames(),
   ]);
   const { owners, remember, socketMarks, cgroups, said } = await askOwners(config, roles, host, memory, trace);
-  const asks = (what: "tcPrograms" | "packetFilters" | "frameLinks"): boolean =>
+  const asks = (what: AskedFeature): boolean =>
     config.sections.some((section) =>
       roles
         .find(({ name }) => name === section.role)
@@ -78,6 +78,7 @@ export async function lookAndPlan(
   const tcPrograms = asks("tcPrograms") ? await host.canSpread() : false;
   const packetFilters = asks("packetFilters") ? await host.packetFilters() : undefined;
   const frameLinks = asks("frameLinks") ? await host.frameLinks() : undefined;
+  const nftables = asks("nftables") ? await host.hasNftables() : undefined;
   const observed = [addresses, neighbours, nexthops, routes, rules].flat() as Observed[];
   const ledger = followLinks(memory.ledger, links);
   const facts = factsOf({ links, observed }, ledger, {
@@ -87,6 +88,7 @@ export async function lookAndPlan(
     tcPrograms,
     ...(packetFilters ? { packetFilters } : {}),
     ...(frameLinks ? { frameLinks } : {}),
+    ...(nftables === undefined ? {} : { nftables }),
     signals: [...(memory.signals ?? [])],
   });
 

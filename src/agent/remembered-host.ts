@@ -124,6 +124,10 @@ export class RememberedHost implements Host {
     return this.#host.canSpread();
   }
 
+  hasNftables(): ReturnType<Host["hasNftables"]> {
+    return this.#host.hasNftables();
+  }
+
   frameLinks(): ReturnType<Host["frameLinks"]> {
     return this.#host.frameLinks();
   }

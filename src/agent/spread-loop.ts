@@ -4,7 +4,7 @@
 // What it writes stays when it ends. One of them runs in a namespace at a time; whoever starts it sees to that.
 import { readFileSync } from "node:fs";
 import type { LinkFact } from "../model/facts.ts";
-import { readSpreading, writePlacement, writeUp } from "../host/bpf/spread-watch.ts";
+import { glanceAtSpreading, readSpreading, writePlacement, writeUp } from "../host/bpf/spread-watch.ts";
 import type { SpreadNow } from "../host/bpf/spread-watch.ts";
 import type { Spreader, SpreadMaps } from "../host/bpf/spread.ts";
 import { beginControl, stepControl, USUAL_OPTIONS } from "../spread/controller.ts";
@@ -36,10 +36,28 @@ export class SpreadLoop {
   readonly #host: SpreadLoopHost;
   readonly #options: ControllerOptions;
   readonly #states = new Map<string, ControllerState>();
+  /** What glances showed last, but for counts. */
+  #glanced = "";
+  /** Names of what is spread, as of the last step. */
+  #names: readonly string[] = [];
 
   constructor(host: SpreadLoopHost, options: ControllerOptions = USUAL_OPTIONS) {
     this.#host = host;
     this.#options = options;
+  }
+
+  /**
+   * A glance, which costs a small part of a step: bytes that were carried so far, and whether anything has changed since
+   * the last glance that a step has to see. Throws HostError.
+   */
+  glance(): { carried: number; changed: boolean } {
+    using maps = this.#host.spreader.open();
+    const { carried, what } = maps ? glanceAtSpreading(maps) : { carried: 0, what: "" };
+    const dead = this.#names.map((name) => [...this.#host.deadLinks(name)].toSorted().join());
+    const glanced = [what, ...dead].join("\n");
+    const changed = glanced !== this.#glanced;
+    this.#glanced = glanced;
+    return { carried, changed };
   }
 
   /** One step: who can carry, then who shall have what. Does nothing where nothing is spread. Throws HostError. */
@@ -51,7 +69,9 @@ export class SpreadLoop {
       return [];
     }
     const sent = this.#host.sentBytes();
-    return readSpreading(maps, links).map((now) => {
+    const all = readSpreading(maps, links);
+    this.#names = all.map(({ spec }) => spec.name);
+    return all.map((now) => {
       const up = this.#tellUp(maps, now, links);
       const asked = now.spec.by === "load" ? this.#place(maps, { ...now, up: up ?? now.up }, sent) : 0;
       return { spread: now.spec.name, asked, ...(up ? { up } : {}) };

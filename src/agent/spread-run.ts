@@ -5,9 +5,7 @@ import { lockController } from "../host/ledger/lock.ts";
 import { watch } from "../host/netlink/watch.ts";
 import { readSentBytes, SpreadLoop } from "./spread-loop.ts";
 import type { SpreadStep } from "./spread-loop.ts";
-
-/** Between two readings, in milliseconds. */
-const WINDOW_MS = 100;
+import { SpreadPace } from "../spread/pace.ts";
 
 /** Another controller is at work in this network namespace: the two would undo each other's placing. */
 export class ControllerBusy extends Error {
@@ -28,6 +26,8 @@ export interface SpreadRunOptions {
   deadLinks: (section: string) => ReadonlySet<string>;
   /** Told of every step in which something was done. */
   onSteps: (steps: readonly SpreadStep[]) => void;
+  /** Told when nothing flows any more, and measuring begins to rest. */
+  onRest?: () => void;
   /** Told once, when the lock is held. */
   onBegin?: () => void;
 }
@@ -47,7 +47,7 @@ export async function runSpreading(options: SpreadRunOptions, signal: AbortSigna
   }
 }
 
-async function control({ spreader, deadLinks, onSteps }: SpreadRunOptions, signal: AbortSignal): Promise<void> {
+async function control({ spreader, deadLinks, onSteps, onRest }: SpreadRunOptions, signal: AbortSignal): Promise<void> {
   const host = openHost();
   const loop = new SpreadLoop({
     spreader,
@@ -78,15 +78,38 @@ async function control({ spreader, deadLinks, onSteps }: SpreadRunOptions, signa
   const take = (step: () => Promise<SpreadStep[]>): void => {
     turn = takeTurn(turn, step);
   };
-  const clock = setInterval(() => take(() => loop.step()), WINDOW_MS);
+  const pace = new SpreadPace(performance.now());
+  let rests = false;
+  const measure = async (): Promise<SpreadStep[]> => {
+    const now = performance.now();
+    const { carried, changed } = loop.glance();
+    pace.note(carried, now);
+    if (changed) pace.wake(now);
+    if (!rests && !pace.isAwake(now)) onRest?.();
+    rests = !pace.isAwake(now);
+    if (!pace.isDue(now)) return [];
+    pace.stepped(now);
+    return loop.step();
+  };
+  const tellUp = async (): Promise<SpreadStep[]> => {
+    const steps = await loop.stepUp();
+    if (steps.length > 0) pace.wake(performance.now());
+    return steps;
+  };
+  let clock: NodeJS.Timeout | undefined;
+  const goOn = async (): Promise<void> => {
+    take(measure);
+    await turn;
+    if (!until.aborted) clock = setTimeout(() => void goOn(), pace.waitMs(performance.now()));
+  };
   try {
-    take(() => loop.step());
+    void goOn();
     for await (const event of watch({ groups: ["link"] }, until)) {
-      if (event.type === "lost-sync" || event.object === "link") take(() => loop.stepUp());
+      if (event.type === "lost-sync" || event.object === "link") take(tellUp);
     }
     await turn;
   } finally {
-    clearInterval(clock);
+    clearTimeout(clock);
     host.close();
   }
   if (failure !== undefined && !signal.aborted) throw failure;

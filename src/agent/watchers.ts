@@ -24,6 +24,14 @@ export function wishesOf({ sections }: Intent): ProbeWish[] {
   return sections.flatMap(({ role, section, view }) => role.watches?.(section, view) ?? []);
 }
 
+/** Whom watchers tell. */
+export interface Watching {
+  /** That a look is worth it, and why. */
+  hear: (hint: Hint) => void;
+  /** That nothing is spread any more that flows. */
+  onRest: () => void;
+}
+
 /** Watches for an agent. */
 export class Watchers {
   readonly #folder: string;
@@ -31,17 +39,19 @@ export class Watchers {
   readonly #news: News;
   readonly #prober: Prober;
   readonly #segments: WatchedSegments;
+  readonly #onRest: () => void;
   #rows: NodeJS.Timeout | undefined;
   #spreading: AbortController | undefined;
   /** Writes one after the other, so that the last rows stay. */
   #written: Promise<void> = Promise.resolve();
 
-  /** `place`: the network namespace, and the folder of signals and locks. `hear` is told when a look is worth it. */
-  constructor(place: { cookie: string; runFolder: string }, news: News, hear: (hint: Hint) => void) {
+  /** `place`: the network namespace, and the folder of signals and locks. */
+  constructor(place: { cookie: string; runFolder: string }, news: News, { hear, onRest }: Watching) {
     const { cookie, runFolder } = place;
     this.#place = { cookie, runFolder };
     this.#folder = signalsFolder(runFolder, cookie);
     this.#news = news;
+    this.#onRest = onRest;
     this.#segments = new WatchedSegments(this.#folder, news, hear);
     this.#prober = new Prober((wish, well, isNews) => {
       news.tell(well ? "info" : "warn", well ? "answers" : "does-not-answer", { target: wish.target, for: wish.name });
@@ -91,6 +101,7 @@ export class Watchers {
             spreader: spreadPackets({ namespace: OWN_NAMESPACE }),
             ...this.#place,
             deadLinks: (spread) => deadLinks(this.#prober.rows, spread),
+            onRest: this.#onRest,
             onSteps: (steps) => {
               for (const { spread, up } of steps) if (up) this.#news.tell("info", "can-carry", { spread, up });
             },

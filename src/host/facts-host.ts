@@ -27,6 +27,7 @@ export function factsHost({ picture, owners }: HostFacts, snapshot: Snapshot): H
     // A kernel that does not tell is taken to be a usual one.
     canMarkSockets: async () => picture.features["bpf-cgroup"] !== false,
     canSpread: async () => picture.features["bpf-tc"] !== false,
+    hasNftables: async () => picture.features.nftables !== false,
     packetFilters: async () => picture.chains && chainsOfTransit(picture.chains),
     frameLinks: async () => undefined,
     drivers: {

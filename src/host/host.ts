@@ -61,6 +61,8 @@ export interface Host {
   canMarkSockets(): Promise<boolean>;
   /** Whether BPF programs can run at links here. Rejects with HostError where nobody but root can tell. */
   canSpread(): Promise<boolean>;
+  /** Whether tables of nftables can be made here: the program is there, and the kernel has them, as far as can be told. */
+  hasNftables(): Promise<boolean>;
   /** Who looks at packets on their way through: "inet filter forward"; undefined where that cannot be told. */
   packetFilters(): Promise<string[] | undefined>;
   /** At which links frames can be passed on; undefined where that cannot be told. Rejects with HostError. */

@@ -42,6 +42,7 @@ export function openHost(namespace: NamespaceFd = OWN_NAMESPACE, options: HostOp
     countSockets: (program) => countSockets(namespace, program),
     canMarkSockets: async () => canMarkSockets(),
     canSpread: async () => canSpread(),
+    hasNftables: () => nftTable.canMake(),
     packetFilters: () => listPacketFilters(namespace),
     frameLinks: () => listFrameLinks(socket, namespace),
     drivers: {

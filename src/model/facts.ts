@@ -43,6 +43,8 @@ export interface Features {
   socketMarks: boolean;
   /** BPF programs can run at links. */
   tcPrograms: boolean;
+  /** Tables of nftables can be made. Absent where nobody asked. */
+  nftables?: boolean;
   /** Who looks at packets on their way through: chains of packet filters. Absent where nobody asked, or can tell. */
   packetFilters?: string[];
   /** Where frames can be passed on. Absent where nobody asked, or can tell. */

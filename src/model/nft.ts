@@ -83,6 +83,12 @@ export const NFT_PREFIX = "heddle-";
  */
 export const NFT_TAG_CHAIN = "made-by-heddle";
 
+/**
+ * Base chains of tables of egress that do nothing to what a socket sends: the one marks resets that belong to none, the
+ * other remembers connections for that (docs/adr/0095).
+ */
+export const NFT_RESET_CHAINS = { marking: "resets", remembering: "known" } as const;
+
 export interface NftTableSpec {
   family: NftFamily;
   /** Begins with NFT_PREFIX: see nftTableName. */

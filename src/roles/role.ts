@@ -51,6 +51,9 @@ export interface RoleFiles<Value> {
   take(value: Value, texts: readonly { file: string; text: string }[]): Outcome<Value>;
 }
 
+/** What of the host is found out only where a section cares for it. */
+export type AskedFeature = "tcPrograms" | "packetFilters" | "frameLinks" | "nftables";
+
 /** A plug-in: what one section of the file means. Roles do not know each other. */
 export interface Role<Value = unknown> {
   name: string;
@@ -68,7 +71,7 @@ export interface Role<Value = unknown> {
   /** The numbers that it draws, given the links that are there. */
   claims(section: Section<Value>, links: readonly LinkFact[]): Claim[];
   /** What of the host has to be found out for the section, because it takes time. Absent means nothing. */
-  features?(section: Section<Value>): ("tcPrograms" | "packetFilters" | "frameLinks")[];
+  features?(section: Section<Value>): AskedFeature[];
   /** Whether the section only works while the agent runs, which watches what is no kernel object. Absent means never. */
   needsAgent?(section: Section<Value>): boolean;
   /** What has to be asked again and again, because its answers decide what the section asks for. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../random.ts";
 import { NETWORK_FAULTS, renamedBack } from "./faults.ts";
 import type { Draw, Fault } from "./faults.ts";
+import { CLOCK_FAULTS } from "./clock-faults.ts";
 import { HOST_FAULTS, namesBack } from "./host-faults.ts";
 import { LINKS } from "./world.ts";
 import type { ForeignThing, State, World } from "./world.ts";
@@ -28,7 +29,7 @@ export interface Verdict {
   wrong?: string;
 }
 
-const SORTS: readonly Draw[] = [...NETWORK_FAULTS, ...HOST_FAULTS].flatMap(({ weight, draw }) =>
+const SORTS: readonly Draw[] = [...NETWORK_FAULTS, ...HOST_FAULTS, ...CLOCK_FAULTS].flatMap(({ weight, draw }) =>
   Array.from({ length: weight }, () => draw),
 );
 

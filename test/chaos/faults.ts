@@ -96,7 +96,8 @@ export const NETWORK_FAULTS: readonly { weight: number; draw: Draw }[] = [
   { weight: 2, draw: () => ip(4, ["neigh replace 172.16.0.8 lladdr 02:00:00:00:00:77 dev ib0 nud reachable"]) },
   { weight: 1, draw: () => ip(4, ["neigh flush all nud permanent"], ["neighbours"]) },
   // Tables of nftables.
-  { weight: 3, draw: () => nft("delete table inet heddle-egress-old") },
+  { weight: 3, draw: (random) => nft(`delete table inet heddle-egress-${random.pick(["old", "out"])}`) },
+  { weight: 1, draw: () => nft("flush chain inet heddle-egress-out edges") },
   { weight: 2, draw: () => nft("flush ruleset", ["nft"]) },
   { weight: 2, draw: () => nft("flush chain inet heddle-egress-old mark") },
   { weight: 2, draw: () => nft("add rule inet heddle-egress-old source accept") },

@@ -13,6 +13,7 @@ import { readState } from "../../src/lab/state.ts";
 import { upLab } from "../../src/lab/lab.ts";
 import type { Lab } from "../../src/lab/lab.ts";
 import { readTopology } from "../../src/lab/topology.ts";
+import { WrongClock } from "../clock/wrong-clock.ts";
 import { WorkerAgent } from "../worker-agent.ts";
 
 export const LINKS = ["ib0", "ib1", "sp0", "sp1"] as const;
@@ -127,6 +128,8 @@ const DISK = "1m";
 export class World implements AsyncDisposable {
   readonly lab: Lab;
   readonly agent: WorkerAgent;
+  /** The wall clock of heddle's processes. */
+  readonly clock: WrongClock;
   readonly cookie: string;
   /** Folder of the host's control groups, as this process sees it. */
   readonly #groups: string;
@@ -142,7 +145,8 @@ export class World implements AsyncDisposable {
   private constructor(lab: Lab, groups: string, before: readonly string[]) {
     this.lab = lab;
     this.#groups = groups;
-    this.agent = new WorkerAgent(lab, before);
+    this.clock = new WrongClock(lab.folder);
+    this.agent = new WorkerAgent(lab, [...before, ...this.clock.words]);
     using fd = opened(lab.netns("worker"));
     this.cookie = namespaceCookie(fd.fd);
   }
@@ -210,7 +214,13 @@ export class World implements AsyncDisposable {
   }
 
   #words(words: readonly string[]): string[] {
-    return [join(import.meta.dirname, "../../bin/heddle"), "-f", this.lab.configOf("worker"), ...words];
+    return [
+      ...this.clock.words,
+      join(import.meta.dirname, "../../bin/heddle"),
+      "-f",
+      this.lab.configOf("worker"),
+      ...words,
+    ];
   }
 
   /** The owners of other things put back what was taken from them too. */
@@ -299,7 +309,8 @@ export class World implements AsyncDisposable {
     const [four, six, nft, switches] = await Promise.all([
       shown(4),
       shown(6),
-      this.inside("nft", "list", "ruleset"),
+      // What packets put into sets is theirs.
+      this.inside("nft", "-t", "list", "ruleset"),
       this.inside("sysctl", "-e", ...sysctls),
     ]);
     const lines = `${four.stdout}\n6:\n${six.stdout}`.split("\n").flatMap(plain);

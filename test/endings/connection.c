@@ -1,7 +1,7 @@
 /*
  * Owns connections that end badly: one side queues data and goes, the other reads slowly, holds, talks back or goes too.
  *
- *   connection send [mark=N] ADDRESS PORT BYTES close|wait|reset|hang-up
+ *   connection send [mark=N] [source=ADDRESS port=N] ADDRESS PORT BYTES close|wait|reset|hang-up
  *   connection receive ADDRESS PORT slow|hold|leave|talk|flood
  *
  * `send` says "queued" when all bytes are with the kernel. `wait` then waits to be killed; `hang-up` sends nothing,
@@ -33,31 +33,58 @@ static void say(const char *what) {
   fflush(stdout);
 }
 
-static struct sockaddr_in place(const char *address, const char *port) {
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
-  need(inet_pton(AF_INET, address, &at.sin_addr) == 1, address);
+union place {
+  struct sockaddr any;
+  struct sockaddr_in four;
+  struct sockaddr_in6 six;
+};
+
+static union place place(const char *address, const char *port) {
+  uint16_t number = htons((uint16_t)atoi(port));
+  union place at;
+  memset(&at, 0, sizeof at);
+  at.any.sa_family = strchr(address, ':') ? AF_INET6 : AF_INET;
+  void *to = at.any.sa_family == AF_INET6 ? (void *)&at.six.sin6_addr : (void *)&at.four.sin_addr;
+  if (at.any.sa_family == AF_INET6) at.six.sin6_port = number;
+  else at.four.sin_port = number;
+  need(inet_pton(at.any.sa_family, address, to) == 1, address);
   return at;
+}
+
+static socklen_t size(union place at) {
+  return at.any.sa_family == AF_INET6 ? sizeof at.six : sizeof at.four;
 }
 
 static void set(int socket, int name, int value) {
   need(setsockopt(socket, SOL_SOCKET, name, &value, sizeof value) == 0, "setsockopt");
 }
 
+/* What stands behind a word that may be left out; NULL where it is. */
+static const char *stated(int *count, char ***words, const char *word) {
+  size_t length = strlen(word);
+  if (*count < 1 || strncmp((*words)[0], word, length) != 0) return NULL;
+  (*count)--;
+  return *(*words)++ + length;
+}
+
 static void send_side(int count, char **words) {
-  int client = socket(AF_INET, SOCK_STREAM, 0);
-  need(client >= 0, "socket");
-  if (count > 0 && strncmp(words[0], "mark=", 5) == 0) {
-    set(client, SO_MARK, atoi(words[0] + 5));
-    words++;
-    count--;
-  }
-  if (count != 4) exit(64);
+  const char *mark = stated(&count, &words, "mark="), *source = stated(&count, &words, "source=");
+  const char *port = stated(&count, &words, "port=");
+  if (count != 4 || !source != !port) exit(64);
   long bytes = atol(words[2]);
   if (bytes < 0 || bytes > MOST_BYTES) exit(64);
-  struct sockaddr_in to = place(words[0], words[1]);
+  union place to = place(words[0], words[1]);
+  int client = socket(to.any.sa_family, SOCK_STREAM, 0);
+  need(client >= 0, "socket");
+  if (mark) set(client, SO_MARK, atoi(mark));
+  if (source) {
+    union place from = place(source, port);
+    set(client, SO_REUSEADDR, 1);
+    need(bind(client, &from.any, size(from)) == 0, "bind");
+  }
   /* All of it fits, so that the process need not stay. */
   set(client, SO_SNDBUF, ROOM);
-  need(connect(client, (struct sockaddr *)&to, sizeof to) == 0, "connect");
+  need(connect(client, &to.any, size(to)) == 0, "connect");
   if (strcmp(words[3], "hang-up") == 0) {
     char one;
     need(read(client, &one, 1) == 1, "read");
@@ -80,15 +107,15 @@ static void receive_side(char **words) {
   sigset_t told;
   int signal, on = 1;
   char some[SMALL];
-  struct sockaddr_in at = place(words[0], words[1]);
-  int server = socket(AF_INET, SOCK_STREAM, 0);
+  union place at = place(words[0], words[1]);
+  int server = socket(at.any.sa_family, SOCK_STREAM, 0);
   sigemptyset(&told);
   sigaddset(&told, SIGUSR1);
   need(sigprocmask(SIG_BLOCK, &told, NULL) == 0, "sigprocmask");
   need(server >= 0, "socket");
   set(server, SO_REUSEADDR, on);
   set(server, SO_RCVBUF, SMALL);
-  need(bind(server, (struct sockaddr *)&at, sizeof at) == 0 && listen(server, 1) == 0, "listen");
+  need(bind(server, &at.any, size(at)) == 0 && listen(server, 1) == 0, "listen");
   say("listening");
   int held = accept(server, NULL, NULL);
   need(held >= 0, "accept");

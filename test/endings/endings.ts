@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { waitFor } from "../../src/lab/child.ts";
 import { LabError } from "../../src/lab/lab-error.ts";
 import type { Lab } from "../../src/lab/lab.ts";
+import type { Family } from "../../src/model/ip.ts";
 import type { Served } from "../../src/lab/served.ts";
 import { CHOSEN, toWorld, WORLD } from "../egress-lab.ts";
 import type { Mechanism } from "./mechanisms.ts";
@@ -145,18 +146,35 @@ export class ConnectionProgram implements Disposable {
   }
 }
 
-/** Counts the frames of one connection of aliprod's. The mechanism is up. LabError when something does not come about. */
-export async function countFrames(lab: Lab, program: string, mechanism: Mechanism, ending: Ending): Promise<Count> {
-  const port = lab.nextNumber();
-  const place = [WORLD[4], String(port)];
+/** How a connection is opened, where not as usual: by aliprod, over IPv4, from whatever address and port it gets. */
+export interface Opening {
+  family?: Family;
+  /** Who opens it. */
+  as?: string;
+  from?: { address: string; port: number };
+  /** The port of the far end; an unused one unless stated. */
+  to?: number;
+}
+
+/** Counts the frames of one connection. The mechanism is up. LabError when something does not come about. */
+export async function countFrames(
+  lab: Lab,
+  program: string,
+  mechanism: Mechanism,
+  ending: Ending,
+  { family = 4, ...opening }: Opening = {},
+): Promise<Count> {
+  const { as = "aliprod", from, to: port = lab.nextNumber() } = opening;
+  const place = [WORLD[family], String(port)];
   await using stack = new AsyncDisposableStack();
   const capture = stack.use(await lab.capture(["eth0", "ib0"].map((link) => ({ host: "worker", link }))));
   const receives = [program, "receive", ...place, ending.receiver];
   const receiver = stack.use(await lab.spawn("world", receives, { says: /^listening$/m }));
   const send: Scene["send"] = async (how) => {
     const mark = mechanism.mark === undefined ? [] : [`mark=${mechanism.mark}`];
-    const who = mechanism.mark === undefined ? { as: "aliprod" } : {};
-    const words = [program, "send", ...mark, ...place, String(QUEUED)];
+    const who = mechanism.mark === undefined ? { as } : {};
+    const bound = from ? [`source=${from.address}`, `port=${from.port}`] : [];
+    const words = [program, "send", ...mark, ...bound, ...place, String(QUEUED)];
     if (how === "be killed") {
       return (await lab.spawn("worker", [...words, "wait"], { ...who, says: /^queued$/m })).stop();
     }
@@ -171,7 +189,7 @@ export async function countFrames(lab: Lab, program: string, mechanism: Mechanis
     (frame) => "destinationPort" in frame && frame.destinationPort === port,
   );
   const isByAnother = ({ by }: { by: string | undefined }): boolean => by !== CHOSEN.host;
-  const isWithAnother = ({ source }: { source: string }): boolean => source !== CHOSEN[4];
+  const isWithAnother = ({ source }: { source: string }): boolean => source !== CHOSEN[family];
   return {
     frames: frames.length,
     byAnother: frames.filter(isByAnother).length,

@@ -20,6 +20,19 @@ const MARKED = ["fwmark", "1"];
 export const BPF = "heddle, by: bpf";
 export const SKUID = "nft skuid";
 
+const BY_BPF: Mechanism = {
+  name: BPF,
+  up: (lab) => applySection(lab, "match: { users: [aliprod] }", "by: bpf"),
+};
+/** The same without the table that remembers who was chosen. */
+export const BPF_ALONE: Mechanism = {
+  name: `${BPF}, without nftables`,
+  up: async (lab) => {
+    await BY_BPF.up(lab);
+    await must(lab, ["nft", "delete", "table", "inet", "heddle-egress-alinat"]);
+  },
+};
+
 export const MECHANISMS: readonly Mechanism[] = [
   {
     // The unit file of seed 001, which leaves the source address to the main table.
@@ -40,7 +53,8 @@ export const MECHANISMS: readonly Mechanism[] = [
   { name: "heddle, by: nftables", up: (lab) => applySection(lab, "match: { users: [aliprod] }", "by: nftables") },
   { name: "ip rule uidrange", up: (lab) => byHand(lab, ["uidrange", `${USER}-${USER}`], true) },
   { name: "SO_MARK before connect", mark: 1, up: (lab) => byHand(lab, MARKED, true) },
-  { name: BPF, up: (lab) => applySection(lab, "match: { users: [aliprod] }", "by: bpf") },
+  BPF_ALONE,
+  BY_BPF,
 ];
 
 /** Takes away whatever one of them has put up. */

@@ -161,8 +161,8 @@ export class BpfMap implements Disposable {
     return this.#readBatches() ?? this.#readOneByOne();
   }
 
-  /** Values of an array's entries from one number on, in order. Throws HostError. */
-  readRange(first: number, count: number): Uint8Array[] {
+  /** Values of an array's entries from one number on, in order, one behind the other. Throws HostError. */
+  readRange(first: number, count: number): Uint8Array {
     if (this.shape.type !== MAP_TYPE.array || first < 0 || first + count > this.shape.entries) {
       throw new RangeError(`map ${this.name} has no entries ${first} to ${first + count - 1}`);
     }
@@ -175,12 +175,13 @@ export class BpfMap implements Disposable {
     // ENOENT tells that the end was reached.
     if (!NO_BATCH.has(answer)) {
       if (answer !== -ENOENT) this.#done(answer);
-      return Array.from({ length: count }, (_, i) => values.subarray(i * this.#valueBytes, (i + 1) * this.#valueBytes));
+      return values;
     }
-    return Array.from(
-      { length: count },
-      (_, i) => this.lookup(numberBytes(first + i)) ?? new Uint8Array(this.#valueBytes),
-    );
+    for (let i = 0; i < count; i++) {
+      const value = this.lookup(numberBytes(first + i));
+      if (value) values.set(value, i * this.#valueBytes);
+    }
+    return values;
   }
 
   #readBatches(): MapEntry[] | undefined {

@@ -89,6 +89,35 @@ export function picturePlaced(now: SpreadNow, nowNs: bigint): Placed {
   return { key: now.key, members, up: now.up, order };
 }
 
+/** What a glance shows of everything that is spread: nothing of it is decoded, so that it can be had often. */
+export interface SpreadGlance {
+  /** Bytes since the programs began to count. */
+  carried: number;
+  /** Differs when something else is spread, or otherwise. */
+  what: string;
+}
+
+/** A glance at what is spread now. Throws HostError. */
+export function glanceAtSpreading({ maps }: SpreadMaps): SpreadGlance {
+  const spreads = Buffer.from(need(maps, "spreads").readRange(0, SPREAD_BOUNDS.spreads).buffer);
+  let carried = 0;
+  for (let number = 0; number < SPREAD_BOUNDS.spreads; number++) {
+    if (spreads.subarray(number * SIZE.spread, (number + 1) * SIZE.spread).some((byte) => byte !== 0)) {
+      carried += carriedBy(viewBuckets(need(maps, "buckets"), number));
+    }
+  }
+  return { carried, what: spreads.toString("latin1") };
+}
+
+function carriedBy(buckets: DataView): number {
+  let sum = 0;
+  for (let at = 8; at < buckets.byteLength; at += SIZE.bucket) {
+    // Numbers of 64 bits would each be an object of their own.
+    sum += buckets.getUint32(at, true) + buckets.getUint32(at + 4, true) * 2 ** 32;
+  }
+  return sum;
+}
+
 /** The flows that were noted and are not forgotten, in no order. */
 export function readNotedFlows({ maps }: SpreadMaps): NotedFlow[] {
   return need(maps, "noted_flows")
@@ -135,16 +164,20 @@ function readTotals(map: BpfMap, number: number): { stoodIn: number; nobody: num
 }
 
 function readBuckets(map: BpfMap, number: number): BucketCounts[] {
-  const first = number * SPREAD_BOUNDS.buckets;
-  return map.readRange(first, SPREAD_BOUNDS.buckets).map((value) => {
-    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-    const state = view.getBigUint64(0, true);
+  const view = viewBuckets(map, number);
+  return Array.from({ length: SPREAD_BOUNDS.buckets }, (_, bucket) => {
+    const at = bucket * SIZE.bucket;
+    const state = view.getBigUint64(at, true);
     return {
       member: Number(state & 0x7fn),
       lastNs: (state >> 8n) + (state & ABOUT ? TICK_NS : 0n),
-      bytes: Number(view.getBigUint64(8, true)),
-      packets: Number(view.getBigUint64(16, true)),
-      moves: Number(view.getBigUint64(24, true)),
+      bytes: Number(view.getBigUint64(at + 8, true)),
+      packets: Number(view.getBigUint64(at + 16, true)),
+      moves: Number(view.getBigUint64(at + 24, true)),
     };
   });
+}
+
+function viewBuckets(map: BpfMap, number: number): DataView {
+  return new DataView(map.readRange(number * SPREAD_BOUNDS.buckets, SPREAD_BOUNDS.buckets).buffer);
 }

@@ -11,6 +11,8 @@ import { openPrograms, readObject, runOnFrame } from "./load.ts";
 import { errorAbout, frameOf, packetOf } from "./testing/packets.ts";
 import type { Oddities } from "./testing/packets.ts";
 import { SpreadStand, spreadOf } from "./testing/spread-stand.ts";
+import { glanceAtSpreading } from "./spread-watch.ts";
+import type { SpreadGlance } from "./spread-watch.ts";
 
 const NEXT = -1;
 
@@ -209,6 +211,23 @@ test("a link that was made anew shows as broken until it is written again", asyn
   // Also where the program is not wanted there any more: nothing else would take the dead pin away.
   await stand.write([spreadOf()], { ingress: [] });
   expect((await stand.read())?.broken).toBeUndefined();
+});
+
+test("a glance shows the bytes that packets bring, and differs when something else is spread", async () => {
+  const glance = (): SpreadGlance => {
+    using opened = stand.spreader.open();
+    if (!opened) throw new Error("nothing is spread");
+    return glanceAtSpreading(opened);
+  };
+  await stand.write([spreadOf()]);
+  const before = glance();
+  markOf(packetOf(udp(4711)));
+  const after = glance();
+  expect(after.carried).toBeGreaterThan(before.carried);
+  expect(after.what).toBe(before.what);
+  expect(glance()).toEqual(after);
+  await stand.write([spreadOf({ gapMs: 30 })]);
+  expect(glance().what).not.toBe(before.what);
 });
 
 describe.each(["tcx", "clsact"] as const)("programs at links by %s", (attach) => {

@@ -126,6 +126,10 @@ export class FakeHost implements Host {
     return true;
   }
 
+  async hasNftables(): Promise<boolean> {
+    return true;
+  }
+
   async frameLinks(): Promise<undefined> {}
 
   async packetFilters(): Promise<string[]> {

@@ -2,7 +2,7 @@
 // there is something to ask.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -169,6 +169,37 @@ test("a set of 8,500 elements goes through, and leaves no file behind", async ()
   expect(readdirSync(tmpdir()).filter((name) => name.startsWith("heddle-nft-") && !before.includes(name))).toEqual([]);
 });
 
+test("what packets have put into a set is not listed, however much it is; what was asked for is", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "heddle-"));
+  const real = execFileSync("sh", ["-c", "PATH=$PATH:/usr/sbin:/sbin command -v nft"], { encoding: "utf8" }).trim();
+  const weigher = `#!/bin/sh\n${real} "$@" > ${directory}/said; code=$?; wc -c < ${directory}/said >> ${directory}/bytes\ncat ${directory}/said; exit $code\n`;
+  writeFileSync(join(directory, "nft"), weigher, { mode: 0o755 });
+  const weighed = nftTableDriver(namespace.fd, [directory, ...(process.env["PATH"] ?? "").split(":")]);
+  const largest = (): number =>
+    Math.max(...readFileSync(join(directory, "bytes"), "utf8").trim().split("\n").map(Number));
+  const elem = { payload: { protocol: "ip", field: "daddr" } };
+  const filled: NftObject[] = [
+    { set: { name: "seen", type: "ipv4_addr", flags: ["timeout"], size: 65_536, timeout: 1200 } },
+    { chain: { name: "output", type: "filter", hook: "output", prio: 0 } },
+    { rule: { chain: "output", expr: [{ set: { op: "update", elem, set: "@seen" } }] } },
+  ];
+  const asked: NftObject = { set: { name: "asked", type: "ipv4_addr", elem: ["192.0.2.1", "192.0.2.2"] } };
+  try {
+    await driver.perform([create("nftTable", nftTable({ objects: filled }))], []);
+    const elements = Array.from({ length: 2000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`).join(", ");
+    nft(`add element inet heddle-egress-a seen { ${elements} }`);
+    const [listed] = await weighed.list([], { sysctls: [] });
+    expect(listed?.spec.objects).toContainEqual(expect.objectContaining({ set: expect.anything() as unknown }));
+    expect(largest()).toBeLessThan(4000);
+    await driver.perform([replace("nftTable", nftTable(), nftTable({ objects: [...filled, asked] }))], []);
+    const [both] = await weighed.list([], { sysctls: [] });
+    expect(JSON.stringify(both?.spec)).toContain("192.0.2.2");
+  } finally {
+    weighed.close();
+    rmSync(directory, { recursive: true });
+  }
+});
+
 test("the process's own namespace is reached directly", async () => {
   refuseOnHost();
   const own = nftTableDriver(OWN_NAMESPACE);
@@ -194,6 +225,7 @@ describe("nft", () => {
     try {
       nft("add table inet theirs { chain c { } ; }");
       expect(await without.list([], { sysctls: [], nftTables: true })).toEqual([]);
+      expect([await without.canMake(), await driver.canMake()]).toEqual([false, true]);
       const [result] = await without.perform([create("nftTable", nftTable())], []);
       expect(result?.error?.message).toMatch(/^nftables: ENOENT \(the program `nft` is missing; .*package nftables\)$/);
       await driver.perform([create("nftTable", nftTable())], []);

@@ -5,9 +5,10 @@ import type { Observed } from "../../model/objects.ts";
 import type { Step } from "../../model/plan.ts";
 import { nftTableRules } from "../../plan/kinds/nft-table.ts";
 import { HostError } from "../error.ts";
+import { findProgram } from "../program.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { NamespaceFd } from "../native.ts";
-import { createCommands, deleteCommands, listCommand, readListing, transaction } from "./json.ts";
+import { createCommands, deleteCommands, hasOtherSets, listCommand, readListing, transaction } from "./json.ts";
 import type { Command } from "./json.ts";
 import { runNft } from "./process.ts";
 import type { Refusal } from "./process.ts";
@@ -21,6 +22,8 @@ type Blamed = Refusal & { command: number };
 
 /** The driver, and the end of its socket. */
 export interface NftTableDriver extends KindDriver<"nftTable"> {
+  /** Whether tables can be made: the program is there, and the kernel has nftables, as far as this process may ask it. */
+  canMake(): Promise<boolean>;
   close(): void;
 }
 
@@ -39,7 +42,9 @@ export function nftTableDriver(namespace: NamespaceFd, path?: readonly string[])
     row: Pick<TableRow, "family" | "name">,
     signal?: AbortSignal,
   ): Promise<NftTableSpec | undefined> => {
-    const answer = await run(["-j"], [listCommand(row)], signal);
+    // What rules put into sets is no part of a table, and may be a hundred thousand elements.
+    const short = await run(["-j", "-t"], [listCommand(row)], signal);
+    const answer = "text" in short && hasOtherSets(short.text) ? await run(["-j"], [listCommand(row)], signal) : short;
     if ("text" in answer) return readListing(answer.text, row);
     if (answer.refusal.errno === ENOENT) return undefined;
     throw refused(answer.refusal, `nftTable ${row.family} ${row.name}`);
@@ -105,6 +110,17 @@ export function nftTableDriver(namespace: NamespaceFd, path?: readonly string[])
         }
       }
       return results;
+    },
+
+    async canMake() {
+      try {
+        findProgram("nft", "nftables", path);
+        return (await socket()?.generation()) !== undefined;
+      } catch (error) {
+        // Whoever may not ask takes the kernel to be a usual one.
+        if (error instanceof HostError) return isNotAllowed(error);
+        throw error;
+      }
     },
 
     close: () => opened?.close(),

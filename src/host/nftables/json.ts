@@ -2,7 +2,7 @@
 import { NFT_TAG_CHAIN } from "../../model/nft.ts";
 import type { NftFields, NftObject, NftTableSpec } from "../../model/nft.ts";
 import { nftTableRules } from "../../plan/kinds/nft-table.ts";
-import { nftEntry, normalizeObjects } from "../../plan/kinds/nft-normal.ts";
+import { filledByRules, nftEntry, normalizeObjects } from "../../plan/kinds/nft-normal.ts";
 import type { TableRow } from "./tables.ts";
 
 /** One command of a transaction: `{ add: { chain: {…} } }`. */
@@ -38,17 +38,31 @@ export function createCommands(spec: NftTableSpec): Command[] {
   return [{ create: { table: { family, name } } }, ...fill];
 }
 
+/** Whether a listing has sets that not rules alone fill: their elements are what somebody asked for. */
+export function hasOtherSets(text: string): boolean {
+  const objects = objectsOf(text);
+  const filled = filledByRules(objects);
+  return objects.some((object) => {
+    const [kind, { name }] = nftEntry(object);
+    return (kind === "set" || kind === "map") && !(typeof name === "string" && filled.has(name));
+  });
+}
+
 /** Reads a listing of one table. Throws TypeError when nft said something that is none. */
 export function readListing(text: string, { family, name }: Pick<TableRow, "family" | "name">): NftTableSpec {
-  const listing = JSON.parse(text) as { nftables?: NftObject[] };
-  if (!Array.isArray(listing.nftables)) throw new TypeError("nft's JSON has no list of objects");
   let owner: NftTableSpec["owner"] = "foreign";
   const objects: NftObject[] = [];
-  for (const object of listing.nftables) {
+  for (const object of objectsOf(text)) {
     const [kind, fields] = nftEntry(object);
     if (kind === "metainfo" || kind === "table") continue;
     if (kind === "chain" && fields["name"] === NFT_TAG_CHAIN) owner = "heddle";
     else objects.push(object);
   }
   return nftTableRules.normalize({ family, name, owner, objects });
+}
+
+function objectsOf(text: string): NftObject[] {
+  const { nftables } = JSON.parse(text) as { nftables?: NftObject[] };
+  if (!Array.isArray(nftables)) throw new TypeError("nft's JSON has no list of objects");
+  return nftables;
 }

@@ -22,8 +22,7 @@ const COUNTED: Readonly<Record<string, readonly string[]>> = {
 
 /** The objects without counts and numbers, in an order in which each finds those that it names. Rules keep theirs. */
 export function normalizeObjects(objects: readonly NftObject[]): NftObject[] {
-  const filled = new Set<string>();
-  for (const object of objects) collectFilled(nftEntry(object)[1], filled);
+  const filled = filledByRules(objects);
   return objects
     .map((object) => {
       const [kind, fields] = nftEntry(object);
@@ -32,6 +31,13 @@ export function normalizeObjects(objects: readonly NftObject[]): NftObject[] {
     })
     .sort((a, b) => (a.sortedBy < b.sortedBy ? -1 : a.sortedBy > b.sortedBy ? 1 : 0))
     .map(({ object }) => object);
+}
+
+/** The names of sets and maps that rules fill. */
+export function filledByRules(objects: readonly NftObject[]): Set<string> {
+  const filled = new Set<string>();
+  for (const object of objects) collectFilled(nftEntry(object)[1], filled);
+  return filled;
 }
 
 function nftObject(kind: string, fields: NftFields): NftObject {

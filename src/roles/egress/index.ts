@@ -20,6 +20,7 @@ import { claimGateways, watchGateways } from "./gateways.ts";
 import { markingTable } from "./nftables.ts";
 import { choosesOwners, namesOf, ownersOf } from "./owners.ts";
 import { desireRules } from "./packets.ts";
+import { resetTable } from "./resets.ts";
 import { egressSchema } from "./schema.ts";
 import type { Egress } from "./schema.ts";
 import { claimProbes, hasProbes, refuseTargets } from "./through.ts";
@@ -37,6 +38,8 @@ export const egress: Role<Egress> = {
   names: (section) => namesOf(section.value),
 
   watches: watchGateways,
+
+  features: ({ value }) => (choosesOwners(value) && value.resets !== "main" ? ["nftables"] : []),
 
   claims(section): Claim[] {
     const { table } = section.value;
@@ -94,11 +97,16 @@ function desireMarking(
   diagnostics: Diagnostic[],
 ): Wanted[] {
   const { by = view.features.socketMarks ? "bpf" : "nftables", match } = section.value;
+  const follows = section.value.resets !== "main";
   const owners = ownersOf(section, view, bit, diagnostics);
   const from = section.at("match");
   if (by === "bpf") {
     if (!view.features.socketMarks) diagnostics.push(noBpf(section));
-    return [{ kind: "cgroupProgram", spec: { program: "mark-sockets", mask: bit, ...owners }, from }];
+    const marking: Wanted = { kind: "cgroupProgram", spec: { program: "mark-sockets", mask: bit, ...owners }, from };
+    // Without nftables, resets that belong to no socket leave as main says (docs/adr/0095).
+    return follows && view.features.nftables
+      ? [{ kind: "nftTable", spec: resetTable(section.name, bit), from }, marking]
+      : [marking];
   }
   if (match.cgroups !== undefined)
     diagnostics.push(
@@ -109,7 +117,9 @@ function desireMarking(
     const source = sourceOf(section, family, link);
     return source === undefined ? [] : [{ family, source }];
   });
-  return [{ kind: "nftTable", spec: markingTable(section.name, owners, bit, section.value.link, sources), from }];
+  return [
+    { kind: "nftTable", spec: markingTable(section.name, owners, bit, section.value.link, { sources, follows }), from },
+  ];
 }
 
 /** IP versions that the section is for: those of its destinations; without any, all that must not leave otherwise. */

@@ -4,12 +4,13 @@
 // mark is there, so that it has to be translated, and what the kernel sends for a socket whose owner is gone is only
 // known by its connection.
 import type { Family } from "../../model/ip.ts";
-import { nftTableName } from "../../model/nft.ts";
+import { NFT_RESET_CHAINS, nftTableName } from "../../model/nft.ts";
 import type { NftObject, NftTableSpec, NftValue } from "../../model/nft.ts";
 import type { MarkRange, SocketMarks } from "../../model/socket-marks.ts";
+import { rememberingAt, restoring } from "./resets.ts";
 
-/** Where packets of this host are marked before they are routed anew (NF_IP_PRI_MANGLE), and translated (NF_IP_PRI_NAT_SRC). */
-const PRIORITY = { mangle: -150, srcnat: 100 } as const;
+/** Where packets of this host are marked before they are routed anew (NF_IP_PRI_MANGLE), translated (NF_IP_PRI_NAT_SRC), and have been. */
+const PRIORITY = { mangle: -150, srcnat: 100, translated: 110 } as const;
 
 /** Sources that only peers on the link answer to. */
 const LINK_LOCAL: NftValue = { prefix: { addr: "fe80::", len: 10 } };
@@ -20,7 +21,7 @@ export function markingTable(
   owners: SocketMarks,
   bit: number,
   link: string,
-  sources: readonly { family: Family; source: string }[],
+  { sources, follows }: { sources: readonly { family: Family; source: string }[]; follows: boolean },
 ): NftTableSpec {
   const outgoing = match("==", { ct: { key: "direction" } }, "original");
   const mark = setBit({ meta: { key: "mark" } }, bit);
@@ -64,11 +65,29 @@ export function markingTable(
     objects: [
       { chain: { name: "mark", type: "route", hook: "output", prio: PRIORITY.mangle, policy: "accept" } },
       { chain: { name: "source", type: "nat", hook: "postrouting", prio: PRIORITY.srcnat, policy: "accept" } },
+      ...(follows ? following(bit) : []),
       remembered,
       ...chosen,
       ...translated,
     ],
   };
+}
+
+/** Connections are remembered by the addresses that their far ends know. */
+function following(bit: number): NftObject[] {
+  return [
+    {
+      chain: {
+        name: NFT_RESET_CHAINS.remembering,
+        type: "filter",
+        hook: "postrouting",
+        prio: PRIORITY.translated,
+        policy: "accept",
+      },
+    },
+    ...rememberingAt(NFT_RESET_CHAINS.remembering, bit),
+    ...restoring("mark", bit),
+  ];
 }
 
 function match(op: string, left: NftValue, right: NftValue): NftValue {

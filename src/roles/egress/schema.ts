@@ -98,6 +98,10 @@ export const egressSchema = z.strictObject({
     '"loose" (default) lets answers in by the link from wherever the main table leads, by whichever link; "off" from everywhere, as a host without a default route needs it; "keep" leaves rp_filter alone.',
     z.enum(["loose", "off", "keep"]),
   ),
+  resets: optional(
+    '"follow" (default): resets that the kernel sends for a chosen connection which no socket knows any more go its way, where nftables can be had; "main": as the main table says.',
+    z.enum(["follow", "main"]),
+  ),
   by: optional(
     '"bpf" marks sockets when they are made, "nftables" packets when they leave; whichever the host can do unless stated, bpf first.',
     z.enum(["bpf", "nftables"]),
