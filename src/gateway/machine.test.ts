@@ -80,6 +80,32 @@ describe("to become active", () => {
     for (let i = 0; i < 20; i++) expect(stage.pass((LEASE_S * 1000) / 4)).toContain("hold a");
   });
 
+  test("who has been active forgets the connections once the addresses are gone, and not before", () => {
+    const stage = new Stage().ready().active();
+    stage.pass(5000);
+    expect(stage.put({ kind: "vrrp", share: "a", state: "standby" })).not.toContain("forget-connections");
+    const done = stage.pass(1000);
+    expect(done.indexOf("forget-connections")).toBeGreaterThan(done.indexOf("release a"));
+    expect(stage.pass(100_000)).not.toContain("forget-connections");
+  });
+
+  test("a share that is left is not all: the other one's connections are this gateway's", () => {
+    const stage = new Stage({ returnMs: 0, shares: [SHARE, { ...SHARE, name: "b", id: 52 }] }).ready();
+    for (const share of ["a", "b"]) stage.put({ kind: "vrrp", share, state: "active" });
+    stage.put({ kind: "vrrp", share: "a", state: "standby" });
+    expect(stage.pass(1000)).not.toContain("forget-connections");
+    stage.put({ kind: "vrrp", share: "b", state: "standby" });
+    expect(stage.pass(1000)).toContain("forget-connections");
+  });
+
+  test("a daemon that starts beside an active gateway's addresses keeps what it finds", () => {
+    const asking = { kind: "connections", state: "asking" } as const;
+    expect(new Stage().put(asking)).toContain("forget-connections");
+    const stage = new Stage().ready().active();
+    stage.put({ kind: "connections", state: "absent" });
+    expect(stage.put(asking)).not.toContain("forget-connections");
+  });
+
   test("connections are gathered once, later", () => {
     const stage = new Stage().ready();
     expect(stage.put({ kind: "vrrp", share: "a", state: "active" })).not.toContain("gather-connections");

@@ -35,6 +35,8 @@ export type Output =
   | { do: "ask-connections" }
   /** Take what is in the kernel into account, so that it can be given to others. */
   | { do: "gather-connections" }
+  /** No longer give others what this gateway has known of connections: whoever has them now knows better. */
+  | { do: "forget-connections" }
   /** Something that an operator may want to know has changed. */
   | { do: "publish" };
 
@@ -128,6 +130,8 @@ export function step(keeper: Gatekeeper, settings: Settings, input: Input, now: 
       if (keeper.connections === input.state) break;
       keeper.connections = input.state;
       if (input.state === "asking") keeper.askAt = now + ASK_MS;
+      // A daemon that starts takes all that is in the kernel for its own.
+      if (input.state === "asking" && !holdsAny(keeper)) outputs.push({ do: "forget-connections" });
       outputs.push({ do: "publish" });
       break;
     case "uplink":
@@ -223,6 +227,7 @@ function actOnTime(keeper: Gatekeeper, now: number, outputs: Output[]): void {
       delete share.releaseAt;
       delete share.renewAt;
       outputs.push({ do: "release", share: name }, { do: "publish" });
+      if (!holdsAny(keeper)) outputs.push({ do: "forget-connections" });
     }
     if (share.renewAt !== undefined && share.renewAt <= now) {
       share.renewAt = now + RENEW_MS;
@@ -242,6 +247,10 @@ function actOnTime(keeper: Gatekeeper, now: number, outputs: Output[]): void {
     const stands = Object.values(keeper.shares).some(({ vrrp }) => vrrp === "standby");
     if (stands && keeper.connections === "current") outputs.push({ do: "ask-connections" });
   }
+}
+
+function holdsAny({ shares }: Gatekeeper): boolean {
+  return Object.values(shares).some(({ holds }) => holds);
 }
 
 function judgeHealth(keeper: Gatekeeper, { returnMs }: Settings, now: number): void {

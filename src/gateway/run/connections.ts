@@ -88,6 +88,14 @@ export class Connections {
   }
 
   /**
+   * Empties what it would give to others who ask. What a gateway knew when it was active is old news, and whoever gets it
+   * takes the connection out of its kernel and puts the old one there: where packets are passing, some find none.
+   */
+  async forget(): Promise<void> {
+    await this.#ask("-f", "internal");
+  }
+
+  /**
    * conntrackd makes itself a real-time process of the highest priority, and no line of its file keeps it from that. An
    * update of all connections takes it a good part of a second, in which nothing else would run on that processor:
    * neither keepalived nor whoever renews the address.
@@ -100,10 +108,10 @@ export class Connections {
     });
   }
 
-  #ask(word: string): Promise<string | undefined> {
+  #ask(...words: readonly string[]): Promise<string | undefined> {
     return new Promise((resolve) => {
       const options = { timeout: ANSWER_MS, killSignal: "SIGKILL" as const, maxBuffer: 1 << 20 };
-      execFile(this.#program, ["-C", this.#file, word], options, (error, stdout) => {
+      execFile(this.#program, ["-C", this.#file, ...words], options, (error, stdout) => {
         resolve(error ? undefined : stdout);
       });
     });

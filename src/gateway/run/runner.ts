@@ -145,6 +145,9 @@ export class GatewayRunner {
       case "gather-connections":
         void this.#connections?.gather();
         return undefined;
+      case "forget-connections":
+        void this.#connections?.forget();
+        return undefined;
       case "publish":
         return this.#signals.soon();
     }
