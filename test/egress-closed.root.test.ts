@@ -81,9 +81,23 @@ const wrongOnes = (ways: Map<string, number>): string[] => [...ways.keys()].filt
 
 type Ways = Record<"chosen" | "control", Map<string, number>>;
 
+/** TCP's flag (RFC 9293). */
+const SYN = 2;
+
+/**
+ * Whether a frame is of this test. A connection that one before it has left behind is not: its section is gone, and with it
+ * what was remembered of the connection. `begun` are those whose first segment was seen.
+ */
+function isOfNow(frame: CapturedFrame, begun: Set<string>): boolean {
+  if (frame.kind !== "tcp") return true;
+  const connection = `${frame.source} ${frame.sourcePort} ${frame.destinationPort}`;
+  if ((frame.flags & SYN) !== 0) begun.add(connection);
+  return begun.has(connection);
+}
+
 /** Adds what was captured meanwhile. */
-async function gather(capture: Capture, all: Ways): Promise<void> {
-  const frames = await capture.take();
+async function gather(capture: Capture, all: Ways, begun: Set<string>): Promise<void> {
+  const frames = (await capture.take()).filter((frame) => isOfNow(frame, begun));
   for (const who of ["chosen", "control"] as const) {
     for (const [way, count] of waysTo(frames, PORT[who])) all[who].set(way, (all[who].get(way) ?? 0) + count);
   }
@@ -100,9 +114,10 @@ async function during(disturb: () => Promise<void>): Promise<Ways> {
     for (const served of await send(who, port)) stack.use(served);
   }
   const all = { chosen: new Map<string, number>(), control: new Map<string, number>() };
+  const begun = new Set<string>();
   const flowing = (who: "chosen" | "control"): Promise<boolean> =>
     waitFor(`${who} to send by all four`, async () => {
-      await gather(capture, all);
+      await gather(capture, all, begun);
       return all[who].size >= 4 ? true : undefined;
     });
   await flowing("chosen");
@@ -111,7 +126,7 @@ async function during(disturb: () => Promise<void>): Promise<Ways> {
   // What was on its way is seen before this: frames of the control that came later.
   const before = [...all.control.values()].reduce((sum, count) => sum + count, 0);
   await waitFor("the control to go on", async () => {
-    await gather(capture, all);
+    await gather(capture, all, begun);
     return [...all.control.values()].reduce((sum, count) => sum + count, 0) > before + 8 ? true : undefined;
   });
   return all;
@@ -240,8 +255,9 @@ async function duringSilence(): Promise<Map<string, number>> {
   for (const served of await send("aliprod", PORT.chosen)) stack.use(served);
   for (const served of await send("bob", PORT.control)) stack.use(served);
   const all = { chosen: new Map<string, number>(), control: new Map<string, number>() };
+  const begun = new Set<string>();
   await waitFor("the control to send by all four", async () => {
-    await gather(capture, all);
+    await gather(capture, all, begun);
     return all.control.size >= 4 ? true : undefined;
   });
   return all.chosen;

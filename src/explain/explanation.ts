@@ -1,8 +1,8 @@
 // Owns the whole answer to "why does my packet go there?": the way, who is at its end, what would be if a link were lost,
 // the way back, and what was not looked at.
 import { familyOf } from "../model/ip.ts";
-import { NFT_RESET_CHAINS, nftTableName } from "../model/nft.ts";
-import type { HostPicture, PictureChain, PictureNeighbour } from "../model/picture.ts";
+import { isOfResets } from "../model/nft.ts";
+import type { HostPicture, PictureNeighbour } from "../model/picture.ts";
 import { answerers, asksAs } from "./arp.ts";
 import type { Answerer } from "./arp.ts";
 import { passOf } from "./filters/passage.ts";
@@ -179,12 +179,6 @@ function remarks(routing: Explained, way: Way): string[] {
         `${CHAIN[hook] ?? "May change it"}: chain ${name} of table ${kind} ${table} (${hook}).`,
     ),
   ];
-}
-
-/** Whether a chain is one of heddle's that leave alone what sockets send. */
-function isOfResets({ family, table, name }: PictureChain): boolean {
-  const ours = family === "inet" && table.startsWith(nftTableName("egress", ""));
-  return ours && Object.values<string>(NFT_RESET_CHAINS).includes(name);
 }
 
 /** What a chain at a hook may do to a packet's way. */

@@ -89,6 +89,12 @@ export const NFT_TAG_CHAIN = "made-by-heddle";
  */
 export const NFT_RESET_CHAINS = { marking: "resets", remembering: "known" } as const;
 
+/** Whether a chain is one of heddle's for resets: they leave alone what sockets send. */
+export function isOfResets(chain: { family: string; table: string; name: string }): boolean {
+  const ours = chain.family === "inet" && chain.table.startsWith(nftTableName("egress", ""));
+  return ours && Object.values<string>(NFT_RESET_CHAINS).includes(chain.name);
+}
+
 export interface NftTableSpec {
   family: NftFamily;
   /** Begins with NFT_PREFIX: see nftTableName. */

@@ -2,6 +2,7 @@
 //
 // A listing may come from a file: what is not as libnftables-json(5) says is passed over here, or told as unknown later.
 import type { Family } from "../../model/ip.ts";
+import { isOfResets } from "../../model/nft.ts";
 import type { NftFields, NftValue } from "../../model/nft.ts";
 import type { RulesetRow } from "../../model/ruleset.ts";
 
@@ -55,10 +56,10 @@ export class Ruleset {
     }
   }
 
-  /** The chains at a hook that packets of the IP version come through, as they are listed. */
+  /** The chains at a hook that packets of the IP version come through, as they are listed; without heddle's for resets. */
   at(hook: Hook, family: Family): FilterChain[] {
     return [...this.#chains.values()].filter(
-      ({ family: own, base }) => base?.hook === hook && FAMILIES[family].has(own),
+      (chain) => chain.base?.hook === hook && FAMILIES[family].has(chain.family) && !isOfResets(chain),
     );
   }
 
