@@ -2,7 +2,7 @@
 import { defaultPrefix, shortPrefix } from "../model/ip.ts";
 import { TABLE } from "../model/kinds.ts";
 import type { Hop, RouteSpec, RuleSpec } from "../model/kinds.ts";
-import { IP_PROTOCOLS } from "../roles/ip-protocols.ts";
+import { IP_PROTOCOLS } from "../model/ip-protocols.ts";
 import { rangeText } from "./draft.ts";
 import type { HopEntry, RouteEntry, RuleEntry } from "./draft.ts";
 

@@ -2,6 +2,7 @@
 //
 // Sources: libnftables-json(5), nft(8); include/uapi/linux/netfilter/nf_conntrack_common.h for states of connections.
 import type { NftValue } from "../../model/nft.ts";
+import { IP_PROTOCOLS } from "../../model/ip-protocols.ts";
 import { parseAddress, parsePrefix } from "../../model/ip.ts";
 import { rangeOf } from "../../model/prefix.ts";
 import { entryOf, fieldsOf, wordOf } from "./ruleset.ts";
@@ -30,23 +31,8 @@ const dscp = Object.fromEntries([
 ]) as Record<string, number>;
 
 const NAMES: Readonly<Partial<Record<Sort, Readonly<Record<string, number>>>>> = {
-  protocol: {
-    icmp: 1,
-    igmp: 2,
-    tcp: 6,
-    udp: 17,
-    dccp: 33,
-    gre: 47,
-    esp: 50,
-    ah: 51,
-    icmpv6: 58,
-    "ipv6-icmp": 58,
-    ospf: 89,
-    comp: 108,
-    vrrp: 112,
-    sctp: 132,
-    udplite: 136,
-  },
+  // What nft and the file have names for, and what only nft has.
+  protocol: { ...IP_PROTOCOLS, igmp: 2, "ipv6-icmp": 58, ospf: 89, comp: 108, vrrp: 112 },
   nfproto: { ipv4: 2, ipv6: 10 },
   ethertype: { ip: 0x0800, ip6: 0x86dd },
   state: { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 },

@@ -1,6 +1,6 @@
 // Owns the words of ip-rule(8): a rule as an entry of the file.
 import { networkOf, parsePrefix, shortPrefix } from "../../model/ip.ts";
-import { IP_PROTOCOLS } from "../../roles/ip-protocols.ts";
+import { IP_PROTOCOLS } from "../../model/ip-protocols.ts";
 import { rangeText } from "../draft.ts";
 import type { RuleEntry } from "../draft.ts";
 import type { Cursor } from "./cursor.ts";

@@ -4,7 +4,7 @@ import { familyOf } from "../../model/ip.ts";
 import type { Family } from "../../model/ip.ts";
 import type { RuleSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
-import { protocolNumber } from "../ip-protocols.ts";
+import { protocolNumber } from "../../model/ip-protocols.ts";
 import type { Section } from "../role.ts";
 import { wantRule } from "../wanted.ts";
 import type { Egress } from "./schema.ts";

@@ -1,7 +1,7 @@
 // Owns what may be written under `egress`.
 import * as z from "zod/mini";
 import { checkSchema } from "../check.ts";
-import { IP_PROTOCOLS } from "../ip-protocols.ts";
+import { IP_PROTOCOLS } from "../../model/ip-protocols.ts";
 import {
   address,
   cgroup,

@@ -6,7 +6,7 @@ import type { Family } from "../../model/ip.ts";
 import { HEDDLE_PROTOCOL, TABLE } from "../../model/kinds.ts";
 import type { RouteSpec, RuleSpec } from "../../model/kinds.ts";
 import type { Wanted } from "../../model/objects.ts";
-import { protocolNumber } from "../ip-protocols.ts";
+import { protocolNumber } from "../../model/ip-protocols.ts";
 import type { Role, Section, View } from "../role.ts";
 import { familiesOf } from "./families.ts";
 import { desireNeighbours } from "./neighbours.ts";

@@ -14,7 +14,7 @@ import {
   prefixOrDefault,
   wholeNumber,
 } from "../fields.ts";
-import { IP_PROTOCOLS } from "../ip-protocols.ts";
+import { IP_PROTOCOLS } from "../../model/ip-protocols.ts";
 import type { LinedRoute } from "./route-lines.ts";
 
 export const MAX_U32 = 0xffffffff;

@@ -1,5 +1,5 @@
-// Owns the names of IP protocols in the file.
-import type { Family } from "../model/ip.ts";
+// Owns the names of IP protocols that the file, and commands, have.
+import type { Family } from "./ip.ts";
 
 /** Numbers by name (IANA, Assigned Internet Protocol Numbers). */
 export const IP_PROTOCOLS: Readonly<Record<string, number>> = {
