@@ -42,6 +42,7 @@ export function gatewayTable(instance: string, gateway: Gateway, { clamp, own }:
       ...(["iifname", "oifname"] as const).map((side) =>
         rule("forward", match("==", { meta: { key: side } }, { set: [inside, outside] }), ...refuse()),
       ),
+      ...(failover ? (["outward", "inward"] as const).map((chain) => rule(chain, ...middleOfStream(), ...refuse())) : []),
       ...filterOf("outward", openTo(gateway)),
       ...filterOf("inward", gateway.pass === "both" ? [[]] : []),
       ...translationOf(gateway),
@@ -78,6 +79,16 @@ function filterOf(chain: "outward" | "inward", open: NftValue[][]): NftObject[] 
   ];
 }
 
+/**
+ * What tracking takes for the beginning of a TCP connection and is none (nf_conntrack_tcp_loose). Another gateway has it,
+ * or this one is just putting it into its kernel anew: by this packet it would get another port, and the far end would
+ * end it.
+ */
+function middleOfStream(): NftValue[] {
+  const flags = { "&": [{ payload: { protocol: "tcp", field: "flags" } }, ["fin", "syn", "rst", "ack"]] };
+  return [match("in", { ct: { key: "state" } }, "new"), match("!=", flags, "syn")];
+}
+
 /** The first packet of a connection names the largest segment; it shall fit the links on both sides. */
 function clampRule(inside: string, outside: string): NftObject {
   const flags = { "&": [{ payload: { protocol: "tcp", field: "flags" } }, ["syn", "rst"]] };
@@ -98,6 +109,8 @@ function translationOf(gateway: Gateway): NftObject[] {
   if (nat === "masquerade") return [chain, rule("translate", ...way, { masquerade: null })];
   const shares = sharesOf(gateway);
   if (shares.length === 0) return [];
+  // Other gateways are told a connection's port only where it was changed; otherwise their kernels would choose one.
+  const ports = gateway.failover ? { flags: "fully-random" } : {};
   return [
     chain,
     ...shares.flatMap(({ to, from }) =>
@@ -105,7 +118,7 @@ function translationOf(gateway: Gateway): NftObject[] {
         const ranges = to.filter(({ first }) => familyOf(first) === family);
         if (ranges.length === 0) return [];
         const protocol = family === 4 ? "ip" : "ip6";
-        const snat = { snat: { family: protocol, addr: chosenOf(protocol, ranges) } };
+        const snat = { snat: { family: protocol, addr: chosenOf(protocol, ranges), ...ports } };
         // Hosts of the other IP version are none of this translation's.
         const whose = shares.length > 1 ? from?.filter((prefix) => familyOf(prefix) === family) : undefined;
         return comesFrom(whose).map((conditions) => rule("translate", ...way, ...conditions, snat));
