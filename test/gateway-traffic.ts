@@ -20,10 +20,18 @@ const SILENT_MS = 3500;
 /** A connection that is not made by then has failed, ms. */
 const CONNECT_MS = 5000;
 
+/** Longest times between two answers, ms; `udpElse` is of those who ask less often than the first worker. */
+export interface Gaps {
+  udp: number;
+  udpElse?: number;
+  push: number;
+  drive: number;
+}
+
 /** What a client saw of its flows since "begin". */
 export interface TrafficReport {
   /** Longest time between two answers, ms. */
-  gaps: { udp: number; push: number; drive: number };
+  gaps: Gaps;
   /** Long-lived connections that ended, or were not heard of for long. */
   lost: number;
   /** Their own ports, to look for them on the way. */
@@ -33,7 +41,7 @@ export interface TrafficReport {
   made: number;
   failed: number;
   slowestMs: number;
-  /** How much later than asked the worst timer came, ms: what a gap on a busy machine is to be judged by. */
+  /** How much later than asked the worst timer came, ms: what a gap on a busy machine is to be judged by. Of a lab, the first worker's. */
   lateMs: number;
 }
 
