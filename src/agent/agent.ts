@@ -10,7 +10,7 @@ import { applyPlan } from "./apply.ts";
 import { carryOut, courseOf, UnusableFile } from "./carry-out.ts";
 import type { Asker, Course, Office } from "./carry-out.ts";
 import { Ears } from "./ears.ts";
-import { Heap } from "./heap.ts";
+import { Footprint } from "./footprint.ts";
 import { Interest } from "./interest.ts";
 import { lookAndPlan } from "./look.ts";
 import type { News } from "./news.ts";
@@ -57,7 +57,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #news: News;
   readonly #pace: Pace;
-  readonly #heap = new Heap();
+  readonly #footprint = new Footprint();
   readonly #watchers: Watchers;
   readonly account: Account;
   #ears: Ears | undefined;
@@ -84,7 +84,7 @@ export class Agent {
     this.#watchers = new Watchers(options, news, {
       hear: (hint) => this.#note(hint),
       // Nothing else may happen for long, and measuring ten times a second leaves much behind, most of it beside the heap.
-      onRest: () => this.#heap.collect(),
+      onRest: () => this.#footprint.shrink(true),
     });
   }
 
@@ -115,9 +115,11 @@ export class Agent {
   async run(): Promise<void> {
     while (!this.#stopped) {
       const wait = this.#due() - now();
-      if (wait <= 0) await this.#exclusively(() => this.#act());
-      else if (wait <= QUIET_MS || !this.#heap.isLarge) await this.#sleep(wait);
-      else if (!(await this.#sleep(QUIET_MS))) this.#heap.collect();
+      if (wait <= 0) {
+        await this.#exclusively(() => this.#act());
+        this.#footprint.grow();
+      } else if (wait <= QUIET_MS || this.#footprint.isSmall) await this.#sleep(wait);
+      else if (!(await this.#sleep(QUIET_MS))) this.#footprint.shrink();
     }
   }
 

@@ -89,6 +89,7 @@ interface Addon {
   takePacket(descriptor: number, bytes: Uint8Array): number;
   watchDescriptor(descriptor: number, writable: boolean, ready: () => void): NativeWatch | number;
   unwatch(watch: NativeWatch): void;
+  releaseText(): number;
 }
 
 /** Bytes that a bpf(2) call points to; the kernel reads them, and what it writes is in them afterwards. */
@@ -176,6 +177,11 @@ export function tryLock(descriptor: number): boolean {
   const answer = addon().tryLock(descriptor);
   if (answer === -constants.errno.EWOULDBLOCK) return false;
   return checked(answer, "lock") === 0;
+}
+
+/** Unmaps the program text of this process, which is mapped again page by page as it is run. What cannot be stays mapped. */
+export function releaseText(): void {
+  addon().releaseText();
 }
 
 /**
