@@ -78,6 +78,10 @@ fi
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "Installing npm packages…"
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  # Debian 12's npm (9.2) takes the link away again, with the package that is for another processor and has the same.
+  for program in node_modules/node-linux-*/bin/node; do
+    [ -e node_modules/.bin/node ] || [ ! -x "$program" ] || ln -s "../${program#node_modules/}" node_modules/.bin/node
+  done
   touch node_modules/.package-lock.json
 fi
 
