@@ -77,7 +77,7 @@ fi
 # npm's record of what it installed is newer than what it was told to install.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "Installing npm packages…"
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  NODE_OPTIONS="${NODE_OPTIONS:-} --require \"$PWD/tools/packages-for.cjs\"" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
   # Debian 12's npm (9.2) takes the link away again, with the package that is for another processor and has the same.
   for program in node_modules/node-linux-*/bin/node; do
     [ -e node_modules/.bin/node ] || [ ! -x "$program" ] || ln -s "../${program#node_modules/}" node_modules/.bin/node
