@@ -42,7 +42,9 @@ export function gatewayTable(instance: string, gateway: Gateway, { clamp, own }:
       ...(["iifname", "oifname"] as const).map((side) =>
         rule("forward", match("==", { meta: { key: side } }, { set: [inside, outside] }), ...refuse()),
       ),
-      ...(failover ? (["outward", "inward"] as const).map((chain) => rule(chain, ...middleOfStream(), ...refuse())) : []),
+      ...(failover
+        ? (["outward", "inward"] as const).map((chain) => rule(chain, ...middleOfStream(), ...refuse()))
+        : []),
       ...filterOf("outward", openTo(gateway)),
       ...filterOf("inward", gateway.pass === "both" ? [[]] : []),
       ...translationOf(gateway),
