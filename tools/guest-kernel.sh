@@ -42,7 +42,7 @@ fetch() {
     [ -n "$package" ] && (cd "$place/deb" && apt-get $options download "$package") >>"$log" 2>&1
 }
 fetch || { [ "$(id -u)" -eq 0 ] && apt-get update -o DPkg::Lock::Timeout=300 >>"$log" 2>&1 && fetch; } || {
-  echo "Debian's kernel $series cannot be fetched. Run \`apt-get update\` as root, then start again." >&2
+  echo "Debian's kernel $series cannot be fetched; Debian 12 has 6.12 in bookworm-security. Run \`apt-get update\` as root, then start again." >&2
   exit 1
 }
 dpkg-deb -x "$place"/deb/*.deb "$place/from"
