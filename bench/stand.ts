@@ -11,7 +11,12 @@ import { writeBatch, writeHeddleFile, writeRoutesBeside } from "./inputs.ts";
 export const SIZE = { routes: 10_000, rules: 1_000, many: 100_000 } as const;
 
 /** bench/kernel-work.ts, bundled as heddle is, and started as bin/heddle starts a command. */
-export const KERNEL_WORK = [process.execPath, "--min-semi-space-size=16", "build/kernel-work.cjs"] as const;
+export const KERNEL_WORK = [
+  process.execPath,
+  "--min-semi-space-size=16",
+  "--max-semi-space-size=16",
+  "build/kernel-work.cjs",
+] as const;
 
 /** Namespaces: empty; with many foreign routes; with many of heddle's own. */
 export const NAMESPACES = ["work", "foreign", "own"] as const;
@@ -31,7 +36,7 @@ export class Stand implements Disposable {
   }
 
   async build(): Promise<void> {
-    await bundleProgram("bench/kernel-work.ts", KERNEL_WORK[2], "build", [
+    await bundleProgram("bench/kernel-work.ts", KERNEL_WORK[3], "build", [
       ["dump", "0", "0"],
       ["add", "0", "0"],
       ["delete", "0", "0"],

@@ -1,6 +1,5 @@
 // Owns the way to the addon (native/addon/): finding it, its types, and the calls that need no protocol of their own.
 import { existsSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { HostError } from "./error.ts";
@@ -112,7 +111,10 @@ export function addon(): Addon {
 function load(): Addon {
   const path = fileURLToPath(new URL(PLACE, import.meta.url));
   if (!existsSync(path)) throw new Error("heddle's addon (build/heddle.node) is missing: run `make build`");
-  return createRequire(import.meta.url)(path) as Addon;
+  // What require() would do in the end, without the loading of Node's loader.
+  const module = { exports: {} };
+  process.dlopen(module, path);
+  return module.exports as Addon;
 }
 
 /** One sysctl to read, or to write where `value` is given (at most 4095 bytes). */

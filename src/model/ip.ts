@@ -40,14 +40,14 @@ function parseIpv4(text: string): Uint8Array | undefined {
 }
 
 /**
- * The 32 bits of an IPv4 address; undefined where parseAddress says so too. Every route of a large file comes by here,
- * so that it is a loop and no pattern.
+ * The 32 bits of an IPv4 address, which ends before `end` of the text; undefined where parseAddress says so too. Every
+ * route of a large file comes by here, so that it is a loop and no pattern.
  */
-export function ipv4Number(text: string): number | undefined {
+export function ipv4Number(text: string, end = text.length): number | undefined {
   let number = 0;
   let octet = -1;
   let dots = 0;
-  for (let i = 0; i < text.length; i++) {
+  for (let i = 0; i < end; i++) {
     const digit = text.charCodeAt(i) - 0x30;
     if (digit === -2) {
       if (octet < 0 || ++dots > 3) return undefined;

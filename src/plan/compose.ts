@@ -33,7 +33,7 @@ export function composeDesired(wishes: readonly Wish[]): Outcome<DesiredState> {
       else diagnostics.push(conflict(present, candidate));
     }
   }
-  return { value: { objects: inOrderOfCreation([...byKey.values()]) }, diagnostics };
+  return { value: { objects: inOrderOfCreation(byKey.values()) }, diagnostics };
 }
 
 function desire(wish: Wanted, owners: RoleId[]): Desired {
@@ -44,15 +44,10 @@ function desireOne<K extends Kind>(kind: K, raw: Specs[K], wish: Wanted, owners:
   const rules = rulesOf(kind);
   const spec = rules.normalize(raw);
   // The kind and its spec come from one Wanted, a correlation that TypeScript cannot follow through generics.
-  return {
-    kind,
-    spec,
-    key: rules.identify(spec),
-    needs: rules.needs(spec),
-    owners,
-    from: [wish.from],
-    ...(wish.adopt ? { adopt: true } : {}),
-  } as Desired;
+  const { adopt, from } = wish;
+  const desired = { kind, spec, key: rules.identify(spec), needs: rules.needs(spec), owners, from: [from] } as Desired;
+  if (adopt) desired.adopt = true;
+  return desired;
 }
 
 function merge(a: Desired, b: Desired): Desired | undefined {
@@ -81,14 +76,20 @@ function conflict(kept: Desired, refused: Desired): Diagnostic {
 }
 
 /** Objects as they are made: by kind, then as the kind says, then by key so that plans are stable. */
-export function inOrderOfCreation<T extends OrderedObject>(objects: readonly T[]): T[] {
-  const placed = objects.map((object) => ({
-    object,
-    kind: KINDS.indexOf(object.kind),
-    rank: rank(object.kind, object.spec),
-  }));
-  placed.sort((a, b) => a.kind - b.kind || a.rank - b.rank || compareKeys(a.object.key, b.object.key));
-  return placed.map(({ object }) => object);
+export function inOrderOfCreation<T extends OrderedObject>(objects: Iterable<T>): T[] {
+  // By kind and rank first, without a word about each object: there may be a hundred thousand of one kind and rank.
+  const groups = KINDS.map(() => new Map<number, T[]>());
+  for (const object of objects) {
+    const ofKind = groups[KINDS.indexOf(object.kind)] as Map<number, T[]>;
+    const place = rank(object.kind, object.spec);
+    const group = ofKind.get(place);
+    if (group) group.push(object);
+    else ofKind.set(place, [object]);
+  }
+  return groups.flatMap((ofKind) => {
+    const ranks = [...ofKind.keys()].sort((a, b) => a - b);
+    return ranks.flatMap((place) => (ofKind.get(place) ?? []).sort((a, b) => compareKeys(a.key, b.key)));
+  });
 }
 
 function compareKeys(a: Key, b: Key): number {

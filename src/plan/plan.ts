@@ -25,13 +25,14 @@ export function makePlan(want: DesiredState, have: Snapshot, ledger: Ledger): Pl
   const { present, others } = sortByWish(want, have);
   const plan: Plan = { steps: [], blocked: [], settled: [] };
   const unwanted = others.filter((observed) => isOurs(observed, ledger));
+  const unfit = new Set(unwanted.map((observed) => observed.key));
   // Somebody else's nexthop under a number of ours leads where they want, so nothing of ours is built on it.
-  const strange = present.flatMap((group, i) =>
-    want.objects[i]?.kind === "nexthop" ? group.filter((observed) => !isOurs(observed, ledger)) : NONE,
-  );
-  const ground = new Ground(have, new Set([...unwanted, ...strange].map((observed) => observed.key)));
+  for (const [i, { kind, key }] of want.objects.entries()) {
+    if (kind === "nexthop" && listOf(present[i]).some((observed) => !isOurs(observed, ledger))) unfit.add(key);
+  }
+  const ground = new Ground(have, unfit);
   const known: Known = { have, ledger, adoptions: findRuleAdoptions(want, have, ledger), ground };
-  for (const [i, desired] of want.objects.entries()) planDesired(plan, desired, present[i] ?? NONE, known);
+  for (const [i, desired] of want.objects.entries()) planDesired(plan, desired, present[i], known);
   const creations = adoptionsFirst(plan.steps, have);
   // Reversed before as well, so that those of one key stay in the kernel's order.
   const removals = inOrderOfCreation(unwanted.toReversed())
@@ -71,17 +72,17 @@ interface Known {
 /** Kinds of which an object that is as it should be serves, whoever made it; and it stays theirs. */
 const SHARED: ReadonlySet<Kind> = new Set(["sysctl", "address"]);
 
-function planDesired(plan: Plan, whole: Desired, present: readonly Observed[], known: Known): void {
+function planDesired(plan: Plan, whole: Desired, found: Present, known: Known): void {
   const { ledger, adoptions, ground } = known;
-  const theirs = adoptions.theirs.get(whole.key) ?? [];
+  const theirs = adoptions.theirs.get(whole.key) ?? NONE;
   const { desired, missing } = narrow(whole, (need) => ground.lack(need) === undefined);
-  const [only] = present;
   // By far the most objects of a large host: there, alone, ours and right, and nobody else's to take over.
-  const alone = present.length === 1 && theirs.length === 0 ? only : undefined;
+  const alone = found && "key" in found && theirs.length === 0 ? found : undefined;
   if (alone && isOurs(alone, ledger) && isEqual(alone, desired ?? whole)) {
     plan.settled.push(whole.key);
     return;
   }
+  const present = listOf(found);
   const ours = present.filter((observed) => isOurs(observed, ledger));
   const foreign = present.filter((observed) => !isOurs(observed, ledger));
   const right = ours.find((observed) => isRight(observed, desired ?? whole, ledger));
@@ -168,16 +169,24 @@ function planAdoption(plan: Plan, desired: Desired, present: readonly Observed[]
 /** Shared by the many objects that have nothing. */
 const NONE: readonly Observed[] = [];
 
+/** What is there under a key: nothing, one object as nearly always, or several in the kernel's order. */
+type Present = Observed | readonly Observed[] | undefined;
+
+function listOf(present: Present): readonly Observed[] {
+  if (present === undefined) return NONE;
+  return "key" in present ? [present] : present;
+}
+
 /** What is there under the key of each wanted object, in their order, and everything else; both in the kernel's order. */
-function sortByWish(want: DesiredState, have: Snapshot): { present: (readonly Observed[])[]; others: Observed[] } {
+function sortByWish(want: DesiredState, have: Snapshot): { present: Present[]; others: Observed[] } {
   const places = new Map<Key, number>();
   for (const [i, { key }] of want.objects.entries()) places.set(key, i);
-  const present = want.objects.map((): readonly Observed[] => NONE);
+  const present: Present[] = want.objects.map(() => undefined);
   const others: Observed[] = [];
   for (const object of have.observed) {
     const place = places.get(object.key);
     if (place === undefined) others.push(object);
-    else present[place] = present[place] === NONE ? [object] : [...(present[place] ?? []), object];
+    else present[place] = present[place] === undefined ? object : [...listOf(present[place]), object];
   }
   return { present, others };
 }

@@ -240,11 +240,12 @@ export class FakeHost implements Host {
   /** Nothing but the protocol changes, and only of the first route under the key, which must be the planned one. */
   #adoptRoute({ before, after }: AdoptStep): void {
     if (before.kind !== "route" || after.kind !== "route") throw new Error("not a route");
-    const found = this.state.routes.find((route) => rulesOf("route").identify(route) === before.key);
+    const at = this.state.routes.findIndex((route) => rulesOf("route").identify(route) === before.key);
+    const found = this.state.routes[at];
     if (!found) throw refusal(ENOENT, before.key);
     if (!isSame("route", found, before.spec)) throw refusal(EEXIST, before.key);
     this.#checkRoute(found);
-    found.protocol = after.spec.protocol;
+    this.state.routes[at] = { ...found, protocol: after.spec.protocol };
   }
 
   #checkRoute(spec: RouteSpec): void {

@@ -1,8 +1,10 @@
 // Owns the kinds "route" and "rule" on a real host, over netlink.
+import type { Observed } from "../../model/objects.ts";
 import type { Step } from "../../model/plan.ts";
 import type { KindDriver, StepResult } from "../host.ts";
 import type { AdoptStep } from "./adopt.ts";
 import type { RouteSocket } from "../netlink/client.ts";
+import type { RouteMessage } from "../netlink/route.ts";
 import { LinkNames } from "./link-names.ts";
 import { performRouteAdoptions, performRuleAdoptions } from "./adopt.ts";
 import { observe } from "./perform-steps.ts";
@@ -17,12 +19,13 @@ export function routeDriver(socket: RouteSocket): KindDriver<"route"> {
   return {
     async list(links, { tables }, signal) {
       const names = new LinkNames(links);
-      const lists = tables
-        ? await Promise.all(tables.map((table) => socket.listRoutes({ table }, signal)))
-        : [await socket.listRoutes({}, signal)];
-      const messages = lists.flat();
-      const specs = messages.map((message) => routeFromMessage(message, names));
-      return withoutRepeats(specs.filter((spec) => spec !== undefined).map((spec) => observe("route", spec)));
+      const read = (message: RouteMessage): Observed<"route"> | undefined => {
+        const spec = routeFromMessage(message, names);
+        return spec && observe("route", spec);
+      };
+      if (tables === undefined) return withoutRepeats(await socket.readRoutes(read, {}, signal));
+      const lists = await Promise.all(tables.map((table) => socket.readRoutes(read, { table }, signal)));
+      return withoutRepeats(lists.flat());
     },
     perform: (steps, links, signal) =>
       inRuns(steps, {

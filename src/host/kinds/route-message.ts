@@ -14,39 +14,37 @@ const PREFERENCES = { low: 3, high: 1 } as const;
 export function routeFromMessage(message: RouteMessage, links: LinkNames): RouteSpec | undefined {
   if ((message.flags & ROUTE_FLAG.cloned) !== 0 || typeof message.type === "number") return undefined;
   const { family, table, to, type, protocol, from, tos, source, metrics, nexthop, priority, preference } = message;
-  return routeRules.normalize({
-    family,
-    table,
-    to,
-    type,
-    protocol,
-    // The kernel adds to a route by nexthop object the hops that the object has at the moment.
-    hops: nexthop === undefined ? hopsOf(message, links) : [],
-    scope: scopeName(message.scope),
-    tos,
-    ...(from === undefined ? {} : { from }),
-    ...(priority === undefined ? {} : { metric: priority }),
-    ...(source === undefined ? {} : { source }),
-    ...(nexthop === undefined ? {} : { nexthop }),
-    ...(metrics === undefined ? {} : { metrics }),
-    ...(preference === PREFERENCES.low ? { preference: "low" } : {}),
-    ...(preference === PREFERENCES.high ? { preference: "high" } : {}),
-    ...unmanagedOf(message),
-  });
+  // The kernel adds to a route by nexthop object the hops that the object has at the moment.
+  const hops = nexthop === undefined ? hopsOf(message, links) : [];
+  // Field by field, and only what says something: there may be a hundred thousand of them.
+  const spec: RouteSpec = { family, table, to, type, hops, protocol };
+  const scope = scopeName(message.scope);
+  if (family === 4 && scope !== impliedScope(spec)) spec.scope = scope;
+  if (tos !== 0) spec.tos = tos;
+  if (from !== undefined) spec.from = from;
+  if (priority !== undefined && priority !== defaultMetric(family)) spec.metric = priority;
+  if (source !== undefined) spec.source = source;
+  if (nexthop !== undefined) spec.nexthop = nexthop;
+  if (metrics !== undefined) spec.metrics = metrics;
+  if (preference === PREFERENCES.low) spec.preference = "low";
+  if (preference === PREFERENCES.high) spec.preference = "high";
+  const unmanaged = unmanagedOf(message);
+  if (unmanaged !== undefined) spec.unmanaged = unmanaged;
+  return routeRules.normalize(spec);
 }
 
 /** What the route has that a spec cannot say, by the words of ip-route(8). */
-function unmanagedOf(message: RouteMessage): { unmanaged?: string[] } {
-  const { realms, encap, expires, cacheInfo, ttlPropagate, unknown, unknownMetrics, hops = [] } = message;
+function unmanagedOf(message: RouteMessage): string[] | undefined {
+  const { realms, encap, expires, cacheInfo, ttlPropagate, unknown, unknownMetrics, hops } = message;
   const found: string[] = [];
-  if (realms !== undefined || hops.some((hop) => hop.realms !== undefined)) found.push("realms");
-  if (encap !== undefined || hops.some((hop) => hop.encap !== undefined)) found.push("encap");
+  if (realms !== undefined || hops?.some((hop) => hop.realms !== undefined)) found.push("realms");
+  if (encap !== undefined || hops?.some((hop) => hop.encap !== undefined)) found.push("encap");
   if (expires !== undefined || (cacheInfo?.expires ?? 0) !== 0) found.push("expires");
   if (ttlPropagate !== undefined) found.push("ttl-propagate");
   if (unknownMetrics !== undefined) found.push("metrics of a later kernel");
-  if (unknown !== undefined || hops.some((hop) => hop.unknown !== undefined))
+  if (unknown !== undefined || hops?.some((hop) => hop.unknown !== undefined))
     found.push("attributes of a later kernel");
-  return found.length === 0 ? {} : { unmanaged: found };
+  return found.length === 0 ? undefined : found;
 }
 
 /**
@@ -77,15 +75,7 @@ function hopsOf(message: RouteMessage, links: LinkNames): Hop[] {
       weight,
     }));
   }
-  const { oif, gateway, onlink } = message;
-  if (oif === undefined && gateway === undefined) return [];
-  return [
-    {
-      ...(oif === undefined ? {} : { link: links.name(oif) }),
-      ...(gateway === undefined ? {} : { via: gateway }),
-      ...(onlink ? { onlink } : {}),
-    },
-  ];
+  return links.wayBy(message.oif, message.gateway, message.onlink);
 }
 
 /**

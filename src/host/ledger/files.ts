@@ -1,14 +1,17 @@
 // Owns small state files: read with bounds, written whole or not at all, in folders that nobody else can write to.
-import { constants } from "node:fs";
-import { lstat, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { constants, readFileSync } from "node:fs";
+import { lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { constants as os } from "node:os";
 import { dirname } from "node:path";
 import { HostError } from "../error.ts";
 
-/** The text of a file, or undefined when there is none. Other failures throw. */
+/**
+ * The text of a file, or undefined when there is none. Rejects for other failures. These files are few, small or in
+ * memory, and read at once: each turn of Node's threads, of which a reading takes four, costs as much as the reading.
+ */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     if (isErrno(error, "ENOENT")) return undefined;
     throw error;

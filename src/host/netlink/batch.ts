@@ -44,15 +44,16 @@ class Batch implements Conversation {
     this.#encoder = new Encoder(requests.length * TYPICAL_BYTES);
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#results = Array.from<Result>({ length: requests.length }).fill(undefined);
+    this.#results = requests.map(() => undefined);
   }
 
   begin(line: Line): boolean {
     // All of them are encoded before any is sent: a value that no field can hold must not leave half a batch done.
     this.#first = line.sequences(this.#requests.length);
-    for (const [i, request] of this.#requests.entries()) {
+    let sequence = this.#first;
+    for (const request of this.#requests) {
       this.#starts.push(this.#encoder.length);
-      encodeRequest(this.#encoder, request, this.#first + i);
+      encodeRequest(this.#encoder, request, sequence++);
     }
     this.#starts.push(this.#encoder.length);
     this.#mostBytes = Math.min(MOST_BYTES, line.transport.sendBuffer - 64);
@@ -117,13 +118,15 @@ class Batch implements Conversation {
     this.#to = until;
   }
 
+  /** Where a chunk ends that begins at `#from`: at least one request behind, and no further than both buffers allow. */
   #chunkEnd(receiveBuffer: number): number {
-    const most = Math.max(1, Math.floor(receiveBuffer / ANSWER_COST));
-    const start = this.#starts[this.#from] as number;
+    const most = (this.#starts[this.#from] as number) + this.#mostBytes;
     let to = this.#from + 1;
-    while (to < this.#requests.length && to - this.#from < most) {
-      if ((this.#starts[to + 1] as number) - start > this.#mostBytes) break;
-      to++;
+    let beyond = Math.min(this.#requests.length, this.#from + Math.max(1, Math.floor(receiveBuffer / ANSWER_COST))) + 1;
+    while (beyond - to > 1) {
+      const middle = (to + beyond) >> 1;
+      if ((this.#starts[middle] as number) <= most) to = middle;
+      else beyond = middle;
     }
     return to;
   }

@@ -57,6 +57,8 @@ export interface RouteSocket {
   listBuckets(signal?: AbortSignal): Promise<BucketMessage[]>;
   /** IPv4 first. A table that is not there has no routes. */
   listRoutes(filter?: RouteFilter, signal?: AbortSignal): Promise<RouteMessage[]>;
+  /** The same routes, each turned into something else, or left out, when it comes: a large table is never kept whole. */
+  readRoutes<T>(read: (route: RouteMessage) => T | undefined, filter?: RouteFilter, signal?: AbortSignal): Promise<T[]>;
   /** In the kernel's order, IPv4 first. */
   listRules(filter?: FamilyFilter, signal?: AbortSignal): Promise<RuleMessage[]>;
   /** Of one link. */
@@ -91,6 +93,8 @@ export function openRouteSocket(options: RouteSocketOptions = {}): RouteSocket {
 /** A socket over a transport of one's own, for tests. */
 export function routeSocket(transport: Transport): RouteSocket {
   const line = new Line(transport);
+  const readRoutes: RouteSocket["readRoutes"] = (read, filter = {}, signal) =>
+    eachFamily(filter, (family) => dumpRoutes(line, family, read, filter, signal));
   return {
     port: transport.port,
     listLinks: (signal) => listLinks(line, signal),
@@ -99,7 +103,8 @@ export function routeSocket(transport: Transport): RouteSocket {
       eachFamily(filter, (family) => listNeighbours(line, family, filter, signal)),
     listNexthops: (signal) => listNexthops(line, signal),
     listBuckets: (signal) => listBuckets(line, signal),
-    listRoutes: (filter = {}, signal) => eachFamily(filter, (family) => listRoutes(line, family, filter, signal)),
+    listRoutes: (filter, signal) => readRoutes((route) => route, filter, signal),
+    readRoutes,
     listRules: (filter = {}, signal) => eachFamily(filter, (family) => listRules(line, family, signal)),
     listQdiscs: (index, signal) => listQdiscs(line, index, signal),
     listFilters: (index, parent, signal) => listFilters(line, index, parent, signal),
@@ -224,12 +229,13 @@ async function listBuckets(line: Line, signal?: AbortSignal): Promise<BucketMess
   );
 }
 
-async function listRoutes(
+async function dumpRoutes<T>(
   line: Line,
   family: Family,
+  read: (route: RouteMessage) => T | undefined,
   { table, protocol, oif }: RouteFilter,
   signal?: AbortSignal,
-): Promise<RouteMessage[]> {
+): Promise<T[]> {
   return dump(
     line,
     {
@@ -243,14 +249,12 @@ async function listRoutes(
         encoder.u32(RTA_OIF, oif);
         encoder.finish(header);
       },
-      decode: (packet, at, end) =>
-        kept(
-          decodeRoute(packet, at, end),
-          (route) =>
-            (table === undefined || route.table === table) &&
-            (protocol === undefined || route.protocol === protocol) &&
-            (oif === undefined || leavesBy(route, oif)),
-        ),
+      decode(packet, at, end) {
+        const route = decodeRoute(packet, at, end);
+        if (route === undefined || (table !== undefined && route.table !== table)) return undefined;
+        if (protocol !== undefined && route.protocol !== protocol) return undefined;
+        return oif === undefined || leavesBy(route, oif) ? read(route) : undefined;
+      },
       none: [constants.errno.ENOENT, constants.errno.ENODEV],
     },
     signal,

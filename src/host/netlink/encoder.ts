@@ -1,5 +1,8 @@
 // Owns writing: one growing stretch of bytes that messages with their attributes are appended to.
-import { familyOf, ipv4Number, parseAddress } from "../../model/ip.ts";
+//
+// Headers and attributes begin at multiples of four (linux/netlink.h), so that whole words are written at once: the
+// machine's byte order is netlink's, and little-endian wherever heddle runs.
+import { ipv4Number, parseAddress } from "../../model/ip.ts";
 import { NESTED } from "./constants.ts";
 import type { UnknownAttribute } from "./packet.ts";
 
@@ -11,6 +14,7 @@ const utf8 = new TextEncoder();
 /** Appends messages. Every value is checked against the range of its field; RangeError says which value is wrong. */
 export class Encoder {
   #bytes: Uint8Array;
+  #words: Uint32Array;
   #view: DataView;
   /** Where the next byte goes; set it back to drop what was written after. */
   length = 0;
@@ -18,8 +22,10 @@ export class Encoder {
   #clean = 0;
 
   constructor(capacity = 4096) {
-    this.#bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.#bytes.buffer);
+    const buffer = new ArrayBuffer((capacity + 3) & ~3);
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Uint32Array(buffer);
+    this.#view = new DataView(buffer);
   }
 
   /** What was written so far: a view that the next write may leave behind. */
@@ -27,16 +33,11 @@ export class Encoder {
     return this.#bytes.subarray(from, this.length);
   }
 
-  /** Adds room for `count` zero bytes and gives where it starts. */
+  /** Adds room for `count` zero bytes, a multiple of four, and gives where it starts. */
   room(count: number): number {
     const at = this.length;
     const needed = at + count;
-    if (needed > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-      grown.set(this.#bytes.subarray(0, at));
-      this.#bytes = grown;
-      this.#view = new DataView(grown.buffer);
-    }
+    if (needed > this.#bytes.length) this.#grow(needed);
     // Bytes of an earlier, dropped message must not shine through.
     if (at < this.#clean) this.#bytes.fill(0, at, Math.min(needed, this.#clean));
     if (needed > this.#clean) this.#clean = needed;
@@ -44,16 +45,30 @@ export class Encoder {
     return at;
   }
 
+  #grow(needed: number): void {
+    const buffer = new ArrayBuffer((Math.max(needed, this.#bytes.length * 2) + 3) & ~3);
+    const grown = new Uint8Array(buffer);
+    grown.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = grown;
+    this.#words = new Uint32Array(buffer);
+    this.#view = new DataView(buffer);
+  }
+
+  /** Four unsigned 8-bit fields in a row, at a multiple of four. */
+  setFour(at: number, one: number, two: number, three: number, four: number): void {
+    this.#words[at >> 2] = byte(one) | (byte(two) << 8) | (byte(three) << 16) | (byte(four) << 24);
+  }
+
   setU8(at: number, value: number): void {
-    this.#view.setUint8(at, ranged(value, 0xff));
+    this.#view.setUint8(at, byte(value));
   }
 
   setU16(at: number, value: number): void {
-    this.#view.setUint16(at, ranged(value, 0xffff), true);
+    this.#view.setUint16(at, half(value), true);
   }
 
   setU32(at: number, value: number): void {
-    this.#view.setUint32(at, ranged(value, 0xffffffff), true);
+    this.#view.setUint32(at, word(value), true);
   }
 
   setS32(at: number, value: number): void {
@@ -64,24 +79,29 @@ export class Encoder {
   /** Starts a message (struct nlmsghdr) with a family header of `headerLength` bytes; gives where the latter starts. */
   message(type: number, flags: number, sequence: number, headerLength: number): number {
     const at = this.room(16 + headerLength);
-    this.setU16(at + 4, type);
-    this.setU16(at + 6, flags);
-    this.#view.setUint32(at + 8, sequence, true);
+    this.#words[(at >> 2) + 1] = half(type) | (half(flags) << 16);
+    this.#words[(at >> 2) + 2] = sequence;
     return at + 16;
   }
 
   /** Ends the message whose family header starts at `header`. */
   finish(header: number): void {
-    this.#view.setUint32(header - 16, this.length - (header - 16), true);
+    this.#words[(header - 16) >> 2] = this.length - (header - 16);
   }
 
   /** Starts an attribute with room for a payload of `length` bytes and its padding; gives where the payload starts. */
   attribute(type: number, length: number): number {
     if (length > MOST_PAYLOAD) throw new RangeError(`an attribute of ${length} bytes is too long`);
     const at = this.room((length + 7) & ~3);
-    // The length, and the type in the upper half.
-    this.#view.setUint32(at, ((ranged(type, 0xffff) << 16) | (length + 4)) >>> 0, true);
+    this.#words[at >> 2] = (half(type) << 16) | (length + 4);
     return at + 4;
+  }
+
+  /** An attribute of one word, by far the most frequent: what attribute() does, without the calls. */
+  #oneWord(type: number, value: number): void {
+    const at = this.room(8) >> 2;
+    this.#words[at] = (half(type) << 16) | 8;
+    this.#words[at + 1] = value;
   }
 
   u8(type: number, value: number | undefined): void {
@@ -96,21 +116,15 @@ export class Encoder {
     if (value === undefined) return;
     const at = this.attribute(type, 2);
     // The room is made first, in a statement of its own: it may put another view in the place of this one.
-    this.#view.setUint16(at, ranged(value, 0xffff), false);
+    this.#view.setUint16(at, half(value), false);
   }
 
   u32(type: number, value: number | undefined): void {
-    if (value === undefined) return;
-    // By far the most frequent attribute: what attribute() and setU32() do, without the calls.
-    const at = this.room(8);
-    this.#view.setUint32(at, ((ranged(type, 0xffff) << 16) | 8) >>> 0, true);
-    this.#view.setUint32(at + 4, ranged(value, 0xffffffff), true);
+    if (value !== undefined) this.#oneWord(type, word(value));
   }
 
   be32(type: number, value: number | undefined): void {
-    if (value === undefined) return;
-    const at = this.attribute(type, 4);
-    this.#view.setUint32(at, ranged(value, 0xffffffff), false);
+    if (value !== undefined) this.#oneWord(type, swapped(word(value)));
   }
 
   s32(type: number, value: number | undefined): void {
@@ -156,9 +170,12 @@ export class Encoder {
     const most = family === 4 ? 32 : 128;
     const length = slash < 0 ? most : shortNumber(text, slash + 1);
     if (length < 0 || length > most) throw new RangeError(`not an IPv${family} prefix: ${text}`);
-    const address = slash < 0 ? text : text.slice(0, slash);
-    if (length > 0) this.address(type, address, family);
-    else if (familyOf(address) !== family || parseAddress(address) === undefined) refuse(address, family);
+    const end = slash < 0 ? text.length : slash;
+    const bits = family === 4 ? (ipv4Number(text, end) ?? refuse(text.slice(0, end), 4)) : 0;
+    const bytes = family === 6 ? addressBytes(text.slice(0, end), 6) : undefined;
+    if (length === 0) return 0;
+    if (bytes) this.raw(type, bytes);
+    else this.be32(type, bits);
     return length;
   }
 
@@ -203,9 +220,24 @@ function shortNumber(text: string, at: number): number {
   return value;
 }
 
-function ranged(value: number, most: number): number {
-  if (!Number.isInteger(value) || value < 0 || value > most) throw outside(value);
+function byte(value: number): number {
+  if ((value & 0xff) !== value) throw outside(value);
   return value;
+}
+
+function half(value: number): number {
+  if ((value & 0xffff) !== value) throw outside(value);
+  return value;
+}
+
+function word(value: number): number {
+  if (value >>> 0 !== value) throw outside(value);
+  return value;
+}
+
+/** A word with its bytes in network byte order. */
+function swapped(value: number): number {
+  return ((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
 }
 
 function outside(value: number): RangeError {

@@ -35,6 +35,18 @@ export class Packet {
     if (at < 0 || at + length > end || end > this.bytes.length) throw new MalformedMessage("a message ends too early");
   }
 
+  /** The length of the attribute at `at`, its header of four bytes included. Throws MalformedMessage when it does not fit. */
+  attributeLength(at: number, end: number): number {
+    const length = this.view.getUint16(at, true);
+    if (length < 4 || length > end - at) throw new MalformedMessage(`an attribute of ${length} bytes does not fit`);
+    return length;
+  }
+
+  /** The type of the attribute at `at`, without the bits "nested" and "network byte order". */
+  attributeType(at: number): number {
+    return this.view.getUint16(at + 2, true) & 0x3fff;
+  }
+
   /** An unsigned 8-bit attribute. */
   u8(at: number, length: number): number {
     exactly(length, 1);
@@ -126,9 +138,8 @@ export function eachAttribute(
 ): void {
   packet.need(at, 0, end);
   while (end - at >= 4) {
-    const length = packet.view.getUint16(at, true);
-    if (length < 4 || length > end - at) throw new MalformedMessage(`an attribute of ${length} bytes does not fit`);
-    visit(packet.view.getUint16(at + 2, true) & 0x3fff, at + 4, length - 4);
+    const length = packet.attributeLength(at, end);
+    visit(packet.attributeType(at), at + 4, length - 4);
     at += (length + 3) & ~3;
   }
 }

@@ -135,7 +135,7 @@ export function decodeRule(packet: Packet, at: number, end: number): RuleMessage
     if (type === DST) to = packet.addressOf(family, start, length);
     else if (type === SRC) from = packet.addressOf(family, start, length);
     else if (type === TABLE) table = packet.u32(start, length);
-    else if (!decodeSelector(packet, rule, type, start, length)) decodeAnswer(packet, rule, type, start, length);
+    else if (!decodeAnswer(packet, rule, type, start, length)) decodeSelector(packet, rule, type, start, length);
   });
   if (table !== 0) rule.table = table;
   if (toLength !== 0) rule.to = `${to}/${toLength}`;
@@ -143,8 +143,26 @@ export function decodeRule(packet: Packet, at: number, end: number): RuleMessage
   return rule;
 }
 
+/** What becomes of the packet, and when: what nearly all rules say. False for an attribute that says something else. */
+function decodeAnswer(packet: Packet, rule: RuleMessage, type: number, at: number, length: number): boolean {
+  if (type === PRIORITY) rule.priority = packet.u32(at, length);
+  else if (type === PROTOCOL) rule.protocol = packet.u8(at, length);
+  else if (type === SUPPRESS_PREFIXLEN) {
+    const prefixLength = packet.u32(at, length);
+    if (prefixLength !== NOT_SUPPRESSED) rule.suppressPrefixLength = prefixLength;
+  } else if (type === SUPPRESS_IFGROUP) {
+    const group = packet.u32(at, length);
+    if (group !== NOT_SUPPRESSED) rule.suppressGroup = group;
+  } else if (type === GOTO) rule.goto = packet.u32(at, length);
+  else if (type === FLOW) rule.realms = packet.u32(at, length);
+  else if (type === L3MDEV) {
+    if (packet.u8(at, length) !== 0) rule.l3mdev = true;
+  } else return false;
+  return true;
+}
+
 /** What the packet must be like. */
-function decodeSelector(packet: Packet, rule: RuleMessage, type: number, at: number, length: number): boolean {
+function decodeSelector(packet: Packet, rule: RuleMessage, type: number, at: number, length: number): void {
   if (type === IIFNAME) rule.iif = packet.text(at, length);
   else if (type === OIFNAME) rule.oif = packet.text(at, length);
   else if (type === FWMARK) rule.mark = packet.u32(at, length);
@@ -160,25 +178,7 @@ function decodeSelector(packet: Packet, rule: RuleMessage, type: number, at: num
   else if (type === FLOWLABEL) rule.flowLabel = packet.be32(at, length);
   else if (type === FLOWLABEL_MASK) rule.flowLabelMask = packet.be32(at, length);
   else if (type === TUN_ID) rule.tunnelId = packet.be64(at, length);
-  else return false;
-  return true;
-}
-
-/** What becomes of it. */
-function decodeAnswer(packet: Packet, rule: RuleMessage, type: number, at: number, length: number): void {
-  if (type === PRIORITY) rule.priority = packet.u32(at, length);
-  else if (type === GOTO) rule.goto = packet.u32(at, length);
-  else if (type === PROTOCOL) rule.protocol = packet.u8(at, length);
-  else if (type === FLOW) rule.realms = packet.u32(at, length);
-  else if (type === SUPPRESS_PREFIXLEN) {
-    const prefixLength = packet.u32(at, length);
-    if (prefixLength !== NOT_SUPPRESSED) rule.suppressPrefixLength = prefixLength;
-  } else if (type === SUPPRESS_IFGROUP) {
-    const group = packet.u32(at, length);
-    if (group !== NOT_SUPPRESSED) rule.suppressGroup = group;
-  } else if (type === L3MDEV) {
-    if (packet.u8(at, length) !== 0) rule.l3mdev = true;
-  } else rule.unknown = packet.keep(rule.unknown, at, length);
+  else rule.unknown = packet.keep(rule.unknown, at, length);
 }
 
 function wideRange(packet: Packet, at: number, length: number): NumberRange {

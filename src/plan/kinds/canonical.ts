@@ -20,10 +20,13 @@ export function canonicalText(spec: object, without: readonly string[] = []): st
 export function isSameData(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((one, i) => isSameData(one, b[i]));
+  if (Array.isArray(b)) return false;
   const [one, other] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  for (const key of Object.keys(one)) if (!isSameData(one[key], other[key])) return false;
-  return Object.keys(other).every((key) => key in one || other[key] === undefined);
+  // Not by Object.keys, which makes a list each time.
+  for (const key in one) if (!isSameData(one[key], other[key])) return false;
+  for (const key in other) if (other[key] !== undefined && !(key in one)) return false;
+  return true;
 }
 
 /**

@@ -15,9 +15,7 @@ const WITHOUT_HOPS: ReadonlySet<string> = new Set(["blackhole", "unreachable", "
 
 export const routeRules: KindRules<"route"> = {
   // IPv4: fib_table_insert compares prefix, tos and priority; IPv6: fib6_add_rt2node compares prefixes and metric.
-  identify: (spec) =>
-    `route ipv${spec.family} table ${spec.table} ${spec.to}${spec.from ? ` from ${spec.from}` : ""}` +
-    ` metric ${spec.metric ?? defaultMetric(spec.family)}${spec.tos ? ` tos ${spec.tos}` : ""}`,
+  identify: (spec) => tableOf(spec) + spec.to + (spec.from ? ` from ${spec.from}` : "") + metricOf(spec),
   normalize: normalizeRoute,
   needs: needsOfRoute,
   merge: (a, b) => (canonicalText(a) === canonicalText(b) ? a : undefined),
@@ -27,12 +25,29 @@ export const routeRules: KindRules<"route"> = {
   compare: (spec) => canonicalText(spec, ["protocol"]),
 };
 
+/** Where keys begin, and where most of them end: made once, for a key is made of every route of a host. */
+const BEGINNINGS = { 4: { table: NaN, text: "" }, 6: { table: NaN, text: "" } };
+const USUAL_ENDS = { 4: " metric 0", 6: ` metric ${IPV6_DEFAULT_METRIC}` } as const;
+
+function tableOf({ family, table }: RouteSpec): string {
+  const last = BEGINNINGS[family];
+  if (last.table !== table) Object.assign(last, { table, text: `route ipv${family} table ${table} ` });
+  return last.text;
+}
+
+function metricOf({ family, metric, tos }: RouteSpec): string {
+  if (metric === undefined && !tos) return USUAL_ENDS[family];
+  return ` metric ${metric ?? defaultMetric(family)}${tos ? ` tos ${tos}` : ""}`;
+}
+
 /** The metric that a route has which states none. */
 export function defaultMetric(family: Family): number {
   return family === 4 ? 0 : IPV6_DEFAULT_METRIC;
 }
 
 function normalizeRoute(spec: RouteSpec): RouteSpec {
+  // Nearly all routes of a large host are normal as they stand; those are not copied.
+  if (isPlain(spec)) return spec;
   const hops = WITHOUT_HOPS.has(spec.type) ? [] : spec.hops.map(normalizeHop);
   if (hops.length > 1) hops.sort(byText);
   const { metric, tos, scope, from, metrics, preference, ...rest } = spec;
@@ -48,6 +63,14 @@ function normalizeRoute(spec: RouteSpec): RouteSpec {
   const kept = metrics && normalizeMetrics(metrics);
   if (kept) normal.metrics = kept;
   return normal;
+}
+
+/** Whether a route says so little that there is nothing to leave out and nothing to put in order. */
+function isPlain(spec: RouteSpec): boolean {
+  const { type, hops, metric, tos, scope, from, metrics, preference, nexthop } = spec;
+  if (metric !== undefined || tos !== undefined || scope !== undefined || from !== undefined) return false;
+  if (metrics !== undefined || preference !== undefined || nexthop !== undefined) return false;
+  return WITHOUT_HOPS.has(type) ? hops.length === 0 : hops.length === 1 && hops[0]?.weight !== 1;
 }
 
 /** The scope that iproute2 gives a route that states none, and that the kernel therefore has (iproute.c). */
@@ -88,13 +111,25 @@ function byText(a: Hop, b: Hop): number {
 }
 
 function needsOfRoute(spec: RouteSpec): Need[] {
+  const { hops, nexthop, source } = spec;
+  if (nexthop === undefined && source === undefined) return needsOfHops(hops);
+  const needs = [...needsOfHops(hops)];
+  if (nexthop !== undefined) needs.push({ nexthop });
+  if (source !== undefined) needs.push({ address: source });
+  return needs;
+}
+
+/** What was needed last: routes that go the same way, as those of one file do, share their needs as well. */
+let lastNeeds: { hops: readonly Hop[]; needs: Need[] } = { hops: [], needs: [] };
+
+function needsOfHops(hops: readonly Hop[]): Need[] {
+  if (lastNeeds.hops === hops) return lastNeeds.needs;
   const needs: Need[] = [];
   // The kernel takes a unicast route through a link only while that is up (fib_check_nh, ip6_route_info_create).
-  for (const [i, { link }] of spec.hops.entries()) {
-    if (link !== undefined && spec.hops.findIndex((hop) => hop.link === link) === i) needs.push({ link, up: true });
+  for (const [i, { link }] of hops.entries()) {
+    if (link !== undefined && hops.findIndex((hop) => hop.link === link) === i) needs.push({ link, up: true });
   }
-  if (spec.nexthop !== undefined) needs.push({ nexthop: spec.nexthop });
-  if (spec.source !== undefined) needs.push({ address: spec.source });
+  lastNeeds = { hops, needs };
   return needs;
 }
 
