@@ -6,9 +6,11 @@ import { readFileSync } from "node:fs";
 import type { LinkFact } from "../model/facts.ts";
 import { glanceAtSpreading, readSpreading, writePlacement, writeUp } from "../host/bpf/spread-watch.ts";
 import type { SpreadNow } from "../host/bpf/spread-watch.ts";
+import type { SpreadEar } from "../host/bpf/spread-ear.ts";
 import type { Spreader, SpreadMaps } from "../host/bpf/spread.ts";
 import { beginControl, stepControl, USUAL_OPTIONS } from "../spread/controller.ts";
 import type { ControllerOptions, ControllerState, SpreadReading } from "../spread/controller.ts";
+import { STIR_BYTES } from "../spread/pace.ts";
 
 /** What the loop needs of its host. */
 export interface SpreadLoopHost {
@@ -58,6 +60,12 @@ export class SpreadLoop {
     const changed = glanced !== this.#glanced;
     this.#glanced = glanced;
     return { carried, changed };
+  }
+
+  /** Asks the programs to tell of traffic from now on; false where they cannot, or nothing is spread. Throws HostError. */
+  listen(ear: Pick<SpreadEar, "listen">): boolean {
+    using maps = this.#host.spreader.open();
+    return maps !== undefined && ear.listen(maps, STIR_BYTES);
   }
 
   /** One step: who can carry, then who shall have what. Does nothing where nothing is spread. Throws HostError. */
