@@ -10,7 +10,6 @@ import type { SpreadEar } from "../host/bpf/spread-ear.ts";
 import type { Spreader, SpreadMaps } from "../host/bpf/spread.ts";
 import { beginControl, stepControl, USUAL_OPTIONS } from "../spread/controller.ts";
 import type { ControllerOptions, ControllerState, SpreadReading } from "../spread/controller.ts";
-import { STIR_BYTES } from "../spread/pace.ts";
 
 /** What the loop needs of its host. */
 export interface SpreadLoopHost {
@@ -62,10 +61,10 @@ export class SpreadLoop {
     return { carried, changed };
   }
 
-  /** Asks the programs to tell of traffic from now on; false where they cannot, or nothing is spread. Throws HostError. */
-  listen(ear: Pick<SpreadEar, "listen">): boolean {
+  /** Asks the programs to tell of so many bytes from now on; false where they cannot, or nothing is spread. Throws HostError. */
+  listen(ear: Pick<SpreadEar, "listen">, bytes: number): boolean {
     using maps = this.#host.spreader.open();
-    return maps !== undefined && ear.listen(maps, STIR_BYTES);
+    return maps !== undefined && ear.listen(maps, bytes);
   }
 
   /** One step: who can carry, then who shall have what. Does nothing where nothing is spread. Throws HostError. */

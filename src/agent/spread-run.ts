@@ -92,7 +92,7 @@ async function control(options: SpreadRunOptions, signal: AbortSignal): Promise<
     if (!rests && pace.rests(now)) onRest?.();
     rests = pace.rests(now);
     if (!pace.isAwake(now)) {
-      listens = loop.listen(ear);
+      listens = loop.listen(ear, pace.untoldBytes);
       // What came between the glance and the asking is told by nobody.
       pace.note(loop.glance().carried, now);
     }

@@ -1,7 +1,7 @@
 // Proves when the controller measures: at a steady pace while bytes flow, seldom while none do, and how late it wakes,
 // where the programs tell of traffic and where they do not.
 import { expect, test } from "vitest";
-import { GLANCE_MS, LISTEN_MS, SpreadPace, STIR_BYTES } from "./pace.ts";
+import { GLANCE_MS, LISTEN_MS, SpreadPace } from "./pace.ts";
 
 /** Runs the pace from one moment to another as the controller does. Gives the moments of glances and of readings. */
 function run(pace: SpreadPace, fromMs: number, untilMs: number, carried: (nowMs: number) => number, listens = false) {
@@ -57,14 +57,28 @@ test("where the programs tell, it looks and reads every thirty seconds", () => {
 test("what it is told of is read at once; a flow is then measured, and small talk of minutes is not", () => {
   const pace = new SpreadPace(0);
   run(pace, 0, 20_000, nothing, true);
+  const first = pace.untoldBytes;
   pace.told(60_000);
-  const talk = run(pace, 60_000, 60_000 + LISTEN_MS, () => STIR_BYTES + 1, true);
+  const talk = run(pace, 60_000, 60_000 + LISTEN_MS, () => first + 1, true);
   expect(talk.readings).toEqual([60_000, 60_100, 60_200, 60_300, 60_400]);
   expect(pace.rests(60_400)).toBe(true);
+  expect(pace.untoldBytes).toBe(2 * first);
   pace.told(100_000);
-  const flow = run(pace, 100_000, 105_000, (now) => 2 * STIR_BYTES + (now - 100_000) * 1000, true);
+  const flow = run(pace, 100_000, 105_000, (now) => 2 * first + (now - 100_000) * 1000, true);
   expect(flow.readings).toHaveLength(50);
   expect(pace.rests(105_000)).toBe(false);
+  expect(pace.untoldBytes).toBe(first);
+});
+
+test("the more talk it is told of, the more it takes to be told, within bounds", () => {
+  const pace = new SpreadPace(0);
+  run(pace, 0, 20_000, nothing, true);
+  const first = pace.untoldBytes;
+  const asked = [1, 2, 3, 4, 5].map((time) => {
+    pace.told(100_000 * time);
+    return pace.untoldBytes / first;
+  });
+  expect(asked).toEqual([2, 4, 8, 8, 8]);
 });
 
 test("counters that begin anew wake it", () => {

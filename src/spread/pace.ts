@@ -10,17 +10,21 @@ const REST_STEP_MS = 2000;
 /** The same where the programs tell, in case that they are others' by now. */
 export const LISTEN_MS = 30_000;
 /** More bytes than this in the time of a glance are a flow; fewer are the small talk of an idle host, and nothing to place. */
-export const STIR_BYTES = 16 * 1024;
+const STIR_BYTES = 16 * 1024;
 /** Who has flowed so lately is measured as if it still did: by then its rate has faded to nothing (USUAL_OPTIONS). */
 const AWAKE_MS = 10_000;
 /** For how long it measures when it is told of so many bytes, which may be the small talk of an hour: by then it has seen more. */
 const TOLD_MS = 500;
+/** How often the bytes that it wants to be told of are doubled, where they turn out to be small talk. */
+const MOST_DOUBLINGS = 3;
 
 /** When to read, and how long to wait in between. It begins awake. */
 export class SpreadPace {
   #stirredMs: number;
   #toldMs = -Infinity;
   #steppedMs = -Infinity;
+  /** How often it has been told since something flowed. */
+  #talks = 0;
   #noted: { carried: number; atMs: number } | undefined;
 
   constructor(nowMs: number) {
@@ -32,7 +36,10 @@ export class SpreadPace {
     const before = this.#noted ?? { carried, atMs: nowMs };
     const glances = Math.max(1, (nowMs - before.atMs) / GLANCE_MS);
     // Counters begin anew when the maps are made anew.
-    if (carried < before.carried || carried - before.carried > STIR_BYTES * glances) this.#stirredMs = nowMs;
+    if (carried < before.carried || carried - before.carried > STIR_BYTES * glances) {
+      this.#stirredMs = nowMs;
+      this.#talks = 0;
+    }
     this.#noted = { carried, atMs: nowMs };
   }
 
@@ -44,6 +51,12 @@ export class SpreadPace {
   /** Notes that the programs tell of traffic. */
   told(nowMs: number): void {
     this.#toldMs = nowMs;
+    this.#talks++;
+  }
+
+  /** After how many bytes it wants to be told. */
+  get untoldBytes(): number {
+    return STIR_BYTES * 2 ** Math.min(this.#talks, MOST_DOUBLINGS);
   }
 
   /** Notes a reading. */
