@@ -225,6 +225,28 @@ static napi_value program_maps(napi_env env, napi_callback_info info) {
   return list;
 }
 
+/*
+ * emptyRing(descriptor): takes everything out of a ring buffer, unread (Documentation/bpf/ringbuf.rst: the consumer's
+ * position has the first page, the producer's the second); 0 or -errno.
+ */
+static napi_value empty_ring(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  int descriptor = -1;
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  NEED(heddle_arguments(env, info, 1, &argument));
+  NEED(heddle_descriptor(env, argument, 0, &descriptor));
+  unsigned long *consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (consumer == MAP_FAILED) return heddle_number(env, -errno);
+  const unsigned long *producer = mmap(NULL, page, PROT_READ, MAP_SHARED, descriptor, (off_t)page);
+  int failed = producer == MAP_FAILED ? errno : 0;
+  if (!failed) {
+    __atomic_store_n(consumer, __atomic_load_n(producer, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+    munmap((void *)producer, page);
+  }
+  munmap(consumer, page);
+  return heddle_number(env, -failed);
+}
+
 /* raiseLockedMemory(): lets this process lock any amount of memory, which maps count as before 5.11; 0 or -errno. */
 static napi_value raise_locked_memory(napi_env env, napi_callback_info info) {
   (void)info;
@@ -234,5 +256,6 @@ static napi_value raise_locked_memory(napi_env env, napi_callback_info info) {
 
 bool heddle_define_bpf(napi_env env, napi_value exports) {
   return heddle_define(env, exports, "bpf", bpf) && heddle_define(env, exports, "programMaps", program_maps) &&
+         heddle_define(env, exports, "emptyRing", empty_ring) &&
          heddle_define(env, exports, "raiseLockedMemory", raise_locked_memory);
 }

@@ -31,6 +31,8 @@ static __u64 (*const current_task)(void) = (void *)BPF_FUNC_get_current_task;
 static long (*const read_kernel)(void *to, __u32 size, const void *from) = (void *)BPF_FUNC_probe_read_kernel;
 static __u64 (*const netns_cookie)(void *context) = (void *)BPF_FUNC_get_netns_cookie;
 static __u64 (*const ancestor_cgroup_id)(int level) = (void *)BPF_FUNC_get_current_ancestor_cgroup_id;
+static long (*const put_in_ring)(const void *ring, const void *data, __u64 size, __u64 flags) =
+    (void *)BPF_FUNC_ringbuf_output;
 static long (*const set_option)(void *context, int level, int name, void *value, int size) =
     (void *)BPF_FUNC_setsockopt;
 

@@ -167,6 +167,7 @@ INLINE __u32 judge(__u32 number, const struct spread *spread, const struct flow 
   struct weight weight = {.bytes = bytes, .packets = packets};
   __u32 member = choose(number, spread, hash, &weight);
   note(number, flow, hash, &weight);
+  tell(number, bytes);
   return member;
 }
 

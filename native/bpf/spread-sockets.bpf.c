@@ -16,6 +16,9 @@ enum {
   SOCKET_MARK = 36,
 };
 
+/* What a new flow counts for where bytes are counted until somebody is told: a few of them are worth a look. */
+enum { NEW_FLOW = 4096 };
+
 const volatile __u64 cookie SECTION(".rodata") = 0; /* of the network namespace; none has 0 */
 const volatile __u64 build SECTION(".rodata") = 0;  /* of which object this program is; not used here */
 
@@ -27,6 +30,7 @@ INLINE __u32 draw(__u32 number, const struct spread *spread) {
   const struct placement *placement = map_lookup(&placements, &number);
   if (!placement) return 0;
   __u32 member = placement->member[random & (BUCKETS - 1)] & ~AT_ONCE;
+  tell(number, NEW_FLOW);
   return is_up(spread, member) ? member : stand_in(spread, random >> 10);
 }
 

@@ -5,7 +5,7 @@
  * same hash; both by offset and by number, and tests compare them with what the programs do.
  *
  * The maps have two writers who never write the same: "spreads", "members", "placements" and the prefixes are written
- * from outside, "buckets" and "fragmenting" by programs.
+ * from outside, "buckets" and "fragmenting" by programs. "untold" alone is written by both: see tell().
  */
 #ifndef HEDDLE_SPREAD_H
 #define HEDDLE_SPREAD_H
@@ -104,6 +104,11 @@ struct heddle_map buckets SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), 
 
 struct heddle_map totals SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct totals), MOST_SPREADS, 0};
 
+/* How many bytes may still go by before whoever places buckets is told; 0: that is not asked for. By spread. */
+struct heddle_map untold SECTION("maps") = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), MOST_SPREADS, 0};
+/* How it is told: that something is in it says all. Its size is a multiple of every machine's pages. */
+struct heddle_map told SECTION("maps") = {BPF_MAP_TYPE_RINGBUF, 0, 0, 65536, 0};
+
 static __u64 (*const now_ns)(void) = (void *)BPF_FUNC_ktime_get_ns;
 static __u64 (*const now_about_ns)(void) = (void *)BPF_FUNC_ktime_get_coarse_ns;
 
@@ -122,6 +127,20 @@ INLINE __u64 mix(__u64 hash, __u64 word) {
 }
 
 INLINE __u32 bucket_of(__u64 hash) { return (__u32)((hash * MULTIPLIER) >> 54); }
+
+/*
+ * Tells whoever places buckets that traffic has begun, once for each time that it is asked for. Nothing is locked: of two
+ * processors that count at the same time one may be forgotten, or both may tell. Who makes it 0 always tells, so that
+ * nobody waits in vain; and where there is no room to tell, something is there that was not heard yet.
+ */
+INLINE void tell(__u32 number, __u64 bytes) {
+  __u64 *left = map_lookup(&untold, &number);
+  if (!left) return;
+  __u64 before = *(volatile __u64 *)left, nothing = 0;
+  if (before == 0) return;
+  *(volatile __u64 *)left = before > bytes ? before - bytes : 0;
+  if (before <= bytes) put_in_ring(&told, &nothing, sizeof nothing, BPF_RB_FORCE_WAKEUP);
+}
 
 /* Who takes a packet whose member is down; 0 when nobody can. */
 INLINE __u32 stand_in(const struct spread *spread, __u64 hash) {

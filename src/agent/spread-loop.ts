@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import type { LinkFact } from "../model/facts.ts";
 import { glanceAtSpreading, readSpreading, writePlacement, writeUp } from "../host/bpf/spread-watch.ts";
 import type { SpreadNow } from "../host/bpf/spread-watch.ts";
+import type { SpreadEar } from "../host/bpf/spread-ear.ts";
 import type { Spreader, SpreadMaps } from "../host/bpf/spread.ts";
 import { beginControl, stepControl, USUAL_OPTIONS } from "../spread/controller.ts";
 import type { ControllerOptions, ControllerState, SpreadReading } from "../spread/controller.ts";
@@ -58,6 +59,12 @@ export class SpreadLoop {
     const changed = glanced !== this.#glanced;
     this.#glanced = glanced;
     return { carried, changed };
+  }
+
+  /** Asks the programs to tell of so many bytes from now on; false where they cannot, or nothing is spread. Throws HostError. */
+  listen(ear: Pick<SpreadEar, "listen">, bytes: number): boolean {
+    using maps = this.#host.spreader.open();
+    return maps !== undefined && ear.listen(maps, bytes);
   }
 
   /** One step: who can carry, then who shall have what. Does nothing where nothing is spread. Throws HostError. */

@@ -1,5 +1,6 @@
 // Owns the running of the spreading controller in the namespace of this process: its lock, its clock, its ears, its end.
 import { openHost } from "../host/kernel.ts";
+import { SpreadEar } from "../host/bpf/spread-ear.ts";
 import type { Spreader } from "../host/bpf/spread.ts";
 import { lockController } from "../host/ledger/lock.ts";
 import { watch } from "../host/netlink/watch.ts";
@@ -24,6 +25,8 @@ export interface SpreadRunOptions {
   runFolder: string;
   /** Links of a section whose far end is known to be dead though they have a carrier. */
   deadLinks: (section: string) => ReadonlySet<string>;
+  /** Given what is to be called when a far end has died or come back, or something else may be spread. */
+  heed?: (look: () => void) => void;
   /** Told of every step in which something was done. */
   onSteps: (steps: readonly SpreadStep[]) => void;
   /** Told when nothing flows any more, and measuring begins to rest. */
@@ -47,7 +50,8 @@ export async function runSpreading(options: SpreadRunOptions, signal: AbortSigna
   }
 }
 
-async function control({ spreader, deadLinks, onSteps, onRest }: SpreadRunOptions, signal: AbortSignal): Promise<void> {
+async function control(options: SpreadRunOptions, signal: AbortSignal): Promise<void> {
+  const { spreader, deadLinks, heed, onSteps, onRest } = options;
   const host = openHost();
   const loop = new SpreadLoop({
     spreader,
@@ -79,29 +83,54 @@ async function control({ spreader, deadLinks, onSteps, onRest }: SpreadRunOption
     turn = takeTurn(turn, step);
   };
   const pace = new SpreadPace(performance.now());
-  let rests = false;
+  let [rests, listens] = [false, false];
   const measure = async (): Promise<SpreadStep[]> => {
     const now = performance.now();
     const { carried, changed } = loop.glance();
     pace.note(carried, now);
     if (changed) pace.wake(now);
-    if (!rests && !pace.isAwake(now)) onRest?.();
-    rests = !pace.isAwake(now);
+    if (!rests && pace.rests(now)) onRest?.();
+    rests = pace.rests(now);
+    if (!pace.isAwake(now)) {
+      listens = loop.listen(ear, pace.untoldBytes);
+      // What came between the glance and the asking is told by nobody.
+      pace.note(loop.glance().carried, now);
+    }
     if (!pace.isDue(now)) return [];
     pace.stepped(now);
     return loop.step();
   };
   const tellUp = async (): Promise<SpreadStep[]> => {
     const steps = await loop.stepUp();
-    if (steps.length > 0) pace.wake(performance.now());
+    if (steps.length > 0) {
+      pace.wake(performance.now());
+      look();
+    }
     return steps;
   };
   let clock: NodeJS.Timeout | undefined;
+  let again = false;
   const goOn = async (): Promise<void> => {
+    [clock, again] = [undefined, false];
     take(measure);
     await turn;
-    if (!until.aborted) clock = setTimeout(() => void goOn(), pace.waitMs(performance.now()));
+    if (until.aborted) return;
+    clock = setTimeout(() => void goOn(), again ? 0 : pace.waitMs(performance.now(), listens));
   };
+  /** Measures now instead of later; once more when it is being done, since it may have been too early. */
+  const look = (): void => {
+    if (!clock) {
+      again = true;
+      return;
+    }
+    clearTimeout(clock);
+    void goOn();
+  };
+  using ear = new SpreadEar(() => {
+    pace.told(performance.now());
+    look();
+  });
+  heed?.(look);
   try {
     void goOn();
     for await (const event of watch({ groups: ["link"] }, until)) {

@@ -42,6 +42,8 @@ export class Watchers {
   readonly #onRest: () => void;
   #rows: NodeJS.Timeout | undefined;
   #spreading: AbortController | undefined;
+  /** Has the controller of spreading look, where one is at work. */
+  #look: () => void = () => {};
   /** Writes one after the other, so that the last rows stay. */
   #written: Promise<void> = Promise.resolve();
 
@@ -56,6 +58,7 @@ export class Watchers {
     this.#prober = new Prober((wish, well, isNews) => {
       news.tell(well ? "info" : "warn", well ? "answers" : "does-not-answer", { target: wish.target, for: wish.name });
       const written = this.#write();
+      this.#look();
       if (isNews) void written.then(() => hear({ changed: "signal", urgency: "urgent" }));
     });
   }
@@ -82,7 +85,7 @@ export class Watchers {
     } else if (!this.#spreading) {
       this.#spreading = new AbortController();
       void this.#steer(this.#spreading.signal);
-    }
+    } else this.#look();
   }
 
   async close(): Promise<void> {
@@ -101,6 +104,7 @@ export class Watchers {
             spreader: spreadPackets({ namespace: OWN_NAMESPACE }),
             ...this.#place,
             deadLinks: (spread) => deadLinks(this.#prober.rows, spread),
+            heed: (look) => (this.#look = look),
             onRest: this.#onRest,
             onSteps: (steps) => {
               for (const { spread, up } of steps) if (up) this.#news.tell("info", "can-carry", { spread, up });

@@ -55,6 +55,7 @@ interface Addon {
   bpf(namespace: NamespaceFd, command: number, attributes: Uint8Array, pointers: readonly BpfPointer[]): number;
   programMaps(descriptor: number): number[] | number;
   raiseLockedMemory(): number;
+  emptyRing(descriptor: number): number;
   peerCredentials(descriptor: number): [pid: number, uid: number, gid: number] | number;
   sendToPath(path: string, text: string): number;
   openFrameSocket(

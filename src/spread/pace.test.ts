@@ -1,12 +1,13 @@
-// Proves when the controller measures: at a steady pace while bytes flow, seldom while none do, and how late it wakes.
+// Proves when the controller measures: at a steady pace while bytes flow, seldom while none do, and how late it wakes,
+// where the programs tell of traffic and where they do not.
 import { expect, test } from "vitest";
-import { GLANCE_MS, SpreadPace } from "./pace.ts";
+import { GLANCE_MS, LISTEN_MS, SpreadPace } from "./pace.ts";
 
 /** Runs the pace from one moment to another as the controller does. Gives the moments of glances and of readings. */
-function run(pace: SpreadPace, fromMs: number, untilMs: number, carried: (nowMs: number) => number) {
+function run(pace: SpreadPace, fromMs: number, untilMs: number, carried: (nowMs: number) => number, listens = false) {
   const glances: number[] = [];
   const readings: number[] = [];
-  for (let now = fromMs; now < untilMs; now += pace.waitMs(now)) {
+  for (let now = fromMs; now < untilMs; now += pace.waitMs(now, listens)) {
     glances.push(now);
     pace.note(carried(now), now);
     if (!pace.isDue(now)) continue;
@@ -44,6 +45,40 @@ test("small talk does not wake it, a flow does within a glance, and so does anyt
   expect(pace.isAwake(90_000)).toBe(false);
   pace.wake(90_000);
   expect(pace.isDue(90_000)).toBe(true);
+});
+
+test("where the programs tell, it looks and reads every thirty seconds", () => {
+  const pace = new SpreadPace(0);
+  run(pace, 0, 20_000, nothing, true);
+  const { glances, readings } = run(pace, 20_000, 20_000 + 10 * LISTEN_MS, nothing, true);
+  expect([glances.length, readings.length]).toEqual([10, 10]);
+});
+
+test("what it is told of is read at once; a flow is then measured, and small talk of minutes is not", () => {
+  const pace = new SpreadPace(0);
+  run(pace, 0, 20_000, nothing, true);
+  const first = pace.untoldBytes;
+  pace.told(60_000);
+  const talk = run(pace, 60_000, 60_000 + LISTEN_MS, () => first + 1, true);
+  expect(talk.readings).toEqual([60_000, 60_100, 60_200, 60_300, 60_400]);
+  expect(pace.rests(60_400)).toBe(true);
+  expect(pace.untoldBytes).toBe(2 * first);
+  pace.told(100_000);
+  const flow = run(pace, 100_000, 105_000, (now) => 2 * first + (now - 100_000) * 1000, true);
+  expect(flow.readings).toHaveLength(50);
+  expect(pace.rests(105_000)).toBe(false);
+  expect(pace.untoldBytes).toBe(first);
+});
+
+test("the more talk it is told of, the more it takes to be told, within bounds", () => {
+  const pace = new SpreadPace(0);
+  run(pace, 0, 20_000, nothing, true);
+  const first = pace.untoldBytes;
+  const asked = [1, 2, 3, 4, 5].map((time) => {
+    pace.told(100_000 * time);
+    return pace.untoldBytes / first;
+  });
+  expect(asked).toEqual([2, 4, 8, 8, 8]);
 });
 
 test("counters that begin anew wake it", () => {

@@ -1,5 +1,5 @@
 // Proves that heddle's BPF programs load on the kernels of Debian that it is meant for, in virtual machines, and judge
-// packets there as the model does.
+// packets there as the model does; and that the controller hears of packets there.
 import { arch } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GuestFiles } from "./guest.ts";
@@ -26,7 +26,7 @@ describe.runIf(arch() === "x64")("in a guest", () => {
     async ({ series, frames }) => {
       const { kernel, vlans, ...said } = await files.boot(series);
       expect(String(kernel).startsWith(`${series}.`)).toBe(true);
-      const spread = { whole: true, frames: [], right: 200, ways: 2, left: false };
+      const spread = { whole: true, frames: [], right: 200, heard: true, ways: 2, left: false };
       expect(said).toEqual({
         mark: spread,
         redirect: spread,

@@ -1,5 +1,5 @@
 // Owns what is done inside a guest: every BPF program of heddle's is loaded by the kernel that runs there, those that
-// judge packets are put at links, and judge some. It says one line of JSON.
+// judge packets are put at links, judge some, and tell that these have come. It says one line of JSON.
 import { execFileSync } from "node:child_process";
 import { release } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { markSockets } from "../../src/host/bpf/mark-sockets.ts";
 import { runOnFrame } from "../../src/host/bpf/load.ts";
 import { openProgram } from "../../src/host/bpf/program.ts";
 import { readSpreads, spreadPackets } from "../../src/host/bpf/spread.ts";
+import { SpreadEar } from "../../src/host/bpf/spread-ear.ts";
 import { openPlaces } from "../../src/host/bpf/spread-places.ts";
 import type { LinkHook } from "../../src/host/bpf/spread-pins.ts";
 import { numberKey } from "../../src/host/bpf/spread-maps.ts";
@@ -54,7 +55,7 @@ async function spreads(mechanism: SpreadMechanism): Promise<unknown> {
   const members = ["ib1", "ib2"].map((link, i) => ({ number: i + 1, link, weight: 1 }));
   const spec = {
     name: "opa",
-    by: "hash" as const,
+    by: "load" as const,
     to: ["10.0.2.0/24", "fd00:2::/64"],
     mask: 0x3000000,
     shift: 24,
@@ -69,17 +70,24 @@ async function spreads(mechanism: SpreadMechanism): Promise<unknown> {
   const [first] = readSpreads(opened?.maps ?? new Map(), () => undefined).values();
   const placement = opened?.maps.get("placements")?.lookup(numberKey(0));
   using program = await programAt(...(mechanism === "redirect" ? EGRESS : INGRESS));
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  using ear = new SpreadEar(() => resolve(true));
+  if (opened) ear.listen(opened, 1);
   const marks = flows.map((flow) => runOnFrame(program, frameOf(packetOf(flow)), 0x55).mark);
   const right = flows.filter((flow, i) => {
     const member = placement?.[bucketOf(hashFlow(first?.key ?? new Uint8Array(16), flow))] ?? 0;
     return marks[i] === ((member << 24) | 0x55);
   });
+  const late = setTimeout(() => resolve(false), 20_000);
+  const heard = await promise;
+  clearTimeout(late);
   await spreader.remove();
   const left = await spreader.read(links);
   return {
     whole: read?.broken === undefined,
     frames: read?.frames,
     right: right.length,
+    heard,
     ways: new Set(marks).size,
     left: left !== undefined,
   };

@@ -78,7 +78,12 @@ export async function spreadRun(context: Context): Promise<ExitCode> {
   const folder = signalsFolder(runFolder, cookie);
   let rows = await readFreshSignals(folder);
   // Read beside the loop, which waits for no file.
-  const reading = setInterval(() => void readFreshSignals(folder).then((fresh) => (rows = fresh)), ROWS_MS).unref();
+  let look: () => void = () => {};
+  const read = async (): Promise<void> => {
+    rows = await readFreshSignals(folder);
+    look();
+  };
+  const reading = setInterval(() => void read(), ROWS_MS).unref();
   const onBegin = (): void =>
     context.remark(
       "Spreading by load until it is told to end (SIGINT, SIGTERM); the programs go on by themselves then.",
@@ -92,7 +97,8 @@ export async function spreadRun(context: Context): Promise<ExitCode> {
   const spreader = spreadPackets({ namespace: OWN_NAMESPACE });
   const known = (section: string): ReadonlySet<string> => deadLinks(rows, section);
   try {
-    await runSpreading({ spreader, cookie, runFolder, deadLinks: known, onSteps, onBegin }, ended.signal);
+    const heed = (found: () => void): void => void (look = found);
+    await runSpreading({ spreader, cookie, runFolder, deadLinks: known, heed, onSteps, onBegin }, ended.signal);
     return EXIT.ok;
   } catch (error) {
     if (error instanceof ControllerBusy) return context.fail([BUSY], EXIT.busy);

@@ -2,10 +2,19 @@
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { HostError } from "../error.ts";
+import { addon } from "../native.ts";
 import { Attributes, call, COMMAND, describe, Descriptor, tryCall, tryCallWithMemory } from "./call.ts";
 
 /** Map types (enum bpf_map_type). */
-export const MAP_TYPE = { hash: 1, array: 2, perCpuHash: 5, perCpuArray: 6, lruHash: 9, lpmTrie: 11 } as const;
+export const MAP_TYPE = {
+  hash: 1,
+  array: 2,
+  perCpuHash: 5,
+  perCpuArray: 6,
+  lruHash: 9,
+  lpmTrie: 11,
+  ring: 27,
+} as const;
 
 /** Flags at creation (BPF_F_NO_PREALLOC, which tries demand, and BPF_F_RDONLY_PROG). */
 export const MAP_FLAG = { noPreallocation: 1, readOnlyForPrograms: 128 } as const;
@@ -235,6 +244,12 @@ export class BpfMap implements Disposable {
   /** Closes the map to writes by system calls, for good; the verifier then knows what is in it (kernel 5.5). */
   freeze(): void {
     call(COMMAND.freezeMap, new Attributes(4).u32(0, this.fd), `BPF map ${this.name}`);
+  }
+
+  /** Takes everything out of a ring, unread. Throws HostError. */
+  empty(): void {
+    if (this.shape.type !== MAP_TYPE.ring) throw new RangeError(`map ${this.name} is no ring`);
+    this.#done(addon().emptyRing(this.fd));
   }
 
   #element(key: Uint8Array, value: Uint8Array): Attributes {

@@ -55,6 +55,11 @@ export interface StoredSpread extends SpreadState {
   ofIndex: number;
 }
 
+/** Whether the bytes of a struct spread say that its buckets are placed by load. */
+export function isByLoad(bytes: Uint8Array): boolean {
+  return (new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(AT.flags, true) & FLAG.byLoad) !== 0;
+}
+
 /** A key of a map of numbers. */
 export function numberKey(number: number): Uint8Array {
   const bytes = new Uint8Array(4);

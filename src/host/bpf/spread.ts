@@ -381,6 +381,8 @@ function writeMaps(
     const key = known?.key ?? randomFillSync(new Uint8Array(16));
     const ofIndex = spec.of === undefined ? 0 : (linkOf(spec.of)?.index ?? NO_LINK);
     loaded.map("spreads").update(numberKey(number), encodeSpread(spec, { key, up }, ofIndex));
+    // Whoever places buckets, maybe of another process, hears of the first packet.
+    if (spec.by === "load") loaded.map("untold").update(numberKey(number), number64(1n));
     const holes = encodePrefixes(NO_SPREAD, spec.except ?? []);
     const wanted = encodePrefixes(number, spec.to);
     // The holes first: no packet for them may be led astray meanwhile.

@@ -1,6 +1,7 @@
 // Owns the kind "tcProgram" on a real host: the programs that spread packets over links, through BPF.
 import { constants } from "node:os";
 import { openPrograms, readObject } from "../bpf/load.ts";
+import { MAP_TYPE } from "../bpf/map.ts";
 import { spreadPackets } from "../bpf/spread.ts";
 import { HostError } from "../error.ts";
 import type { KindDriver, StepResult } from "../host.ts";
@@ -49,7 +50,9 @@ export function tcProgramDriver(namespace: NamespaceFd): KindDriver<"tcProgram">
 export function canSpread(): boolean {
   try {
     const object = readObject("spread");
-    const entries = Object.fromEntries([...object.maps.keys()].map((name) => [name, 1]));
+    // A ring has pages, and no entries.
+    const small = [...object.maps].filter(([, { type }]) => type !== MAP_TYPE.ring);
+    const entries = Object.fromEntries(small.map(([name]) => [name, 1]));
     using _loaded = openPrograms(object, { entries });
     return true;
   } catch (error) {
