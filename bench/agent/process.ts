@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Begins to count when what the start left behind has been done and collected, milliseconds. */
-const SETTLED_MS = 20_000;
+const SETTLED_MS = 30_000;
 
 /** CPU time of processes and their dead children, milliseconds (utime, stime, cutime, cstime of proc_pid_stat(5)). */
 export function cpuMs(pids: readonly number[]): number {

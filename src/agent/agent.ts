@@ -84,7 +84,10 @@ export class Agent {
     this.#watchers = new Watchers(options, news, {
       hear: (hint) => this.#note(hint),
       // Nothing else may happen for long, and measuring ten times a second leaves much behind, most of it beside the heap.
-      onRest: () => this.#footprint.shrink(true),
+      onRest: (begins) => {
+        this.#footprint.grow(begins);
+        this.#wake();
+      },
     });
   }
 

@@ -13,28 +13,31 @@ export class Footprint {
   #left = 0;
   #collect: (() => void) | undefined;
   #rested = false;
+  #littered = false;
 
   /** Whether nothing was done since it was last made small. */
   get isSmall(): boolean {
     return this.#rested;
   }
 
-  /** Something was done that may have left something behind. */
-  grow(): void {
+  /** Something was done that may have left something behind; `littered`: certainly, if only beside the heap. */
+  grow(littered = false): void {
     this.#rested = false;
+    this.#littered ||= littered;
   }
 
   /**
    * Collects garbage, which for a gigabyte is a pause of some 0.1 s, and unmaps program text, whose pages stay in the
    * kernel's cache and are mapped again, some microseconds for each 64 kB, as they are run.
    */
-  shrink(collects = getHeapStatistics().total_heap_size > this.#left + WORTH): void {
-    if (collects) {
+  shrink(): void {
+    if (this.#littered || getHeapStatistics().total_heap_size > this.#left + WORTH) {
       this.#collect ??= collector();
       this.#collect();
       this.#left = getHeapStatistics().total_heap_size;
     }
     releaseText();
+    this.#littered = false;
     this.#rested = true;
   }
 }

@@ -26,7 +26,11 @@ beforeEach(async () => {
     return stand.spreader.open();
   };
   const place = { cookie: namespaceCookie(stand.namespace.fd), runFolder: stand.folder };
-  const hooks = { deadLinks: () => new Set<string>(), onSteps: () => {}, onRest: () => void rested++ };
+  const hooks = {
+    deadLinks: () => new Set<string>(),
+    onSteps: () => {},
+    onRest: (begins: boolean) => void (rested += Number(begins)),
+  };
   const heed = (found: () => void): void => void (look = found);
   running = runSpreading({ spreader: { open }, ...place, ...hooks, heed }, ended.signal);
 });

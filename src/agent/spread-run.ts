@@ -29,8 +29,8 @@ export interface SpreadRunOptions {
   heed?: (look: () => void) => void;
   /** Told of every step in which something was done. */
   onSteps: (steps: readonly SpreadStep[]) => void;
-  /** Told when nothing flows any more, and measuring begins to rest. */
-  onRest?: () => void;
+  /** Told when it has looked, nothing flows, and it will not look soon; `begins` is whether something flowed before. */
+  onRest?: (begins: boolean) => void;
   /** Told once, when the lock is held. */
   onBegin?: () => void;
 }
@@ -89,7 +89,7 @@ async function control(options: SpreadRunOptions, signal: AbortSignal): Promise<
     const { carried, changed } = loop.glance();
     pace.note(carried, now);
     if (changed) pace.wake(now);
-    if (!rests && pace.rests(now)) onRest?.();
+    if (pace.rests(now) && (listens || !rests)) onRest?.(!rests);
     rests = pace.rests(now);
     if (!pace.isAwake(now)) {
       listens = loop.listen(ear, pace.untoldBytes);

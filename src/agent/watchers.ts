@@ -28,8 +28,8 @@ export function wishesOf({ sections }: Intent): ProbeWish[] {
 export interface Watching {
   /** That a look is worth it, and why. */
   hear: (hint: Hint) => void;
-  /** That nothing is spread any more that flows. */
-  onRest: () => void;
+  /** That nothing is spread any more that flows; again after each seldom look, with `begins` false. */
+  onRest: (begins: boolean) => void;
 }
 
 /** Watches for an agent. */
@@ -39,7 +39,7 @@ export class Watchers {
   readonly #news: News;
   readonly #prober: Prober;
   readonly #segments: WatchedSegments;
-  readonly #onRest: () => void;
+  readonly #onRest: (begins: boolean) => void;
   #rows: NodeJS.Timeout | undefined;
   #spreading: AbortController | undefined;
   /** Has the controller of spreading look, where one is at work. */
