@@ -10,8 +10,11 @@ import { icrcIsRight } from "../../codec/icrc.ts";
 import { IPOIB_ARP_BYTES, IPOIB_BYTES, IpoibArp, writeIpoib, writeIpoibArp } from "../../codec/ipoib.ts";
 import { locateEthernet, locateInfiniband } from "../../codec/locate.ts";
 import { PacketParts } from "../../codec/packet-parts.ts";
+import { computeVcrc, VCRC_BYTES } from "../../codec/vcrc.ts";
 import { AddressQuestions } from "../address-questions.ts";
 import { DROP_NAMES, PASSED } from "../drops.ts";
+import { Flows } from "../flows.ts";
+import type { WrittenTable } from "../flows.ts";
 import { Forwarder } from "../forwarder.ts";
 import { isHello, readHello, writeHello } from "../hello.ts";
 import { TAKEN } from "../messages.ts";
@@ -43,8 +46,24 @@ const BOUNDS = { most: 128, mostOfHost: 4, idleMs: 4000 };
 const SLOT = 8192;
 /** What the bridge reads of IP over InfiniBand. */
 const IPOIB_TYPES: readonly number[] = [ETHERTYPE.arp, ETHERTYPE.ipv6];
+const IPOIB_QPN = 0x4950;
 const CANARY = 0xa5;
 const OTHER = { address: "192.0.2.11", mac: Uint8Array.of(2, 0, 0, 0, 0, 0x11) };
+
+/** A table of flows that passes packets on by itself. */
+export interface FlowTableUnderTest extends WrittenTable {
+  /** `seals`: what it makes has a VCRC. */
+  readonly kind: { seals?: boolean };
+  pass(bytes: Uint8Array, at: number, length: number): MadePacket | undefined;
+}
+
+interface MadePacket {
+  at: number;
+  length: number;
+  payloadBytes: number;
+}
+
+type Way = "toInfiniband" | "toEthernet";
 
 /** What became of packets: reasons, and `passed`, `taken`. */
 export type Became = Map<string, number>;
@@ -58,11 +77,17 @@ export class Fuzz {
   readonly #dictionary: Dictionary;
   readonly #questions: AddressQuestions;
   readonly #slot = new Uint8Array(SLOT + 2 * ROOM_BYTES);
+  /** The same packet, as the table of flows gets it. */
+  readonly #twin = new Uint8Array(SLOT + 2 * ROOM_BYTES);
+  readonly #tables: Partial<Record<Way, FlowTableUnderTest>> = {};
+  /** Packets that a flow was known for. */
+  relayed = 0;
   readonly #parts = new PacketParts();
   #count = 0;
   #again = 0;
 
-  constructor(seed: number) {
+  /** With tables of flows, what they do is compared with what is done without them. */
+  constructor(seed: number, openTable?: (way: Way, sequence: Uint32Array) => FlowTableUnderTest) {
     this.#dice = new Dice(seed);
     const { stand } = this;
     const groups = [group(0, "239.37.0.1"), group(1, "ff05::37:1")];
@@ -73,11 +98,19 @@ export class Fuzz {
       { sendFrame: () => {}, sendIpoib: () => {}, sendIpoibGroup: () => {} },
       ethernet,
       {
-        qpn: 0x4950,
+        qpn: IPOIB_QPN,
         gid: GID,
       },
     );
     stand.forwarder.messages = stand.messages;
+    const { forwarder, flows } = stand;
+    forwarder.flows = flows;
+    for (const way of ["toInfiniband", "toEthernet"] as const) {
+      const table = openTable?.(way, this.#sequence(way));
+      if (table === undefined) continue;
+      this.#tables[way] = table;
+      flows[way] = new Flows(table, way, forwarder[way]);
+    }
     stand.forwarder.ipoib = { takes: (bytes, parts) => this.#takesIpoib(bytes, parts) };
     const { corpus, dictionary } = this.#seeds(groups.map(({ mgid }) => mgid));
     this.corpus = corpus;
@@ -161,6 +194,8 @@ export class Fuzz {
     }
     const find = kind === "ethernet" ? locateEthernet : locateInfiniband;
     const was = find(this.#parts, bytes, 0, bytes.length) === FAULT.none && icrcIsRight(this.#parts, bytes);
+    const way = kind === "ethernet" ? "toInfiniband" : "toEthernet";
+    const made = this.#relay(way, to);
     const reason =
       kind === "ethernet"
         ? forwarder.fromEthernet(slot, ROOM_BYTES, to)
@@ -168,6 +203,45 @@ export class Fuzz {
     this.#tell(reason);
     for (let i = to; i < to + 8; i++) if (slot[i] !== CANARY) throw new Error("bytes behind the packet were written");
     if (reason === PASSED) this.#checkPassed(kind, slot, to, was);
+    if (made !== undefined) this.#checkRelayed(made, reason, this.#tables[way]?.kind.seals === true);
+  }
+
+  /** Lets the table have the packet first; its sequence numbers are not used up by that. */
+  #relay(way: Way, to: number): MadePacket | undefined {
+    const table = this.#tables[way];
+    if (table === undefined) return undefined;
+    const sequence = this.#sequence(way);
+    const [next = 0] = sequence;
+    this.#twin.set(this.#slot);
+    const made = table.pass(this.#twin, ROOM_BYTES, to - ROOM_BYTES);
+    sequence[0] = next;
+    const end = made === undefined ? to : Math.max(to, made.at + made.length);
+    for (let i = end; i < to + 8; i++)
+      if (this.#twin[i] !== CANARY) throw new Error("bytes behind the packet were written");
+    if (made === undefined && !isSame(this.#twin, 0, this.#slot.subarray(0, to)))
+      throw new Error("what is none was changed");
+    return made;
+  }
+
+  #checkRelayed({ at, length, payloadBytes }: MadePacket, reason: number, sealed: boolean): void {
+    const { forwarder } = this.stand;
+    this.relayed++;
+    if (reason !== PASSED) throw new Error(`relayed, and dropped for ${DROP_NAMES[reason] ?? reason}`);
+    const more = sealed ? VCRC_BYTES : 0;
+    if (at !== forwarder.at || length !== forwarder.length + more || payloadBytes !== forwarder.payloadBytes) {
+      throw new Error("the relayed packet is another one");
+    }
+    const slot = this.#slot.subarray(at, at + forwarder.length);
+    if (!isSame(this.#twin, at, slot)) throw new Error("the relayed packet has other bytes");
+    const vcrc = at + forwarder.length;
+    if (sealed && u16(this.#twin, vcrc) !== swapped(computeVcrc(this.#slot, at, vcrc))) {
+      throw new Error("the relayed packet has a wrong VCRC");
+    }
+  }
+
+  #sequence(way: Way): Uint32Array {
+    const { ethernet, infiniband } = this.stand.forwarder.sequences;
+    return (way === "toInfiniband" ? infiniband : ethernet).next;
   }
 
   #checkPassed(kind: "ethernet" | "infiniband", slot: Uint8Array, to: number, was: boolean): void {
@@ -188,6 +262,7 @@ export class Fuzz {
   #passTime(): void {
     const { stand } = this;
     stand.pass(50);
+    stand.flows.fold(stand.nowMs);
     // Hosts that are sought are found by and by, so that sessions come and go.
     if (this.#dice.below(4) > 0) return;
     const place = this.#dice.pick([ROCE, IB, OTHER]);
@@ -196,7 +271,12 @@ export class Fuzz {
   }
 
   #takesIpoib(bytes: Uint8Array, parts: PacketParts): boolean {
-    if (parts.payload < 0 || !IPOIB_TYPES.includes(u16(bytes, parts.payload))) return false;
+    if (
+      parts.payload < 0 ||
+      bthDestQp(bytes, parts.bth) !== IPOIB_QPN ||
+      !IPOIB_TYPES.includes(u16(bytes, parts.payload))
+    )
+      return false;
     this.#questions.takeIpoib(bytes, parts.payload, parts.payloadEnd, u16(bytes, parts.lrh + 6), this.stand.nowMs);
     return true;
   }
@@ -318,6 +398,10 @@ function ipoibArp(operation: number): Uint8Array {
   arp.targetIp.set(bytesOf(ROCE.address));
   writeIpoibArp(payload, IPOIB_BYTES, arp);
   return payload;
+}
+
+function swapped(word: number): number {
+  return ((word & 0xff) << 8) | (word >> 8);
 }
 
 function isSame(bytes: Uint8Array, at: number, address: Uint8Array): boolean {
