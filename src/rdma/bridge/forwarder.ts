@@ -16,7 +16,7 @@ import { DROP, PASSED, Tally } from "./drops.ts";
 import { GroupIndex, pKeysMatch } from "./group.ts";
 import type { BridgedGroup } from "./group.ts";
 import { LearntFlows } from "./learnt-flows.ts";
-import { MOST_TRANSPORT, TAKEN } from "./messages.ts";
+import { MOST_NATIVE_PAYLOAD, MOST_TRANSPORT, TAKEN } from "./messages.ts";
 import type { Messages } from "./messages.ts";
 import { Passage } from "./passage.ts";
 import { BRIDGED_FLOW_LABEL, BRIDGED_SOURCE_PORT, ipBytes } from "./rewrite.ts";
@@ -176,7 +176,8 @@ export class Forwarder {
     const most = this.ethernet.mtu - UDP_BYTES - ipBytes(address);
     if (parts.end - parts.bth > most) return DROP["too-big"];
     group.senders.infiniband.count(bytes, parts.grh + GRH_SGID, 16);
-    this.#passage.mostPayload = this.#passage.mostTransport = most;
+    this.#passage.mostPayload = MOST_NATIVE_PAYLOAD;
+    this.#passage.mostTransport = most;
     this.#passage.ofGroup(group, group.senders.infiniband, parts.grh + GRH_SGID - parts.lrh, 16);
     this.at = toEthernet(bytes, parts, group, this.ethernet, ETHERNET_QPN, this.sequences.ethernet);
     this.length = parts.end - this.at;

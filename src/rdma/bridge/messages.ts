@@ -42,6 +42,8 @@ export const HOP_LIMIT = 64;
 
 /** More than any packet has behind its network headers, bytes. */
 export const MOST_TRANSPORT = 0xffff;
+/** More than any adapter on InfiniBand takes in, bytes (IBA vol 1, 7.7.8 and 14.2.5.6). */
+export const MOST_NATIVE_PAYLOAD = 4096;
 
 /** What holds for all messages of a bridge. */
 export interface MessageRules {
@@ -174,7 +176,8 @@ export class Messages {
     this.payloadBytes = parts.payloadEnd - parts.payload;
     const most = far.mtu - UDP_BYTES - ipBytes(destination.address);
     if (parts.end - parts.bth > most) return DROP["too-big"];
-    passage.mostPayload = passage.mostTransport = most;
+    passage.mostPayload = MOST_NATIVE_PAYLOAD;
+    passage.mostTransport = most;
     // One host among several at a LID is found by looking at all of them.
     passage.alike = sources.length === 1;
     const target = this.#onEthernet;

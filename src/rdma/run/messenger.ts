@@ -194,6 +194,8 @@ export class Messenger {
     this.registrations.tick(nowMs, this.questions.wanted.answers);
     if (nowMs - this.#sessionsMs < EVERY_MS.sessions) return;
     this.#sessionsMs = nowMs;
+    // What was passed on without JavaScript is in use as well.
+    this.#forwarder.flows.fold(nowMs);
     this.sessions.expire(nowMs);
     this.sidr.expire(nowMs);
     this.#file?.tidy(this.hosts, this.sessions);
