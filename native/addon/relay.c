@@ -116,7 +116,8 @@ static void *run(void *argument) {
   int before;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
   for (bool stopped = false; !stopped;) {
-    wait_for_frames(relay);
+    /* After a full batch there is more. */
+    if (relay->last < BATCH) wait_for_frames(relay);
     pthread_mutex_lock(&table->mutex);
     while ((table->held || atomic_load(&table->wanted) > 0) && !relay->stopped) pthread_cond_wait(&table->turn, &table->mutex);
     int count = relay->stopped ? 0 : take_some(relay);
