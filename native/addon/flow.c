@@ -21,7 +21,7 @@ bool flow_init(struct flow_table *table, uint32_t most) {
   }
   memset(table->heads, 0xff, buckets * sizeof *table->heads);
   pthread_mutex_init(&table->mutex, NULL);
-  pthread_cond_init(&table->turn, NULL);
+  pthread_cond_init(&table->freed, NULL);
   return true;
 }
 
@@ -38,7 +38,7 @@ void flow_lock(struct flow_table *table) {
 }
 
 void flow_unlock(struct flow_table *table) {
-  pthread_cond_broadcast(&table->turn);
+  pthread_cond_broadcast(&table->freed);
   pthread_mutex_unlock(&table->mutex);
 }
 

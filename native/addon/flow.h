@@ -41,8 +41,8 @@ struct flow {
 
 struct flow_table {
   pthread_mutex_t mutex;
-  pthread_cond_t turn;
-  /* Of the thread that relays: TypeScript has the batch; how many wait for the mutex, whom it lets by. */
+  pthread_cond_t freed;
+  /* Of the thread that relays: JavaScript has the frames; how many wait for the mutex, whom it lets by. */
   bool held;
   atomic_int wanted;
   /* Native packets come with a VCRC and must be whole, and get one. */

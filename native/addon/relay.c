@@ -1,7 +1,7 @@
 /*
  * Owns the relay: a thread that takes frames from one socket and sends those of known flows by another. From the first frame
- * of a batch on that no flow is known for, the batch is JavaScript's, and the thread waits until it has dealt with it: one of
- * the two has the turn, so that messages keep their order, and nobody sees half of a change (docs/adr/0100).
+ * of a batch on that no flow is known for, the batch is JavaScript's, and the thread waits until it has dealt with it: only one
+ * of the two is at work, so that messages keep their order, and nobody sees half of a change (docs/adr/0100).
  */
 #include "flow-calls.h"
 #include "frames.h"
@@ -119,13 +119,13 @@ static void *run(void *argument) {
     /* After a full batch there is more. */
     if (relay->last < BATCH) wait_for_frames(relay);
     pthread_mutex_lock(&table->mutex);
-    while ((table->held || atomic_load(&table->wanted) > 0) && !relay->stopped) pthread_cond_wait(&table->turn, &table->mutex);
+    while ((table->held || atomic_load(&table->wanted) > 0) && !relay->stopped) pthread_cond_wait(&table->freed, &table->mutex);
     int count = relay->stopped ? 0 : take_some(relay);
     if (count > 0 && relay_batch(relay, count) < count) {
       relay->pending = count;
       table->held = true;
       uv_async_send(&relay->async);
-      while (table->held && !relay->stopped) pthread_cond_wait(&table->turn, &table->mutex);
+      while (table->held && !relay->stopped) pthread_cond_wait(&table->freed, &table->mutex);
     }
     relay->last = count;
     stopped = relay->stopped;
@@ -253,8 +253,8 @@ static napi_value open_relay(napi_env env, napi_callback_info call) {
 }
 
 /*
- * takeBatch(relay): the turn is JavaScript's; the number of frames in the arena, or -errno. A length of 0 is no frame. 65536 is
- * added where the socket was read before, when the thread had the turn.
+ * takeBatch(relay): the frames are JavaScript's until resumeRelay; how many are in the arena, or -errno. A length of 0 is no frame.
+ * 65536 is added where the thread had read them before.
  */
 static napi_value take_batch(napi_env env, napi_callback_info call) {
   napi_value argument;
@@ -269,7 +269,7 @@ static napi_value take_batch(napi_env env, napi_callback_info call) {
   return heddle_number(env, count);
 }
 
-/* resumeRelay(relay): the turn is the thread's again. */
+/* resumeRelay(relay): the thread goes on. */
 static napi_value resume_relay(napi_env env, napi_callback_info call) {
   napi_value argument;
   NEED(heddle_arguments(env, call, 1, &argument));

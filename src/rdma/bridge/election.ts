@@ -53,7 +53,7 @@ export class Election {
   readonly #sinceMs: number[];
   readonly #changes: number[];
   /** Counts up whenever groups are got, or given up. */
-  turns = 0;
+  handovers = 0;
   /** Counts up whenever groups are got: see `serves`. */
   generation = 0;
   readonly #hashes: readonly number[];
@@ -182,7 +182,7 @@ export class Election {
       const had = this.#had[i] as boolean;
       const has = owned && (had ? mayKeep : mayTake);
       this.#had[i] = has;
-      if (has !== had) this.turns++;
+      if (has !== had) this.handovers++;
       if (!has || had) continue;
       this.#sinceMs[i] = nowMs;
       this.#changes[i] = this.generation + 1;

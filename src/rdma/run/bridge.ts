@@ -100,7 +100,7 @@ export class Bridge implements AsyncDisposable {
   readonly #emptiedOn = { ethernet: 0, infiniband: 0 };
   /** The generation of the election when a relay went on: what it has read since was not there before. */
   readonly #resumedIn = { ethernet: 0, infiniband: 0 };
-  #turns = 0;
+  #handovers = 0;
   #foldedMs = -Infinity;
   #linkMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
@@ -387,8 +387,8 @@ export class Bridge implements AsyncDisposable {
 
   /** Groups that are another's now are not passed on any more. */
   #dropLost(): void {
-    if (this.election.turns === this.#turns) return;
-    this.#turns = this.election.turns;
+    if (this.election.handovers === this.#handovers) return;
+    this.#handovers = this.election.handovers;
     this.forwarder.flows.clearLeased();
   }
 
