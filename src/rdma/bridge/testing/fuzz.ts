@@ -1,7 +1,7 @@
 // Owns a bridge under hostile packets: what it is given, and what has to hold whatever it is given.
 import { Arp, ARP, ARP_BYTES, writeArp } from "../../codec/arp.ts";
 import { bthDestQp } from "../../codec/bth.ts";
-import { setU16, setU24, u16, u32 } from "../../codec/bytes.ts";
+import { setU16, setU24, u16, u32, u8 } from "../../codec/bytes.ts";
 import { CM_ATTRIBUTE } from "../../codec/cm.ts";
 import { ETHERTYPE } from "../../codec/ethernet.ts";
 import { PROTOCOL } from "../../codec/ipv4.ts";
@@ -10,7 +10,7 @@ import { icrcIsRight } from "../../codec/icrc.ts";
 import { IPOIB_ARP_BYTES, IPOIB_BYTES, IpoibArp, writeIpoib, writeIpoibArp } from "../../codec/ipoib.ts";
 import { locateEthernet, locateInfiniband } from "../../codec/locate.ts";
 import { PacketParts } from "../../codec/packet-parts.ts";
-import { computeVcrc, VCRC_BYTES } from "../../codec/vcrc.ts";
+import { computeVcrc, setVcrc, VCRC_BYTES } from "../../codec/vcrc.ts";
 import { AddressQuestions } from "../address-questions.ts";
 import { DROP_NAMES, PASSED } from "../drops.ts";
 import { Flows } from "../flows.ts";
@@ -46,6 +46,8 @@ const BOUNDS = { most: 128, mostOfHost: 4, idleMs: 4000 };
 const SLOT = 8192;
 /** What the bridge reads of IP over InfiniBand. */
 const IPOIB_TYPES: readonly number[] = [ETHERTYPE.arp, ETHERTYPE.ipv6];
+/** Packets that were passed on a moment ago, of which others are made. */
+const MOST_PASSED = 16;
 const IPOIB_QPN = 0x4950;
 const CANARY = 0xa5;
 const OTHER = { address: "192.0.2.11", mac: Uint8Array.of(2, 0, 0, 0, 0, 0x11) };
@@ -80,6 +82,8 @@ export class Fuzz {
   /** The same packet, as the table of flows gets it. */
   readonly #twin = new Uint8Array(SLOT + 2 * ROOM_BYTES);
   readonly #tables: Partial<Record<Way, FlowTableUnderTest>> = {};
+  /** The last that were passed on; none where there are no tables. */
+  readonly #passed: Input[] = [];
   /** Packets that a flow was known for. */
   relayed = 0;
   readonly #parts = new PacketParts();
@@ -123,7 +127,23 @@ export class Fuzz {
     // The first two are requests for queue pairs.
     if (this.#again > 0 && this.#again-- > 0) return this.corpus[dice.below(2)] as Input;
     if (dice.below(MEAN_BEFORE_FLOOD) === 0) this.#again = FLOOD;
+    if (this.#passed.length > 0 && dice.below(3) === 0) return this.#likePassed();
     return mutate(dice, this.#alive(dice.pick(this.corpus)), dice.pick(this.corpus), this.#dictionary);
+  }
+
+  /** One that was passed on a moment ago, or almost: there may be a flow for it. */
+  #likePassed(): Input {
+    const dice = this.#dice;
+    const like = dice.pick(this.#passed);
+    if (dice.below(4) === 0) return mutate(dice, like, dice.pick(this.corpus), this.#dictionary);
+    const bytes = like.bytes.slice();
+    const place = dice.below(bytes.length);
+    if (dice.below(2) === 0) bytes[place] = u8(bytes, place) ^ (1 << dice.below(8));
+    if (like.kind !== "infiniband" || dice.below(4) === 0) return { ...like, bytes };
+    locateInfiniband(this.#parts, bytes, 0, bytes.length);
+    const { vcrc } = this.#parts;
+    if (vcrc >= 0) setVcrc(bytes, vcrc, computeVcrc(bytes, 0, vcrc));
+    return { ...like, bytes };
   }
 
   /** Mostly, a message is for a queue pair that there is at the moment. */
@@ -203,6 +223,10 @@ export class Fuzz {
     this.#tell(reason);
     for (let i = to; i < to + 8; i++) if (slot[i] !== CANARY) throw new Error("bytes behind the packet were written");
     if (reason === PASSED) this.#checkPassed(kind, slot, to, was);
+    if (reason === PASSED && this.#tables[way] !== undefined) {
+      this.#passed.push({ kind, bytes: bytes.slice() });
+      if (this.#passed.length > MOST_PASSED) this.#passed.shift();
+    }
     if (made !== undefined) this.#checkRelayed(made, reason, this.#tables[way]?.kind.seals === true);
   }
 
