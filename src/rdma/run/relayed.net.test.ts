@@ -18,11 +18,11 @@ let roce: RoceEnd;
 let ib: InfinibandEnd;
 
 beforeAll(async () => {
-  const stand = await Stand.build(7, 4);
-  stand.addLink("mr1");
-  roce = await RoceEnd.on("mr1", ROCE);
+  const stand = await Stand.build(12, 4);
+  stand.addLink("rr1");
+  roce = await RoceEnd.on("rr1", ROCE);
   ib = await InfinibandEnd.at(stand.place("H3"), IB);
-  bridge = await stand.bridge("mb1", "H2", [], { messages: { immediateQpn: false, bounds: {}, endpoints: [] } });
+  bridge = await stand.bridge("rb1", "H2", [], { messages: { immediateQpn: false, bounds: {}, endpoints: [] } });
   await until("the bridge answers for hosts", () => bridge.messenger?.questions.wanted.answers ?? false);
   return async () => {
     roce[Symbol.dispose]();
