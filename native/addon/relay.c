@@ -17,8 +17,7 @@
 #include <unistd.h>
 
 enum { BATCH = 64, READ_BEFORE = 1 << 16, PAUSE_MS = 10 };
-/* Between frames that come one by one. */
-enum { QUIET_NS = 40000 };
+
 
 static const napi_type_tag RELAY_TAG = {0x6865646c652d7279ULL, 0x4be07f3d92c51a86ULL};
 
@@ -38,9 +37,7 @@ struct relay {
   /* Guarded by the table's mutex: frames that wait for JavaScript, and whether the thread is to end. */
   int pending;
   bool stopped;
-  /* The batch before: how many frames, and when. */
-  int last;
-  int64_t last_ns;
+  int last; /* frames of the batch before */
   struct flow_passed passed[BATCH];
   int32_t places[2 * BATCH];
   struct mmsghdr messages[BATCH];
@@ -52,13 +49,6 @@ static uint8_t *frame_at(const struct relay *relay, int i) { return relay->bytes
 /* Two bytes behind a frame stay free, for a VCRC. */
 static size_t most_of(const struct relay *relay) { return relay->slot - relay->room - 2; }
 
-static int take_one(struct relay *relay) {
-  ssize_t length = recv(relay->in, frame_at(relay, 0), most_of(relay), MSG_DONTWAIT | MSG_TRUNC);
-  if (length < 0) return -errno;
-  relay->lengths[0] = (size_t)length > most_of(relay) ? FRAME_TRUNCATED : (int32_t)length;
-  return 1;
-}
-
 static int take(struct relay *relay) {
   for (int i = 0; i < BATCH; i++)
     relay->vectors[i] = (struct iovec){.iov_base = frame_at(relay, i), .iov_len = most_of(relay)};
@@ -69,20 +59,11 @@ static int take(struct relay *relay) {
   return count;
 }
 
-/* Where frames come one by one, the calls for one cost less than those for many. */
-static int take_some(struct relay *relay) {
-  return relay->last <= 1 && flow_now() - relay->last_ns >= QUIET_NS ? take_one(relay) : take(relay);
-}
-
 static void forward(struct relay *relay, int count) {
   for (int i = 0; i < count; i++) {
     const struct flow_passed *passed = &relay->passed[i];
     relay->vectors[i] = (struct iovec){.iov_base = frame_at(relay, i) + passed->start, .iov_len = (size_t)passed->length};
     relay->places[2 * i + 1] = passed->length;
-  }
-  if (count == 1 && send(relay->out, relay->vectors[0].iov_base, relay->vectors[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
-    flow_count(relay->table, &relay->passed[0], true);
-    return;
   }
   heddle_frames_send(relay->out, relay->messages, relay->places, count, relay->wait_ms);
   for (int i = 0; i < count; i++) flow_count(relay->table, &relay->passed[i], relay->places[2 * i + 1] >= 0);
@@ -91,7 +72,7 @@ static void forward(struct relay *relay, int count) {
 /* Passes on what is known at the beginning of a batch; how many frames that were. */
 static int relay_batch(struct relay *relay, int count) {
   /* After they were taken, so that a thread that was held up does not take an old lease for a new one. */
-  const int64_t now = relay->last_ns = flow_now();
+  const int64_t now = flow_now();
   int known = 0;
   while (known < count && relay->lengths[known] > 0 &&
          flow_pass(relay->table, frame_at(relay, known), (size_t)relay->lengths[known], now, &relay->passed[known])) {
@@ -120,7 +101,7 @@ static void *run(void *argument) {
     if (relay->last < BATCH) wait_for_frames(relay);
     pthread_mutex_lock(&table->mutex);
     while ((table->held || atomic_load(&table->wanted) > 0) && !relay->stopped) pthread_cond_wait(&table->freed, &table->mutex);
-    int count = relay->stopped ? 0 : take_some(relay);
+    int count = relay->stopped ? 0 : take(relay);
     if (count > 0 && relay_batch(relay, count) < count) {
       relay->pending = count;
       table->held = true;
