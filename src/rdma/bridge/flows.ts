@@ -16,7 +16,7 @@ export const MOST_FLOWS = 32_768;
 /** Most flows of one session, or group; more come when others of it are not used any more. */
 const MOST_OF_ONE = { session: 64, group: 1024 } as const;
 /** A flow that was not used for so long is given up. */
-const IDLE_MS = 10_000;
+const IDLE_MS = 60_000;
 const TOLD_AT_ONCE = 1024;
 
 /** A table that flows are written into. Its only writer is here. */

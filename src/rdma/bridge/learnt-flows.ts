@@ -35,11 +35,15 @@ export class LearntFlows {
   }
 
   /** The events of sessions, which flows are given up by. */
-  withSessions(events: SessionEvents): SessionEvents {
+  withSessions(events: SessionEvents, hosts: () => Hosts): SessionEvents {
     return {
-      // What passed before by a session the other way round may have to have another key now.
       opened: (session) => {
-        this.dropBetween(session.client, session.server);
+        const { client, server } = session;
+        // What passed before by a session the other way round may have to have another key now.
+        this.dropBetween(client, server);
+        // Of several hosts at a LID the first that has a session is taken for the sender.
+        this.#dropBeside(client, hosts());
+        this.#dropBeside(server.host, hosts());
         events.opened(session);
       },
       learned: (endpoint) => events.learned(endpoint),
@@ -74,9 +78,14 @@ export class LearntFlows {
     };
   }
 
-  /** With a host come others at its LID: which of them sends is looked at anew. */
   #dropPlace(host: Host, hosts: Hosts): void {
     this.drop(host);
-    if (host.side === "infiniband") for (const one of hosts.atLid(host.lid) ?? []) this.drop(one);
+    this.#dropBeside(host, hosts);
+  }
+
+  /** Which of the hosts at a LID sends is looked at anew. */
+  #dropBeside(host: Host, hosts: Hosts): void {
+    if (host.side !== "infiniband") return;
+    for (const one of hosts.atLid(host.lid) ?? []) if (one !== host) this.drop(one);
   }
 }

@@ -178,8 +178,7 @@ export class Messages {
     if (parts.end - parts.bth > most) return DROP["too-big"];
     passage.mostPayload = MOST_NATIVE_PAYLOAD;
     passage.mostTransport = most;
-    // One host among several at a LID is found by looking at all of them.
-    passage.alike = sources.length === 1;
+    passage.alike = true;
     const target = this.#onEthernet;
     target.sourceMac = far.mac;
     target.mac = destination.mac;

@@ -92,12 +92,27 @@ describe("a flow goes", () => {
     expect(both()[1]).toBe(false);
   });
 
+  test("when another host at the same LID has a session first", () => {
+    // The one that had it comes behind the other in the list.
+    const other = stand.answer({ address: "192.0.2.78", lid: 9 });
+    stand.hosts.setPath(server, server.gid, { lid: 10, sl: 2, mtu: 2048 });
+    stand.hosts.setPath(server, server.gid, { lid: 9, sl: 2, mtu: 2048 });
+    const qpn = [...client.endpoints.keys()][0] as number;
+    stand.sessions.open(stand.answer({ address: "192.0.2.79", lid: 11 }), client, qpn, QKEY, stand.nowMs);
+    stand.take("infiniband", back);
+    expect(both()[1]).toBe(true);
+    const opened = stand.sessions.open(other, client, qpn, QKEY, stand.nowMs);
+    expect(both()[1]).toBe(false);
+    stand.take("infiniband", back);
+    expect(opened?.toEthernet.packets).toBe(1);
+  });
+
   test("when it was not used for long, and not before", () => {
-    stand.flows.fold(20_000);
+    stand.flows.fold(70_000);
     stand.take("ethernet", there);
-    stand.flows.fold(29_000);
+    stand.flows.fold(129_000);
     expect(stand.flows.toInfiniband?.count).toBe(1);
-    stand.flows.fold(30_000);
+    stand.flows.fold(130_000);
     expect([stand.flows.toInfiniband?.count, stand.flows.toEthernet?.count]).toEqual([0, 0]);
   });
 });

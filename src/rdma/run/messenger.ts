@@ -116,13 +116,16 @@ export class Messenger {
     };
     this.hosts = new Hosts(flows.withHosts(hostEvents, () => this.hosts));
     this.sessions = new Sessions(
-      flows.withSessions({
-        opened: (session) => this.#file?.opened(session),
-        learned: (endpoint) => this.#file?.learned(endpoint),
-        changed: () => {},
-        closed: (session) => this.#file?.closed(session),
-        forgotten: (endpoint) => this.#file?.forgotten(endpoint),
-      }),
+      flows.withSessions(
+        {
+          opened: (session) => this.#file?.opened(session),
+          learned: (endpoint) => this.#file?.learned(endpoint),
+          changed: () => {},
+          closed: (session) => this.#file?.closed(session),
+          forgotten: (endpoint) => this.#file?.forgotten(endpoint),
+        },
+        () => this.hosts,
+      ),
       plan.bounds,
     );
     const firstId = Math.floor(Math.random() * 2 ** 32);

@@ -83,13 +83,16 @@ export class MessageStand {
     const note = (what: string) => (one: Session | Endpoint) =>
       void this.written.push(`${what} ${"server" in one ? one.client.name : one.host.name}`);
     this.sessions = new Sessions(
-      this.flows.withSessions({
-        opened: note("opened"),
-        learned: note("learned"),
-        changed: () => {},
-        closed: note("closed"),
-        forgotten: note("forgotten"),
-      }),
+      this.flows.withSessions(
+        {
+          opened: note("opened"),
+          learned: note("learned"),
+          changed: () => {},
+          closed: note("closed"),
+          forgotten: note("forgotten"),
+        },
+        () => this.hosts,
+      ),
       options.bounds,
     );
     const { ports } = options;
