@@ -67,7 +67,7 @@ chaos: setup-tests build ## random faults on hosts with an agent, 10,000 in some
 	@tools/in-root-namespace.sh node test/chaos/chaos.ts $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 	  $(if $(LABS),--labs $(LABS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(BURST),--burst $(BURST)) $(if $(ONLY),--only $(ONLY))
 
-fuzz-bridge: setup-tests ## ten million hostile packets against the bridge's rules: PACKETS=10000000 SEED=
+fuzz-bridge: setup-tests build/heddle.node ## ten million hostile packets against the bridge's rules: PACKETS=10000000 SEED=
 	@node --expose-gc tools/fuzz-bridge.ts $(or $(PACKETS),10000000) $(SEED)
 
 build/bench-run: bench/run.c

@@ -2,7 +2,9 @@
 // sessions, to a socket; no subnet manager, no VCRC, which adapters make.
 // Usage: node bench/bridge/relay.ts SESSIONS GROUPS LINK OWN-SOCKET FAR-SOCKET; SIGUSR2 prints the CPU time so far, µs.
 import { FrameArena, FrameQueue, FrameSocket } from "../../src/host/frames.ts";
+import { FlowTable, monotonicMs } from "../../src/host/flow-table.ts";
 import { PASSED } from "../../src/rdma/bridge/drops.ts";
+import { Flows, MOST_FLOWS } from "../../src/rdma/bridge/flows.ts";
 import { Forwarder } from "../../src/rdma/bridge/forwarder.ts";
 import { socketFilter } from "../../src/rdma/bridge/socket-filter.ts";
 import { findEthernetLink } from "../../src/rdma/port/ethernet-port.ts";
@@ -23,6 +25,12 @@ stand.messages.nowMs = performance.now();
 const [input, output] = [FrameSocket.onLink(link.index, socketFilter(true)), FrameSocket.atPath(own)];
 output.connect(far);
 const [arena, queue] = [new FrameArena(), new FrameQueue()];
+const table = new FlowTable(MOST_FLOWS, { native: false }, forwarder.sequences.infiniband.next);
+table.lease(monotonicMs() + 1e9);
+stand.flows.toInfiniband = new Flows(table, "toInfiniband", forwarder.toInfiniband);
+forwarder.flows = stand.flows;
+input.relayTo(output, table, arena);
+setInterval(() => stand.flows.fold(performance.now()), 1000);
 input.onReadable = () => {
   stand.messages.nowMs = performance.now();
   const count = input.receive(arena);
@@ -35,6 +43,7 @@ input.onReadable = () => {
   }
   output.send(arena.bytes, queue);
   queue.count = 0;
+  input.resume();
 };
 process.on("SIGUSR2", () => {
   const { user, system } = process.cpuUsage();

@@ -125,7 +125,8 @@ NAPI_MODULE_INIT() {
       !heddle_define_sysctl(env, exports) || !heddle_define_lock(env, exports) ||
       !heddle_define_bpf(env, exports) || !heddle_define_unix(env, exports) ||
       !heddle_define_packet(env, exports) || !heddle_define_probe(env, exports) ||
-      !heddle_define_frames(env, exports) || !heddle_define_text(env, exports))
+      !heddle_define_frames(env, exports) || !heddle_define_text(env, exports) ||
+      !heddle_define_flows(env, exports) || !heddle_define_relay(env, exports))
     return heddle_fail(env);
   return exports;
 }

@@ -63,6 +63,8 @@ bool heddle_define_bpf(napi_env env, napi_value exports);
 bool heddle_define_unix(napi_env env, napi_value exports);
 bool heddle_define_frames(napi_env env, napi_value exports);
 bool heddle_define_text(napi_env env, napi_value exports);
+bool heddle_define_flows(napi_env env, napi_value exports);
+bool heddle_define_relay(napi_env env, napi_value exports);
 bool heddle_define_packet(napi_env env, napi_value exports);
 bool heddle_define_probe(napi_env env, napi_value exports);
 

@@ -2,7 +2,7 @@
  * Owns sockets that move frames in batches: packet sockets on a link, datagrams between sockets in the file system, and
  * memberships of a link in multicast groups. Frames are JavaScript's from end to end: nothing here looks into one.
  */
-#include "addon.h"
+#include "frames.h"
 
 #include <uv.h>
 
@@ -25,7 +25,7 @@
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
-enum { MOST_FRAMES = 256, MOST_BUFFER = 1 << 28, MOST_WAIT_MS = 1000, TRUNCATED = -1 };
+enum { MOST_BUFFER = 1 << 28, MOST_WAIT_MS = 1000 };
 
 static const napi_type_tag FRAMES_TAG = {0x6865646c652d6672ULL, 0x61c0d2a98f4b7715ULL};
 
@@ -126,14 +126,14 @@ static void clean_up(napi_async_cleanup_hook_handle hook, void *pointer) {
   close_frames(pointer);
 }
 
+int heddle_frames_descriptor(const struct frames *frames) { return frames->descriptor; }
+
 /* Calls `readable` of the socket object, which takes what is there with receiveFrames. */
-static void readable(uv_poll_t *poll, int status, int events) {
-  struct frames *frames = (struct frames *)poll->data;
+void heddle_frames_wake(struct frames *frames) {
   napi_env env = frames->env;
   napi_handle_scope scope;
   napi_value self, function, result;
   napi_valuetype type;
-  (void)events;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   if (napi_get_reference_value(env, frames->self, &self) == napi_ok && self != NULL &&
       napi_get_named_property(env, self, "readable", &function) == napi_ok &&
@@ -142,9 +142,21 @@ static void readable(uv_poll_t *poll, int status, int events) {
     napi_value thrown;
     if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) napi_fatal_exception(env, thrown);
   }
+  napi_close_handle_scope(env, scope);
+}
+
+static void readable(uv_poll_t *poll, int status, int events) {
+  struct frames *frames = (struct frames *)poll->data;
+  (void)events;
+  heddle_frames_wake(frames);
   /* libuv stops watching a socket with an error, as ENETDOWN is; the link may come up again. */
   if (status < 0 && frames->descriptor >= 0) uv_poll_start(poll, UV_READABLE, readable);
-  napi_close_handle_scope(env, scope);
+}
+
+void heddle_frames_watch(struct frames *frames, bool watched) {
+  if (frames->descriptor < 0) return;
+  if (watched) uv_poll_start(&frames->poll, UV_READABLE, readable);
+  else uv_poll_stop(&frames->poll);
 }
 
 /* The socket object of a descriptor, which is closed where it cannot be had. */
@@ -232,7 +244,7 @@ static napi_value open_path_socket(napi_env env, napi_callback_info call) {
   return descriptor < 0 ? heddle_number(env, descriptor) : wrap(env, descriptor);
 }
 
-static struct frames *frames_of(napi_env env, napi_value value) {
+struct frames *heddle_frames(napi_env env, napi_value value) {
   bool tagged = false;
   void *frames = NULL;
   if (napi_check_object_type_tag(env, value, &FRAMES_TAG, &tagged) == napi_ok && tagged &&
@@ -251,7 +263,7 @@ static napi_value connect_frames(napi_env env, napi_callback_info call) {
   struct sockaddr_un peer;
   socklen_t length = 0;
   NEED(heddle_arguments(env, call, 2, arguments));
-  struct frames *frames = frames_of(env, arguments[0]);
+  struct frames *frames = heddle_frames(env, arguments[0]);
   NEED(frames != NULL);
   NEED(heddle_unix_address(env, arguments[1], &peer, &length));
   if (frames->descriptor < 0) return heddle_number(env, -EBADF);
@@ -283,7 +295,7 @@ static napi_value receive_frames(napi_env env, napi_callback_info call) {
   int64_t slot = 0, room = 0;
   int32_t *lengths = NULL;
   NEED(heddle_arguments(env, call, 5, arguments));
-  struct frames *frames = frames_of(env, arguments[0]);
+  struct frames *frames = heddle_frames(env, arguments[0]);
   NEED(frames != NULL);
   NEED(heddle_bytes(env, arguments[1], "The arena", &bytes, &size));
   NEED(heddle_integer(env, arguments[2], "The size of a slot", 1, 1 << 20, &slot));
@@ -303,12 +315,11 @@ static napi_value receive_frames(napi_env env, napi_callback_info call) {
   int count = recvmmsg(frames->descriptor, messages, (unsigned)slots, MSG_DONTWAIT, NULL);
   if (count < 0) return heddle_number(env, -errno);
   for (int i = 0; i < count; i++)
-    lengths[i] = messages[i].msg_hdr.msg_flags & MSG_TRUNC ? TRUNCATED : (int32_t)messages[i].msg_len;
+    lengths[i] = messages[i].msg_hdr.msg_flags & MSG_TRUNC ? FRAME_TRUNCATED : (int32_t)messages[i].msg_len;
   return heddle_number(env, count);
 }
 
-/* Sends all; for a frame that is not sent, its length in `places` becomes -errno. How many were sent. */
-static int send_all(int descriptor, struct mmsghdr *messages, int32_t *places, int count, int wait_ms) {
+int heddle_frames_send(int descriptor, struct mmsghdr *messages, int32_t *places, int count, int wait_ms) {
   int sent = 0;
   for (int next = 0; next < count;) {
     int done = sendmmsg(descriptor, messages + next, (unsigned)(count - next), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -341,7 +352,7 @@ static napi_value send_frames(napi_env env, napi_callback_info call) {
   int32_t *places = NULL;
   int64_t count = 0, wait_ms = 0;
   NEED(heddle_arguments(env, call, 5, arguments));
-  struct frames *frames = frames_of(env, arguments[0]);
+  struct frames *frames = heddle_frames(env, arguments[0]);
   NEED(frames != NULL);
   NEED(heddle_bytes(env, arguments[1], "The frames", &bytes, &size));
   NEED(heddle_integer(env, arguments[3], "The number of frames", 0, MOST_FRAMES, &count));
@@ -361,14 +372,14 @@ static napi_value send_frames(napi_env env, napi_callback_info call) {
     messages[i].msg_hdr.msg_iovlen = 1;
   }
   if (frames->descriptor < 0) return heddle_number(env, -EBADF);
-  return heddle_number(env, send_all(frames->descriptor, messages, places, (int)count, (int)wait_ms));
+  return heddle_number(env, heddle_frames_send(frames->descriptor, messages, places, (int)count, (int)wait_ms));
 }
 
 /* closeFrames(socket): may be called any number of times. */
 static napi_value close_socket(napi_env env, napi_callback_info call) {
   napi_value argument;
   NEED(heddle_arguments(env, call, 1, &argument));
-  struct frames *frames = frames_of(env, argument);
+  struct frames *frames = heddle_frames(env, argument);
   NEED(frames != NULL);
   if (frames->descriptor < 0) return NULL;
   close_frames(frames);
@@ -382,7 +393,7 @@ static napi_value dropped_frames(napi_env env, napi_callback_info call) {
   struct tpacket_stats statistics = {0};
   socklen_t length = sizeof statistics;
   NEED(heddle_arguments(env, call, 1, &argument));
-  struct frames *frames = frames_of(env, argument);
+  struct frames *frames = heddle_frames(env, argument);
   NEED(frames != NULL);
   if (frames->descriptor < 0) return heddle_number(env, -EBADF);
   if (getsockopt(frames->descriptor, SOL_PACKET, PACKET_STATISTICS, &statistics, &length) < 0)

@@ -3,7 +3,8 @@ import { closeSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import { HostError } from "./error.ts";
 import { addon, OWN_NAMESPACE } from "./native.ts";
-import type { NamespaceFd, NativeFrames } from "./native.ts";
+import type { FlowTable } from "./flow-table.ts";
+import type { NamespaceFd, NativeFrames, NativeRelay } from "./native.ts";
 
 /** Frames of one batch. */
 export const BATCH_FRAMES = 64;
@@ -15,6 +16,8 @@ const ROOM_BYTES = 64;
 export const ALL_GROUPS = new Uint8Array(6);
 /** A batch waits no longer than this for a full receiver: then its frames are given up. */
 const WAIT_MS = 20;
+/** What the addon adds to the number of frames that it had read before. */
+const READ_BEFORE = 65_536;
 const MEBIBYTE = 1024 * 1024;
 /** EPERM: who is there is connected to another socket (unix_may_send in net/unix/af_unix.c). */
 const NOBODY: readonly number[] = [constants.errno.ENOENT, constants.errno.ECONNREFUSED, constants.errno.EPERM];
@@ -49,6 +52,9 @@ export class FrameQueue {
 export class FrameSocket {
   readonly #socket: NativeFrames;
   #path: string | undefined;
+  #relay: { native: NativeRelay; arena: FrameArena } | undefined;
+  /** What was received last had been read before it was asked for: the socket may have been empty then, and not now. */
+  readBefore = false;
 
   private constructor(socket: NativeFrames, path?: string) {
     this.#socket = socket;
@@ -93,10 +99,51 @@ export class FrameSocket {
 
   /** The frames that are there, at most a batch; a length of -1 stands for one that was too long. */
   receive(arena: FrameArena): number {
+    if (this.#relay !== undefined) return this.#takeBatch(this.#relay, arena);
     const slots = arena.bytes.subarray(0, BATCH_FRAMES * SLOT_BYTES);
     const count = addon().receiveFrames(this.#socket, slots, SLOT_BYTES, ROOM_BYTES, arena.lengths);
     // Nothing is there after all, or the link went down: it may come up again.
     return Math.max(count, 0);
+  }
+
+  #takeBatch({ native, arena }: { native: NativeRelay; arena: FrameArena }, given: FrameArena): number {
+    if (given !== arena) throw new Error("a socket that is relayed receives into the arena of its relay");
+    const count = addon().takeBatch(native);
+    this.readBefore = count >= READ_BEFORE;
+    return Math.max(this.readBefore ? count - READ_BEFORE : count, 0);
+  }
+
+  /**
+   * From now on a thread passes on what comes, to another socket, as far as the table has flows for it. What it does not know
+   * comes by `receive` into the arena, where a length of 0 is no frame; after each batch `resume` has to be called. Throws HostError.
+   */
+  relayTo(to: FrameSocket, flows: FlowTable, arena: FrameArena): void {
+    this.endRelay();
+    const { bytes, lengths } = arena;
+    const native = addon().openRelay(
+      this.#socket,
+      to.#socket,
+      flows.native,
+      bytes,
+      SLOT_BYTES,
+      ROOM_BYTES,
+      lengths,
+      WAIT_MS,
+    );
+    if (typeof native === "number") throw new HostError({ errno: native, object: "relay of frames" });
+    this.#relay = { native, arena };
+  }
+
+  /** What was received is dealt with. */
+  resume(): void {
+    if (this.#relay !== undefined) addon().resumeRelay(this.#relay.native);
+  }
+
+  /** May be called any number of times. */
+  endRelay(): void {
+    if (this.#relay !== undefined) addon().closeRelay(this.#relay.native);
+    this.#relay = undefined;
+    this.readBefore = false;
   }
 
   /** Sends what is queued: the number that was sent. In the queue, the length of one that was not becomes negative. */
@@ -114,6 +161,7 @@ export class FrameSocket {
 
   /** May be called any number of times. */
   close(): void {
+    this.endRelay();
     addon().closeFrames(this.#socket);
     if (this.#path !== undefined) removeSocket(this.#path);
     this.#path = undefined;

@@ -31,6 +31,10 @@ export interface NativeFrames {
   readable?: () => void;
 }
 
+/** A table of flows of the addon, and a thread that relays by it. */
+export type NativeFlows = object;
+export type NativeRelay = object;
+
 interface Addon {
   readonly slots: number;
   openSocket(
@@ -72,6 +76,26 @@ interface Addon {
   sendFrames(socket: NativeFrames, bytes: Uint8Array, places: Int32Array, count: number, waitMs: number): number;
   closeFrames(socket: NativeFrames): void;
   droppedFrames(socket: NativeFrames): number;
+  openFlows(most: number, kind: number, sequence: Uint32Array): NativeFlows | number;
+  addFlow(flows: NativeFlows, spec: Uint8Array): number;
+  removeFlow(flows: NativeFlows, index: number, told: Float64Array): void;
+  usedFlows(flows: NativeFlows, told: Float64Array): number;
+  leaseFlows(flows: NativeFlows, untilMs: number): void;
+  monotonicMs(): number;
+  passFrame(flows: NativeFlows, bytes: Uint8Array, at: number, length: number, made: Int32Array): number;
+  openRelay(
+    from: NativeFrames,
+    to: NativeFrames,
+    flows: NativeFlows,
+    bytes: Uint8Array,
+    slot: number,
+    room: number,
+    lengths: Int32Array,
+    waitMs: number,
+  ): NativeRelay | number;
+  takeBatch(relay: NativeRelay): number;
+  resumeRelay(relay: NativeRelay): void;
+  closeRelay(relay: NativeRelay): void;
   openMembership(namespace: NamespaceFd, family: 4 | 6): number;
   joinGroup(descriptor: number, index: number, group: Uint8Array): number;
   openPacketSocket(namespace: NamespaceFd): number;

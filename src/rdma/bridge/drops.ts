@@ -41,13 +41,13 @@ export class Tally {
   bytes = 0;
   readonly drops = new Float64Array(DROP_NAMES.length);
 
-  pass(bytes: number): void {
-    this.packets++;
+  pass(bytes: number, packets = 1): void {
+    this.packets += packets;
     this.bytes += bytes;
   }
 
-  drop(reason: number): void {
-    this.drops[reason] = (this.drops[reason] as number) + 1;
+  drop(reason: number, packets = 1): void {
+    this.drops[reason] = (this.drops[reason] as number) + packets;
   }
 
   /** A packet that was counted as passed on is lost after all. */

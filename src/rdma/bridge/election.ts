@@ -52,6 +52,8 @@ export class Election {
   readonly #had: boolean[];
   readonly #sinceMs: number[];
   readonly #changes: number[];
+  /** Counts up whenever groups are got, or given up. */
+  handovers = 0;
   /** Counts up whenever groups are got: see `serves`. */
   generation = 0;
   readonly #hashes: readonly number[];
@@ -180,6 +182,7 @@ export class Election {
       const had = this.#had[i] as boolean;
       const has = owned && (had ? mayKeep : mayTake);
       this.#had[i] = has;
+      if (has !== had) this.handovers++;
       if (!has || had) continue;
       this.#sinceMs[i] = nowMs;
       this.#changes[i] = this.generation + 1;

@@ -15,8 +15,10 @@ import { UDP_BYTES } from "../codec/udp.ts";
 import { DROP, PASSED, Tally } from "./drops.ts";
 import { GroupIndex, pKeysMatch } from "./group.ts";
 import type { BridgedGroup } from "./group.ts";
-import { TAKEN } from "./messages.ts";
+import { LearntFlows } from "./learnt-flows.ts";
+import { MOST_NATIVE_PAYLOAD, MOST_TRANSPORT, TAKEN } from "./messages.ts";
 import type { Messages } from "./messages.ts";
+import { Passage } from "./passage.ts";
 import { BRIDGED_FLOW_LABEL, BRIDGED_SOURCE_PORT, ipBytes } from "./rewrite.ts";
 import { MULTICAST_QP, Sequence, toEthernet, toInfiniband } from "./translate.ts";
 import type { EthernetSelf, InfinibandSelf } from "./translate.ts";
@@ -56,6 +58,8 @@ export class Forwarder {
   messages: Messages | undefined;
   ipoib: IpoibListener | undefined;
   payloadBytes = 0;
+  /** Learn from what is passed on, by the way that it takes. */
+  flows = new LearntFlows();
   ethernet: EthernetSelf;
   infiniband: InfinibandSelf;
   readonly #byAddress: GroupIndex;
@@ -64,7 +68,9 @@ export class Forwarder {
   readonly #parts = new PacketParts();
   readonly #bth = new Bth();
   readonly #deth = new Deth();
-  readonly #sequences = { ethernet: new Sequence(), infiniband: new Sequence() };
+  readonly #passage = new Passage();
+  /** Of packets to groups, on the fabric that they go to. */
+  readonly sequences = { ethernet: new Sequence(), infiniband: new Sequence() };
 
   constructor(groups: readonly BridgedGroup[], ethernet: EthernetSelf, infiniband: InfinibandSelf, turn: Turn) {
     this.#byAddress = new GroupIndex(groups, (group) => group.ethernet.address);
@@ -77,16 +83,22 @@ export class Forwarder {
   /** Takes the frame from `at` up to `to`, ROOM_BYTES behind the start of its slot: PASSED, or why not. */
   fromEthernet(bytes: Uint8Array, at: number, to: number): number {
     this.group = undefined;
+    const { toInfiniband: flows } = this.flows;
+    flows?.note(bytes, at, to);
     const reason = this.#fromEthernet(bytes, at, to);
     this.#count(reason, "toInfiniband");
+    if (reason === PASSED) flows?.learn(bytes, this.at, this.#passage);
     return reason;
   }
 
   /** Takes the packet from its LRH at `at` up to `to`, with or without a VCRC: PASSED, or why not. */
   fromInfiniband(bytes: Uint8Array, at: number, to: number): number {
     this.group = undefined;
+    const { toEthernet: flows } = this.flows;
+    flows?.note(bytes, at, to);
     const reason = this.#fromInfiniband(bytes, at, to);
     this.#count(reason, "toEthernet");
+    if (reason === PASSED) flows?.learn(bytes, this.at, this.#passage);
     return reason;
   }
 
@@ -107,7 +119,7 @@ export class Forwarder {
     if (parts.udp < 0) return DROP.broken;
     if (u16(bytes, parts.udp) === BRIDGED_SOURCE_PORT) return DROP.bridged;
     if (this.messages !== undefined && !isToGroup(bytes, parts)) {
-      const reason = this.messages.fromEthernet(bytes, at, parts, fault, this.ethernet, this.infiniband);
+      const reason = this.messages.fromEthernet(bytes, at, parts, fault, this.ethernet, this.infiniband, this.#passage);
       return this.#follow(this.messages, reason);
     }
     const group =
@@ -125,9 +137,12 @@ export class Forwarder {
     if (far === undefined || this.infiniband.lid === 0) return DROP["not-joined"];
     this.payloadBytes = parts.payloadEnd - parts.payload;
     if (this.payloadBytes > far.mtu) return DROP["too-big"];
-    if (parts.ipv4 >= 0) group.senders.ethernet.count(bytes, parts.ipv4 + IPV4_SOURCE, 4);
-    else group.senders.ethernet.count(bytes, parts.ipv6 + GRH_SGID, 16);
-    this.at = toInfiniband(bytes, parts, group, far, this.infiniband, this.#sequences.infiniband);
+    const [sender, length] = parts.ipv4 >= 0 ? [parts.ipv4 + IPV4_SOURCE, 4] : [parts.ipv6 + GRH_SGID, 16];
+    group.senders.ethernet.count(bytes, sender, length);
+    this.#passage.mostPayload = far.mtu;
+    this.#passage.mostTransport = MOST_TRANSPORT;
+    this.#passage.ofGroup(group, group.senders.ethernet, sender - at, length);
+    this.at = toInfiniband(bytes, parts, group, far, this.infiniband, this.sequences.infiniband);
     this.length = parts.end - this.at;
     return PASSED;
   }
@@ -158,9 +173,13 @@ export class Forwarder {
     const { address } = group.ethernet;
     if ((address.length === 4 ? this.ethernet.ipv4 : this.ethernet.ipv6) === undefined) return DROP["not-joined"];
     this.payloadBytes = parts.payloadEnd - parts.payload;
-    if (parts.end - parts.bth + UDP_BYTES + ipBytes(address) > this.ethernet.mtu) return DROP["too-big"];
+    const most = this.ethernet.mtu - UDP_BYTES - ipBytes(address);
+    if (parts.end - parts.bth > most) return DROP["too-big"];
     group.senders.infiniband.count(bytes, parts.grh + GRH_SGID, 16);
-    this.at = toEthernet(bytes, parts, group, this.ethernet, ETHERNET_QPN, this.#sequences.ethernet);
+    this.#passage.mostPayload = MOST_NATIVE_PAYLOAD;
+    this.#passage.mostTransport = most;
+    this.#passage.ofGroup(group, group.senders.infiniband, parts.grh + GRH_SGID - parts.lrh, 16);
+    this.at = toEthernet(bytes, parts, group, this.ethernet, ETHERNET_QPN, this.sequences.ethernet);
     this.length = parts.end - this.at;
     return PASSED;
   }
@@ -168,7 +187,7 @@ export class Forwarder {
   #messageFromInfiniband(messages: Messages, bytes: Uint8Array, fault: Fault): number {
     const { grh } = this.#parts;
     if (grh >= 0 && (u32(bytes, grh) & 0xfffff) === BRIDGED_FLOW_LABEL) return DROP.bridged;
-    return messages.fromInfiniband(bytes, this.#parts, fault, this.infiniband, this.ethernet);
+    return messages.fromInfiniband(bytes, this.#parts, fault, this.infiniband, this.ethernet, this.#passage);
   }
 
   /** Tells of a message what is told of every packet. */

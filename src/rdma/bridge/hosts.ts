@@ -182,7 +182,7 @@ export class Hosts {
   /** The subnet manager says how the GID of a host is reached. */
   setPath(host: Host, gid: Uint8Array, path: { lid: number; sl: number; mtu: number }): void {
     if (host.state !== "found" || host.side !== "infiniband" || !isAt(host.gid, gid, 0, 16)) return;
-    const news = host.lid !== path.lid;
+    const news = host.lid !== path.lid || host.sl !== path.sl || host.mtu !== path.mtu;
     if (news) this.#unplace(host);
     Object.assign(host, path);
     if (!news) return;

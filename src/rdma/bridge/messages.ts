@@ -25,6 +25,7 @@ import {
   rewriteToInfiniband,
   trafficClassOf,
 } from "./rewrite.ts";
+import type { Passage } from "./passage.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { Sidr } from "./sidr.ts";
 import type { EthernetSelf, InfinibandSelf } from "./translate.ts";
@@ -38,6 +39,11 @@ export const GSI_QKEY = 0x80010000;
 export const ROCE_PKEY = 0xffff;
 /** What Linux gives packets of RDMA-CM on RoCEv2. */
 export const HOP_LIMIT = 64;
+
+/** More than any packet has behind its network headers, bytes. */
+export const MOST_TRANSPORT = 0xffff;
+/** More than any adapter on InfiniBand takes in, bytes (IBA vol 1, 7.7.8 and 14.2.5.6). */
+export const MOST_NATIVE_PAYLOAD = 4096;
 
 /** What holds for all messages of a bridge. */
 export interface MessageRules {
@@ -84,6 +90,7 @@ export class Messages {
     fault: Fault,
     self: EthernetSelf,
     far: InfinibandSelf,
+    passage: Passage,
   ): number {
     this.session = undefined;
     if (fault !== FAULT.none) return DROP.broken;
@@ -105,7 +112,7 @@ export class Messages {
     if (!this.#isFrom(source, bytes, at)) return this.#misplaced(source);
     if (!this.#isReady(destination, "infiniband")) return DROP["no-host"];
     if (far.lid === 0) return DROP["not-joined"];
-    const reason = this.#admit(source, destination, destination.endpoints.get(this.#bth.destQp));
+    const reason = this.#admit(source, destination, destination.endpoints.get(this.#bth.destQp), passage);
     if (reason !== PASSED) return reason;
     this.payloadBytes = parts.payloadEnd - parts.payload;
     if (this.payloadBytes > destination.mtu) return DROP["too-big"];
@@ -119,6 +126,10 @@ export class Messages {
     target.qKey = this.#deth.qKey;
     target.destQp = this.#bth.destQp;
     target.srcQp = sender.alias;
+    passage.mostPayload = destination.mtu;
+    passage.mostTransport = MOST_TRANSPORT;
+    // What becomes of immediate data is each message's own.
+    passage.alike = !(this.rules.immediateQpn && parts.imm >= 0);
     target.immediate =
       this.rules.immediateQpn && parts.imm >= 0 && u32(bytes, parts.imm) === sender.qpn ? sender.alias : -1;
     this.at = rewriteToInfiniband(bytes, parts, target);
@@ -127,7 +138,14 @@ export class Messages {
   }
 
   /** Takes a native packet for the bridge's LID. PASSED, or why not. */
-  fromInfiniband(bytes: Uint8Array, parts: PacketParts, fault: Fault, self: InfinibandSelf, far: EthernetSelf): number {
+  fromInfiniband(
+    bytes: Uint8Array,
+    parts: PacketParts,
+    fault: Fault,
+    self: InfinibandSelf,
+    far: EthernetSelf,
+    passage: Passage,
+  ): number {
     this.session = undefined;
     if (fault !== FAULT.none) return DROP.broken;
     if (!isUd(u8(bytes, parts.bth))) return DROP["not-ud"];
@@ -151,12 +169,16 @@ export class Messages {
       if (parts.grh >= 0 && !isSame(one.gid, bytes, parts.grh + GRH_SGID)) return DROP.spoofed;
       if (one.address.length !== destination.address.length) continue;
       source = one;
-      reason = this.#admit(one, destination, endpoint);
+      reason = this.#admit(one, destination, endpoint, passage);
       if (reason === PASSED) break;
     }
     if (reason !== PASSED || source === undefined) return reason;
     this.payloadBytes = parts.payloadEnd - parts.payload;
-    if (parts.end - parts.bth + UDP_BYTES + ipBytes(destination.address) > far.mtu) return DROP["too-big"];
+    const most = far.mtu - UDP_BYTES - ipBytes(destination.address);
+    if (parts.end - parts.bth > most) return DROP["too-big"];
+    passage.mostPayload = MOST_NATIVE_PAYLOAD;
+    passage.mostTransport = most;
+    passage.alike = true;
     const target = this.#onEthernet;
     target.sourceMac = far.mac;
     target.mac = destination.mac;
@@ -247,7 +269,7 @@ export class Messages {
    * Whether a message is one of a session: to a server by its client, or back. Takes note of the session, and of a
    * client's queue pair that is new.
    */
-  #admit(source: Host, destination: Host, to: Endpoint | undefined): number {
+  #admit(source: Host, destination: Host, to: Endpoint | undefined, passage: Passage): number {
     if (to === undefined) return DROP["no-session"];
     const { sessions, nowMs } = this;
     const { srcQp, qKey } = this.#deth;
@@ -265,6 +287,7 @@ export class Messages {
     if (from === undefined) return DROP.full;
     session.usedMs = from.usedMs = to.usedMs = source.usedMs = destination.usedMs = nowMs;
     this.session = session;
+    passage.ofSession(session, source, destination, from, to);
     return PASSED;
   }
 }

@@ -18,21 +18,21 @@ export class Senders {
   /** Packets of senders that are not remembered. */
   others = 0;
 
-  /** Counts a packet whose source stands at `at`. */
-  count(bytes: Uint8Array, at: number, length: number): void {
+  /** Counts packets whose source stands at `at`. */
+  count(bytes: Uint8Array, at: number, length: number, packets = 1): void {
     const last = this.#last;
     if (last !== undefined && isSame(last.address, bytes, at, length)) {
-      last.packets++;
+      last.packets += packets;
       return;
     }
     const known = this.#all.find(({ address }) => isSame(address, bytes, at, length));
     if (known !== undefined) {
-      known.packets++;
+      known.packets += packets;
       this.#last = known;
     } else if (this.#all.length < MOST_SENDERS) {
-      this.#last = { address: bytes.slice(at, at + length), packets: 1 };
+      this.#last = { address: bytes.slice(at, at + length), packets };
       this.#all.push(this.#last);
-    } else this.others++;
+    } else this.others += packets;
   }
 
   get all(): readonly Sender[] {

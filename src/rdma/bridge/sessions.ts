@@ -41,6 +41,8 @@ export interface SessionEvents {
   opened(session: Session): void;
   /** A client's queue pair was given an alias. */
   learned(endpoint: Endpoint): void;
+  /** A queue pair has another Q_Key. */
+  changed(endpoint: Endpoint): void;
   closed(session: Session): void;
   forgotten(endpoint: Endpoint): void;
 }
@@ -78,7 +80,10 @@ export class Sessions {
   open(client: Host, server: Host, qpn: number, qKey: number, nowMs: number, port = 0): Session | undefined {
     const endpoint = server.endpoints.get(qpn) ?? this.#addEndpoint(server, qpn, "sidr", qKey, nowMs);
     if (endpoint === undefined) return undefined;
-    if (endpoint.origin !== "file") endpoint.qKey = qKey;
+    if (endpoint.origin !== "file" && endpoint.qKey !== qKey) {
+      endpoint.qKey = qKey;
+      this.#events.changed(endpoint);
+    }
     endpoint.port = port;
     return this.openWith(client, endpoint, nowMs);
   }

@@ -36,11 +36,12 @@ export interface InfinibandSelf {
 
 /** Counts up for each packet that the bridge sends: the sequence numbers of its queue pair on each side. */
 export class Sequence {
-  #next = 0;
+  /** The next one; whoever passes packets on without this room counts here as well. */
+  readonly next = new Uint32Array(1);
 
   take(): number {
-    const psn = this.#next;
-    this.#next = (psn + 1) & 0xffffff;
+    const psn = this.next[0] as number;
+    this.next[0] = (psn + 1) & 0xffffff;
     return psn;
   }
 }

@@ -65,7 +65,7 @@ function macOf({ type, hardwareAddress, name }: LinkMessage): Uint8Array {
 /** An open port. */
 export class EthernetPort {
   readonly index: number;
-  readonly #socket: FrameSocket;
+  readonly socket: FrameSocket;
   readonly #memberships: GroupMemberships;
   #dropped = 0;
 
@@ -73,12 +73,12 @@ export class EthernetPort {
   constructor(index: number, namespace: NamespaceFd = OWN_NAMESPACE, hosts = false) {
     this.index = index;
     // Whom neighbours of IPv6 ask for is told by the group that they ask.
-    this.#socket = FrameSocket.onLink(index, socketFilter(hosts), hosts ? ALL_GROUPS : HELLO_MAC, namespace);
+    this.socket = FrameSocket.onLink(index, socketFilter(hosts), hosts ? ALL_GROUPS : HELLO_MAC, namespace);
     this.#memberships = new GroupMemberships(index, namespace);
   }
 
   set onReadable(readable: () => void) {
-    this.#socket.onReadable = readable;
+    this.socket.onReadable = readable;
   }
 
   /** The network shall bring the group's packets, 4 or 16 bytes. Throws HostError. */
@@ -87,21 +87,21 @@ export class EthernetPort {
   }
 
   receive(arena: FrameArena): number {
-    return this.#socket.receive(arena);
+    return this.socket.receive(arena);
   }
 
   send(bytes: Uint8Array, queue: FrameQueue): number {
-    return this.#socket.send(bytes, queue);
+    return this.socket.send(bytes, queue);
   }
 
   /** Frames for which the socket had no room, since it was opened. */
   get overrun(): number {
-    this.#dropped += this.#socket.dropped();
+    this.#dropped += this.socket.dropped();
     return this.#dropped;
   }
 
   close(): void {
     this.#memberships[Symbol.dispose]();
-    this.#socket.close();
+    this.socket.close();
   }
 }

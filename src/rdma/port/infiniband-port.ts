@@ -1,7 +1,7 @@
 // Owns what a bridge wants of a port on InfiniBand, whatever is below: packets in and out, and the way to the manager.
 //
 // Packets are native ones from the LRH on. A port whose adapter makes headers and CRCs itself takes them apart.
-import type { FrameArena, FrameQueue } from "../../host/frames.ts";
+import type { FrameArena, FrameQueue, FrameSocket } from "../../host/frames.ts";
 import type { Attachment } from "../fabric/adapter.ts";
 import type { ManagementPort } from "../sa/management-port.ts";
 
@@ -15,6 +15,11 @@ export interface InfinibandPort {
   lid: number;
   /** Packets that the adapter dropped, by reason. */
   readonly drops: Readonly<Record<string, number>>;
+  /**
+   * Where packets can be taken from, and put, as they are; absent where they cannot. `checks`: the port takes in only what has
+   * a right VCRC and ICRC. `seals`: it gives packets a VCRC.
+   */
+  readonly wire?: { socket: FrameSocket; checks: boolean; seals: boolean };
   /** Is called when there is something to receive. */
   onReadable: () => void;
   /** The queue pair gets a group's packets from now on. */

@@ -30,7 +30,8 @@ export class ModelPort implements InfinibandPort {
   readonly qpn = QPN;
   readonly #adapter = new Adapter();
   readonly #socket: FrameSocket;
-  readonly #wire: string;
+  readonly wire: { socket: FrameSocket; checks: true; seals: true };
+  readonly #peer: string;
   readonly #note: string | undefined;
   #connected = false;
 
@@ -38,7 +39,8 @@ export class ModelPort implements InfinibandPort {
     this.management = management;
     this.#note = note;
     this.#socket = FrameSocket.atPath(host);
-    this.#wire = wire;
+    this.wire = { socket: this.#socket, checks: true, seals: true };
+    this.#peer = wire;
   }
 
   /** Takes the place of a host. Rejects with FabricError when there is no such fabric, or no such host in it. */
@@ -52,7 +54,7 @@ export class ModelPort implements InfinibandPort {
       opened.lid = (await management.place()).lid;
       if (await opened.#meetsSwitch()) return opened;
       opened.#socket.close();
-      throw new FabricError(`no switch of the model answers at ${opened.#wire}`);
+      throw new FabricError(`no switch of the model answers at ${opened.#peer}`);
     } catch (error) {
       await management.close();
       throw error;
@@ -62,7 +64,7 @@ export class ModelPort implements InfinibandPort {
   /** A switch that has known another at this place takes a moment to see this one. */
   async #meetsSwitch(): Promise<boolean> {
     const end = performance.now() + MEET_MS;
-    while (!(this.#connected = this.#socket.connect(this.#wire)) && performance.now() < end) await sleep(SOON_MS);
+    while (!(this.#connected = this.#socket.connect(this.#peer)) && performance.now() < end) await sleep(SOON_MS);
     return this.#connected;
   }
 
@@ -99,7 +101,7 @@ export class ModelPort implements InfinibandPort {
     for (let slot = 0; slot < count; slot++) {
       const at = arena.at(slot);
       const length = arena.lengths[slot] as number;
-      if (!this.#adapter.takes(arena.bytes, at, at + length)) arena.lengths[slot] = 0;
+      if (length !== 0 && !this.#adapter.takes(arena.bytes, at, at + length)) arena.lengths[slot] = 0;
     }
     return count;
   }
@@ -111,7 +113,7 @@ export class ModelPort implements InfinibandPort {
       setVcrc(bytes, end, computeVcrc(bytes, at, end));
       queue.places[2 * i + 1] = end + VCRC_BYTES - at;
     }
-    if (!this.#connected) this.#connected = this.#socket.connect(this.#wire);
+    if (!this.#connected) this.#connected = this.#socket.connect(this.#peer);
     const sent = this.#socket.send(bytes, queue);
     // The switch has gone; another may take its place.
     if (sent < queue.count) this.#connected = false;

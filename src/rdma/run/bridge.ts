@@ -1,17 +1,18 @@
 // Owns a running bridge: two ports, the packets between them, and its turn among other bridges.
 import { randomBytes } from "node:crypto";
 import { HostError } from "../../host/error.ts";
-import { BATCH_FRAMES, FrameArena, FrameQueue } from "../../host/frames.ts";
+import { BATCH_FRAMES, FrameQueue } from "../../host/frames.ts";
 import { OWN_NAMESPACE } from "../../host/native.ts";
 import type { NamespaceFd } from "../../host/native.ts";
 import { parseAddress } from "../../model/ip.ts";
 import { PASSED } from "../bridge/drops.ts";
-import { Election } from "../bridge/election.ts";
+import { Election, ELECTION_MS } from "../bridge/election.ts";
 import { Forwarder } from "../bridge/forwarder.ts";
 import type { Counted } from "../bridge/forwarder.ts";
 import type { BridgedGroup } from "../bridge/group.ts";
 import { hashText, isHello, MOST_PEERS, readHello, writeHello } from "../bridge/hello.ts";
 import type { Hello } from "../bridge/hello.ts";
+import type { EthernetSelf } from "../bridge/translate.ts";
 import { Listeners } from "../bridge/listeners.ts";
 import { u16, u8 } from "../codec/bytes.ts";
 import { PROTOCOL } from "../codec/ipv4.ts";
@@ -20,6 +21,7 @@ import { mayTellOfGroups } from "../codec/locate-membership.ts";
 import { EthernetPort, findEthernetLink } from "../port/ethernet-port.ts";
 import type { EthernetLink } from "../port/ethernet-port.ts";
 import type { InfinibandPort } from "../port/infiniband-port.ts";
+import { FastPath } from "./fast-path.ts";
 import { MemberWatch } from "./member-watch.ts";
 import type { KeySource } from "./member-watch.ts";
 import { Messenger } from "./messenger.ts";
@@ -30,6 +32,8 @@ import type { SubnetGroup, SubnetNews } from "./subnet.ts";
 /** How often the election's clock is looked at, and the link. */
 const TICK_MS = 50;
 const LINK_MS = 500;
+/** How often what was passed on without JavaScript is counted. */
+const FOLD_MS = 1000;
 /** All routers, and those of IGMPv3 and MLDv2 (RFC 2236, 9; RFC 3376, 4.2.14; RFC 2710, 5; RFC 3810, 5.2.14). */
 const ROUTERS = {
   4: ["224.0.0.2", "224.0.0.22"].map((group) => parseAddress(group) as Uint8Array),
@@ -78,7 +82,7 @@ export class Bridge implements AsyncDisposable {
   readonly #namespace: NamespaceFd;
   readonly #subnet: Subnet;
   readonly #tell: SubnetNews;
-  readonly #arena = new FrameArena();
+  readonly #fast: FastPath;
   readonly #queue = new FrameQueue();
   /** Of the frames in the queue: whose they are, and their payload. */
   readonly #queued: Queued[] = [];
@@ -94,6 +98,10 @@ export class Bridge implements AsyncDisposable {
   #nowMs = 0;
   #emptied = 0;
   readonly #emptiedOn = { ethernet: 0, infiniband: 0 };
+  /** The generation of the election when a relay went on: what it has read since was not there before. */
+  readonly #resumedIn = { ethernet: 0, infiniband: 0 };
+  #handovers = 0;
+  #foldedMs = -Infinity;
   #linkMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
@@ -137,6 +145,8 @@ export class Bridge implements AsyncDisposable {
     };
     const self = { mac: new Uint8Array(6), mtu: 0 };
     this.forwarder = new Forwarder(this.groups, self, { lid: 0, gid: infiniband.gid, qpn: infiniband.qpn }, turn);
+    this.#fast = new FastPath(this.forwarder, infiniband);
+    this.#subnet.onChange = (group) => this.forwarder.flows.drop(group);
     if (messages !== undefined) {
       const file = sessionFile === undefined ? {} : { file: sessionFile };
       const { forwarder } = this;
@@ -159,7 +169,7 @@ export class Bridge implements AsyncDisposable {
   async #join(): Promise<void> {
     // Hosts first: their sessions have gone on, and groups may be many.
     await this.#subnet.place();
-    this.forwarder.infiniband.lid = this.infiniband.lid;
+    this.#takeLid();
     await this.messenger?.start();
     await this.#subnet.join();
   }
@@ -191,6 +201,7 @@ export class Bridge implements AsyncDisposable {
     clearTimeout(this.#timer);
     this.#serving = false;
     this.#say(this.election.resign(performance.now()));
+    this.#dropLost();
     await this.#looking;
     await this.messenger?.leave();
     await this.#subnet.leave();
@@ -202,7 +213,14 @@ export class Bridge implements AsyncDisposable {
     if (this.#closed) return;
     const nowMs = performance.now();
     this.election.setReady((this.link?.up ?? false) && this.#subnet.ready, nowMs);
-    if (this.election.tick(nowMs)) this.#say(this.election.hello(nowMs));
+    const mustSay = this.election.tick(nowMs);
+    // Before the lease counts anew.
+    this.#dropLost();
+    if (mustSay) this.#sayHello(nowMs);
+    if (nowMs - this.#foldedMs >= FOLD_MS) {
+      this.#foldedMs = nowMs;
+      this.forwarder.flows.fold(nowMs);
+    }
     if (this.messenger !== undefined) {
       this.messenger.questions.wanted.answers = this.election.mayServe(nowMs) && this.election.has(this.groups.length);
       this.messenger.tick(nowMs);
@@ -233,6 +251,11 @@ export class Bridge implements AsyncDisposable {
     await this.messenger?.look(nowMs);
     // Nobody waits for it: an answer may take seconds, and none comes to a wrong key.
     if (this.#subnet.ready) void this.members.look(nowMs)?.catch((error: unknown) => this.onFailure(error));
+    this.#takeLid();
+  }
+
+  #takeLid(): void {
+    if (this.forwarder.infiniband.lid !== this.infiniband.lid) this.forwarder.flows.clear();
     this.forwarder.infiniband.lid = this.infiniband.lid;
   }
 
@@ -242,6 +265,7 @@ export class Bridge implements AsyncDisposable {
     if (link?.up !== this.link?.up) this.#tell("link", { link: this.linkName, state: link?.up ? "up" : "down" });
     this.link = link;
     if (link === undefined) return;
+    if (!isSameSelf(this.forwarder.ethernet, link)) this.forwarder.flows.clear();
     this.forwarder.ethernet = link;
     this.#ethernet ??= this.#openEthernet(link.index);
     this.#hearAsRouter(link);
@@ -259,6 +283,7 @@ export class Bridge implements AsyncDisposable {
       throw error;
     }
     port.onReadable = () => this.#fromEthernet();
+    this.#fast.open(port);
     return port;
   }
 
@@ -283,35 +308,40 @@ export class Bridge implements AsyncDisposable {
   #closeEthernet(): void {
     this.#hearsAs.clear();
     this.#overrunBefore = this.overrun;
+    this.#fast.close();
     this.#ethernet?.close();
     this.#ethernet = undefined;
     if (this.messenger !== undefined) this.messenger.ethernet = undefined;
   }
 
   #fromEthernet(): void {
-    const arena = this.#arena;
-    const { generation } = this.election;
+    const arena = this.#fast.arenas.ethernet;
+    const now = this.election.generation;
     const count = this.#ethernet?.receive(arena) ?? 0;
+    const generation = this.#fast.readBefore("ethernet") ? this.#resumedIn.ethernet : now;
     this.#begin("ethernet");
     for (let slot = 0; slot < count; slot++) {
       const at = arena.at(slot);
       const length = arena.lengths[slot] as number;
       if (length < 0) this.counts.ethernet.truncated++;
-      else if (isHello(arena.bytes, at, at + length)) this.#hear(at, at + length);
+      else if (length === 0) continue;
+      else if (isHello(arena.bytes, at, at + length)) this.#hear(arena.bytes, at, at + length);
       else if (mayTellOfGroups(arena.bytes, at, at + length))
         this.listeners.hear(arena.bytes, at, at + length, this.#nowMs);
       else if (isOfNeighbours(arena.bytes, at, at + length))
         this.messenger?.takeNeighbour(arena.bytes, at, at + length);
       else if (this.forwarder.fromEthernet(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
-    this.#send(this.infiniband, "toInfiniband");
+    this.#send(this.infiniband, "toInfiniband", arena.bytes);
     if (count < BATCH_FRAMES) this.#emptiedOn.ethernet = generation;
+    this.#resume("ethernet");
   }
 
   #fromInfiniband(): void {
-    const arena = this.#arena;
-    const { generation } = this.election;
+    const arena = this.#fast.arenas.infiniband;
+    const now = this.election.generation;
     const count = this.infiniband.receive(arena);
+    const generation = this.#fast.readBefore("infiniband") ? this.#resumedIn.infiniband : now;
     this.#begin("infiniband");
     for (let slot = 0; slot < count; slot++) {
       const at = arena.at(slot);
@@ -319,8 +349,9 @@ export class Bridge implements AsyncDisposable {
       if (length < 0) this.counts.infiniband.truncated++;
       else if (length > 0 && this.forwarder.fromInfiniband(arena.bytes, at, at + length) === PASSED) this.#enqueue();
     }
-    this.#send(this.#ethernet, "toEthernet");
+    this.#send(this.#ethernet, "toEthernet", arena.bytes);
     if (count < BATCH_FRAMES) this.#emptiedOn.infiniband = generation;
+    this.#resume("infiniband");
   }
 
   /** Looks at the clock and the election for a batch. */
@@ -337,9 +368,14 @@ export class Bridge implements AsyncDisposable {
     this.#queue.add(at, length);
   }
 
-  #send(port: Pick<InfinibandPort, "send"> | undefined, way: "toInfiniband" | "toEthernet"): void {
+  #resume(side: "ethernet" | "infiniband"): void {
+    this.#resumedIn[side] = this.election.generation;
+    this.#fast.resume(side);
+  }
+
+  #send(port: Pick<InfinibandPort, "send"> | undefined, way: "toInfiniband" | "toEthernet", frames: Uint8Array): void {
     const queue = this.#queue;
-    const sent = port?.send(this.#arena.bytes, queue) ?? 0;
+    const sent = port?.send(frames, queue) ?? 0;
     for (let i = 0; sent < queue.count && i < queue.count; i++) {
       if (port !== undefined && (queue.places[2 * i + 1] as number) >= 0) continue;
       const { group, bytes } = this.#queued[i] as Queued;
@@ -349,16 +385,32 @@ export class Bridge implements AsyncDisposable {
     queue.count = 0;
   }
 
-  #hear(at: number, to: number): void {
-    const hello = readHello(this.#arena.bytes, at, to);
+  /** Groups that are another's now are not passed on any more. */
+  #dropLost(): void {
+    if (this.election.handovers === this.#handovers) return;
+    this.#handovers = this.election.handovers;
+    this.forwarder.flows.clearLeased();
+  }
+
+  #hear(bytes: Uint8Array, at: number, to: number): void {
+    const hello = readHello(bytes, at, to);
     const nowMs = performance.now();
     if (hello === undefined) return;
-    const mac = this.#arena.bytes.subarray(at + 6, at + 12).join();
+    const mac = bytes.subarray(at + 6, at + 12).join();
     this.#peerMacs.delete(mac);
     this.#peerMacs.add(mac);
     if (this.#peerMacs.size > MOST_PEERS) this.#peerMacs.delete(this.#peerMacs.values().next().value as string);
-    if (this.election.hear(hello, nowMs)) this.#say(this.election.hello(nowMs));
+    const mustSay = this.election.hear(hello, nowMs);
+    this.#dropLost();
+    if (mustSay) this.#sayHello(nowMs);
     this.#serving = this.election.mayServe(nowMs);
+  }
+
+  /** From a hello the lease counts. */
+  #sayHello(nowMs: number): void {
+    const hello = this.election.hello(nowMs);
+    this.#fast.lease(nowMs + ELECTION_MS.lease);
+    this.#say(hello);
   }
 
   #say(hello: Hello): void {
@@ -368,6 +420,12 @@ export class Bridge implements AsyncDisposable {
     this.#hello.add(0, frame.length);
     this.#ethernet.send(frame, this.#hello);
   }
+}
+
+/** Whether a link is to its neighbours what it was before. */
+function isSameSelf(before: EthernetSelf, { mac, mtu, ipv4, ipv6 }: EthernetSelf): boolean {
+  const same = (a?: Uint8Array, b?: Uint8Array): boolean => a?.join() === b?.join();
+  return before.mtu === mtu && same(before.mac, mac) && same(before.ipv4, ipv4) && same(before.ipv6, ipv6);
 }
 
 function isGone(error: unknown): boolean {

@@ -7,7 +7,7 @@ import { nativeDatagram, roceDatagram } from "../bridge/datagrams.ts";
 import { PASSED } from "../bridge/drops.ts";
 import type { Forwarder } from "../bridge/forwarder.ts";
 import { Hosts } from "../bridge/hosts.ts";
-import type { Host } from "../bridge/hosts.ts";
+import type { Host, HostEvents } from "../bridge/hosts.ts";
 import { GSI_QKEY, HOP_LIMIT, Messages, ROCE_PKEY, TAKEN } from "../bridge/messages.ts";
 import { makeMgid } from "../bridge/mgid.ts";
 import { EthernetTarget, InfinibandTarget } from "../bridge/rewrite.ts";
@@ -107,19 +107,25 @@ export class Messenger {
     this.#port = infiniband;
     this.#client = client;
     this.#file = file === undefined ? undefined : new SessionFile(file, (error) => this.#tellFile(error));
-    this.hosts = new Hosts({
+    const { flows } = forwarder;
+    const hostEvents: HostEvents = {
       seek: (host) => this.questions.ask(host),
       seekPath: (host) => void this.#seekPath(host),
       ready: (host) => this.#ready(host),
       left: (host, why) => this.#left(host, why),
-    });
+    };
+    this.hosts = new Hosts(flows.withHosts(hostEvents, () => this.hosts));
     this.sessions = new Sessions(
-      {
-        opened: (session) => this.#file?.opened(session),
-        learned: (endpoint) => this.#file?.learned(endpoint),
-        closed: (session) => this.#file?.closed(session),
-        forgotten: (endpoint) => this.#file?.forgotten(endpoint),
-      },
+      flows.withSessions(
+        {
+          opened: (session) => this.#file?.opened(session),
+          learned: (endpoint) => this.#file?.learned(endpoint),
+          changed: () => {},
+          closed: (session) => this.#file?.closed(session),
+          forgotten: (endpoint) => this.#file?.forgotten(endpoint),
+        },
+        () => this.hosts,
+      ),
       plan.bounds,
     );
     const firstId = Math.floor(Math.random() * 2 ** 32);
@@ -153,6 +159,8 @@ export class Messenger {
     this.#broadcast = makeMgid({ format: "ipoib", group: new Uint8Array(4).fill(0xff), pKey, scope: 2 });
     this.#keeper = new GroupKeeper(client, ({ record, mgid }) => {
       this.#group = record;
+      // What is taken for IP over InfiniBand is decided by it.
+      flows.clear();
       if (record === undefined) infiniband.detach(mgid);
       else infiniband.attach({ mgid, mlid: record.mlid, qKey: record.qKey });
     });
@@ -189,6 +197,8 @@ export class Messenger {
     this.registrations.tick(nowMs, this.questions.wanted.answers);
     if (nowMs - this.#sessionsMs < EVERY_MS.sessions) return;
     this.#sessionsMs = nowMs;
+    // What was passed on without JavaScript is in use as well.
+    this.#forwarder.flows.fold(nowMs);
     this.sessions.expire(nowMs);
     this.sidr.expire(nowMs);
     this.#file?.tidy(this.hosts, this.sessions);

@@ -119,6 +119,7 @@ export interface BridgeStatus {
 
 /** How a bridge is. */
 export function statusOf(bridge: Bridge): BridgeStatus {
+  bridge.forwarder.flows.fold(performance.now());
   const { name, election, forwarder, infiniband, link, counts, listeners, members, portRate, managerMs } = bridge;
   const { 4: igmpMs, 6: mldMs } = listeners.queriedMs;
   const names = namesOf(bridge);

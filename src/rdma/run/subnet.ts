@@ -44,6 +44,8 @@ export class Subnet {
   readonly #byMgid: ReadonlyMap<string, BridgedGroup>;
   readonly #pKey: number;
   readonly #tell: SubnetNews;
+  /** What a group is on InfiniBand has changed. */
+  onChange: (group: BridgedGroup) => void = () => {};
   #smLid = 0;
   /** What the port can carry, as far as it tells. */
   #can: Pick<PortPlace, "rate" | "mtu"> = {};
@@ -219,6 +221,7 @@ export class Subnet {
   #take({ mgid, what, record, error }: GroupNews): void {
     const group = this.#byMgid.get(mgid.join());
     if (group === undefined) return;
+    this.onChange(group);
     if (record === undefined) {
       group.infiniband = undefined;
       group.differs = [];

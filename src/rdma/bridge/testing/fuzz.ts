@@ -1,7 +1,7 @@
 // Owns a bridge under hostile packets: what it is given, and what has to hold whatever it is given.
 import { Arp, ARP, ARP_BYTES, writeArp } from "../../codec/arp.ts";
 import { bthDestQp } from "../../codec/bth.ts";
-import { setU16, setU24, u16, u32 } from "../../codec/bytes.ts";
+import { setU16, setU24, u16, u32, u8 } from "../../codec/bytes.ts";
 import { CM_ATTRIBUTE } from "../../codec/cm.ts";
 import { ETHERTYPE } from "../../codec/ethernet.ts";
 import { PROTOCOL } from "../../codec/ipv4.ts";
@@ -10,8 +10,11 @@ import { icrcIsRight } from "../../codec/icrc.ts";
 import { IPOIB_ARP_BYTES, IPOIB_BYTES, IpoibArp, writeIpoib, writeIpoibArp } from "../../codec/ipoib.ts";
 import { locateEthernet, locateInfiniband } from "../../codec/locate.ts";
 import { PacketParts } from "../../codec/packet-parts.ts";
+import { computeVcrc, setVcrc, VCRC_BYTES } from "../../codec/vcrc.ts";
 import { AddressQuestions } from "../address-questions.ts";
 import { DROP_NAMES, PASSED } from "../drops.ts";
+import { Flows } from "../flows.ts";
+import type { WrittenTable } from "../flows.ts";
 import { Forwarder } from "../forwarder.ts";
 import { isHello, readHello, writeHello } from "../hello.ts";
 import { TAKEN } from "../messages.ts";
@@ -43,8 +46,26 @@ const BOUNDS = { most: 128, mostOfHost: 4, idleMs: 4000 };
 const SLOT = 8192;
 /** What the bridge reads of IP over InfiniBand. */
 const IPOIB_TYPES: readonly number[] = [ETHERTYPE.arp, ETHERTYPE.ipv6];
+/** Packets that were passed on a moment ago, of which others are made. */
+const MOST_PASSED = 16;
+const IPOIB_QPN = 0x4950;
 const CANARY = 0xa5;
 const OTHER = { address: "192.0.2.11", mac: Uint8Array.of(2, 0, 0, 0, 0, 0x11) };
+
+/** A table of flows that passes packets on by itself. */
+export interface FlowTableUnderTest extends WrittenTable {
+  /** `seals`: what it makes has a VCRC. */
+  readonly kind: { seals?: boolean };
+  pass(bytes: Uint8Array, at: number, length: number): MadePacket | undefined;
+}
+
+interface MadePacket {
+  at: number;
+  length: number;
+  payloadBytes: number;
+}
+
+type Way = "toInfiniband" | "toEthernet";
 
 /** What became of packets: reasons, and `passed`, `taken`. */
 export type Became = Map<string, number>;
@@ -58,11 +79,19 @@ export class Fuzz {
   readonly #dictionary: Dictionary;
   readonly #questions: AddressQuestions;
   readonly #slot = new Uint8Array(SLOT + 2 * ROOM_BYTES);
+  /** The same packet, as the table of flows gets it. */
+  readonly #twin = new Uint8Array(SLOT + 2 * ROOM_BYTES);
+  readonly #tables: Partial<Record<Way, FlowTableUnderTest>> = {};
+  /** The last that were passed on; none where there are no tables. */
+  readonly #passed: Input[] = [];
+  /** Packets that a flow was known for. */
+  relayed = 0;
   readonly #parts = new PacketParts();
   #count = 0;
   #again = 0;
 
-  constructor(seed: number) {
+  /** With tables of flows, what they do is compared with what is done without them. */
+  constructor(seed: number, openTable?: (way: Way, sequence: Uint32Array) => FlowTableUnderTest) {
     this.#dice = new Dice(seed);
     const { stand } = this;
     const groups = [group(0, "239.37.0.1"), group(1, "ff05::37:1")];
@@ -73,11 +102,19 @@ export class Fuzz {
       { sendFrame: () => {}, sendIpoib: () => {}, sendIpoibGroup: () => {} },
       ethernet,
       {
-        qpn: 0x4950,
+        qpn: IPOIB_QPN,
         gid: GID,
       },
     );
     stand.forwarder.messages = stand.messages;
+    const { forwarder, flows } = stand;
+    forwarder.flows = flows;
+    for (const way of ["toInfiniband", "toEthernet"] as const) {
+      const table = openTable?.(way, this.#sequence(way));
+      if (table === undefined) continue;
+      this.#tables[way] = table;
+      flows[way] = new Flows(table, way, forwarder[way]);
+    }
     stand.forwarder.ipoib = { takes: (bytes, parts) => this.#takesIpoib(bytes, parts) };
     const { corpus, dictionary } = this.#seeds(groups.map(({ mgid }) => mgid));
     this.corpus = corpus;
@@ -90,7 +127,23 @@ export class Fuzz {
     // The first two are requests for queue pairs.
     if (this.#again > 0 && this.#again-- > 0) return this.corpus[dice.below(2)] as Input;
     if (dice.below(MEAN_BEFORE_FLOOD) === 0) this.#again = FLOOD;
+    if (this.#passed.length > 0 && dice.below(3) === 0) return this.#likePassed();
     return mutate(dice, this.#alive(dice.pick(this.corpus)), dice.pick(this.corpus), this.#dictionary);
+  }
+
+  /** One that was passed on a moment ago, or almost: there may be a flow for it. */
+  #likePassed(): Input {
+    const dice = this.#dice;
+    const like = dice.pick(this.#passed);
+    if (dice.below(4) === 0) return mutate(dice, like, dice.pick(this.corpus), this.#dictionary);
+    const bytes = like.bytes.slice();
+    const place = dice.below(bytes.length);
+    if (dice.below(2) === 0) bytes[place] = u8(bytes, place) ^ (1 << dice.below(8));
+    if (like.kind !== "infiniband" || dice.below(4) === 0) return { ...like, bytes };
+    locateInfiniband(this.#parts, bytes, 0, bytes.length);
+    const { vcrc } = this.#parts;
+    if (vcrc >= 0) setVcrc(bytes, vcrc, computeVcrc(bytes, 0, vcrc));
+    return { ...like, bytes };
   }
 
   /** Mostly, a message is for a queue pair that there is at the moment. */
@@ -161,6 +214,8 @@ export class Fuzz {
     }
     const find = kind === "ethernet" ? locateEthernet : locateInfiniband;
     const was = find(this.#parts, bytes, 0, bytes.length) === FAULT.none && icrcIsRight(this.#parts, bytes);
+    const way = kind === "ethernet" ? "toInfiniband" : "toEthernet";
+    const made = this.#relay(way, to);
     const reason =
       kind === "ethernet"
         ? forwarder.fromEthernet(slot, ROOM_BYTES, to)
@@ -168,6 +223,49 @@ export class Fuzz {
     this.#tell(reason);
     for (let i = to; i < to + 8; i++) if (slot[i] !== CANARY) throw new Error("bytes behind the packet were written");
     if (reason === PASSED) this.#checkPassed(kind, slot, to, was);
+    if (reason === PASSED && this.#tables[way] !== undefined) {
+      this.#passed.push({ kind, bytes: bytes.slice() });
+      if (this.#passed.length > MOST_PASSED) this.#passed.shift();
+    }
+    if (made !== undefined) this.#checkRelayed(made, reason, this.#tables[way]?.kind.seals === true);
+  }
+
+  /** Lets the table have the packet first; its sequence numbers are not used up by that. */
+  #relay(way: Way, to: number): MadePacket | undefined {
+    const table = this.#tables[way];
+    if (table === undefined) return undefined;
+    const sequence = this.#sequence(way);
+    const [next = 0] = sequence;
+    this.#twin.set(this.#slot);
+    const made = table.pass(this.#twin, ROOM_BYTES, to - ROOM_BYTES);
+    sequence[0] = next;
+    const end = made === undefined ? to : Math.max(to, made.at + made.length);
+    for (let i = end; i < to + 8; i++)
+      if (this.#twin[i] !== CANARY) throw new Error("bytes behind the packet were written");
+    if (made === undefined && !isSame(this.#twin, 0, this.#slot.subarray(0, to)))
+      throw new Error("what is none was changed");
+    return made;
+  }
+
+  #checkRelayed({ at, length, payloadBytes }: MadePacket, reason: number, sealed: boolean): void {
+    const { forwarder } = this.stand;
+    this.relayed++;
+    if (reason !== PASSED) throw new Error(`relayed, and dropped for ${DROP_NAMES[reason] ?? reason}`);
+    const more = sealed ? VCRC_BYTES : 0;
+    if (at !== forwarder.at || length !== forwarder.length + more || payloadBytes !== forwarder.payloadBytes) {
+      throw new Error("the relayed packet is another one");
+    }
+    const slot = this.#slot.subarray(at, at + forwarder.length);
+    if (!isSame(this.#twin, at, slot)) throw new Error("the relayed packet has other bytes");
+    const vcrc = at + forwarder.length;
+    if (sealed && u16(this.#twin, vcrc) !== swapped(computeVcrc(this.#slot, at, vcrc))) {
+      throw new Error("the relayed packet has a wrong VCRC");
+    }
+  }
+
+  #sequence(way: Way): Uint32Array {
+    const { ethernet, infiniband } = this.stand.forwarder.sequences;
+    return (way === "toInfiniband" ? infiniband : ethernet).next;
   }
 
   #checkPassed(kind: "ethernet" | "infiniband", slot: Uint8Array, to: number, was: boolean): void {
@@ -188,6 +286,7 @@ export class Fuzz {
   #passTime(): void {
     const { stand } = this;
     stand.pass(50);
+    stand.flows.fold(stand.nowMs);
     // Hosts that are sought are found by and by, so that sessions come and go.
     if (this.#dice.below(4) > 0) return;
     const place = this.#dice.pick([ROCE, IB, OTHER]);
@@ -196,7 +295,12 @@ export class Fuzz {
   }
 
   #takesIpoib(bytes: Uint8Array, parts: PacketParts): boolean {
-    if (parts.payload < 0 || !IPOIB_TYPES.includes(u16(bytes, parts.payload))) return false;
+    if (
+      parts.payload < 0 ||
+      bthDestQp(bytes, parts.bth) !== IPOIB_QPN ||
+      !IPOIB_TYPES.includes(u16(bytes, parts.payload))
+    )
+      return false;
     this.#questions.takeIpoib(bytes, parts.payload, parts.payloadEnd, u16(bytes, parts.lrh + 6), this.stand.nowMs);
     return true;
   }
@@ -318,6 +422,10 @@ function ipoibArp(operation: number): Uint8Array {
   arp.targetIp.set(bytesOf(ROCE.address));
   writeIpoibArp(payload, IPOIB_BYTES, arp);
   return payload;
+}
+
+function swapped(word: number): number {
+  return ((word & 0xff) << 8) | (word >> 8);
 }
 
 function isSame(bytes: Uint8Array, at: number, address: Uint8Array): boolean {

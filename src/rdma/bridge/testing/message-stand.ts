@@ -10,7 +10,8 @@ import { DROP_NAMES, PASSED } from "../drops.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { Forwarder } from "../forwarder.ts";
 import { Hosts } from "../hosts.ts";
-import type { Host } from "../hosts.ts";
+import type { Host, HostEvents } from "../hosts.ts";
+import { LearntFlows } from "../learnt-flows.ts";
 import { GSI_QKEY, Messages, TAKEN } from "../messages.ts";
 import type { MessageRules } from "../messages.ts";
 import { Sessions } from "../sessions.ts";
@@ -51,6 +52,7 @@ export class MessageStand {
   readonly sought: string[] = [];
   readonly left: string[] = [];
   readonly written: string[] = [];
+  readonly flows = new LearntFlows();
   readonly hosts: Hosts;
   readonly sessions: Sessions;
   readonly sidr: Sidr;
@@ -65,22 +67,32 @@ export class MessageStand {
       mostHosts?: number;
     } = {},
   ) {
-    this.hosts = new Hosts(
-      {
-        seek: (host) => this.sought.push(host.name),
-        seekPath: (host) => this.sought.push(`path ${host.name}`),
-        ready: (host) => this.sidr.found(host, this.nowMs),
-        left: (host, why) => {
-          this.left.push(`${host.name} ${why}`);
-          this.sidr.left(host);
-        },
+    const hostEvents: HostEvents = {
+      seek: (host) => this.sought.push(host.name),
+      seekPath: (host) => this.sought.push(`path ${host.name}`),
+      ready: (host) => this.sidr.found(host, this.nowMs),
+      left: (host, why) => {
+        this.left.push(`${host.name} ${why}`);
+        this.sidr.left(host);
       },
+    };
+    this.hosts = new Hosts(
+      this.flows.withHosts(hostEvents, () => this.hosts),
       options.mostHosts,
     );
     const note = (what: string) => (one: Session | Endpoint) =>
       void this.written.push(`${what} ${"server" in one ? one.client.name : one.host.name}`);
     this.sessions = new Sessions(
-      { opened: note("opened"), learned: note("learned"), closed: note("closed"), forgotten: note("forgotten") },
+      this.flows.withSessions(
+        {
+          opened: note("opened"),
+          learned: note("learned"),
+          changed: () => {},
+          closed: note("closed"),
+          forgotten: note("forgotten"),
+        },
+        () => this.hosts,
+      ),
       options.bounds,
     );
     const { ports } = options;
@@ -96,6 +108,7 @@ export class MessageStand {
     const infiniband = { lid: BRIDGE_LID, gid: GID, qpn: 0x4942 };
     this.forwarder = new Forwarder([], ethernet, infiniband, { serves: () => true });
     this.forwarder.messages = this.messages;
+    this.forwarder.flows = this.flows;
   }
 
   /** Lets a host answer the bridge's question where it is. */
