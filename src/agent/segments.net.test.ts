@@ -72,6 +72,7 @@ describe("hosts of both segments", () => {
       });
       back = "";
       client.stdout.setEncoding("utf8").on("data", (piece: string) => (back += piece));
+      client.stdin.on("error", () => {});
       client.stdin.end(text);
       await once(client, "exit");
       return back.length > 0;
