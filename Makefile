@@ -56,7 +56,7 @@ check: setup-tests build/heddle.node $(BPF) ## types, lint, format, import rules
 	@node --version | grep -q '^v24\.'
 	@echo "Types…" >&2 && tsc -p .
 	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src test tools bench
-	@echo "Format…" >&2 && prettier --check --log-level=warn .
+	@echo "Format…" >&2 && prettier --check --log-level=warn --cache --cache-strategy=content --cache-location=node_modules/.cache/prettier .
 	@echo "Pure tests…" >&2 && tools/vitest.sh --project pure
 
 test: check build ## everything
@@ -70,13 +70,19 @@ chaos: setup-tests build ## random faults on hosts with an agent, 10,000 in some
 fuzz-bridge: setup-tests build/heddle.node ## ten million hostile packets against the bridge's rules: PACKETS=10000000 SEED=
 	@node --expose-gc tools/fuzz-bridge.ts $(or $(PACKETS),10000000) $(SEED)
 
-build/bench-run: bench/run.c
-	@mkdir -p build
-	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+define BUILD_TOOL
+@mkdir -p build
+@$(or $(CC),cc) -O2 -Wall -Wextra -pthread -o $@ $<
+endef
 
-build/egress-load: bench/egress/load.c
-	@mkdir -p build
-	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
+build/bench-%: bench/%.c
+	$(BUILD_TOOL)
+
+build/egress-%: bench/egress/%.c
+	$(BUILD_TOOL)
+
+build/bridge-%: bench/bridge/%.c
+	$(BUILD_TOOL)
 
 bench: build build/bench-run bench-egress bench-gateway ## measure, some minutes, as root half an hour; `make bench QUICK=1` for a glance
 	@tools/in-namespace.sh node bench/bench.ts $(if $(QUICK),--quick)
@@ -93,17 +99,9 @@ bench-agent: build ## measure the agent: repairs, a storm, idleness; five minute
 	@if [ "$$(id -u)" -eq 0 ]; then tools/in-root-namespace.sh node bench/agent/idle.ts $(if $(QUICK),--quick); \
 	else echo "Idle with programs that mark sockets is not measured: it needs root." >&2; fi
 
-build/bench-packets: bench/packets.c
-	@mkdir -p build
-	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
-
 build/bench/written-up.o build/bench/written-up-prints.o &: bench/written-up.bpf.c native/bpf/heddle.h native/bpf/build.sh
 	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up
 	@native/bpf/build.sh bench/written-up.bpf.c build/bench written-up-prints -DPRINTS
-
-build/bench-sink: bench/sink.c
-	@mkdir -p build
-	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
 
 build/bench/frames.o: bench/frames.bpf.c native/bpf/heddle.h native/bpf/build.sh
 	@native/bpf/build.sh $< build/bench frames
@@ -113,23 +111,11 @@ bench-spread: build build/bench-packets build/bench-sink build/bench/frames.o bu
 	@tools/in-root-namespace.sh node bench/spread.ts $(if $(QUICK),--quick)
 	@tools/in-root-namespace.sh node bench/spread-frames.ts $(if $(QUICK),--quick)
 
-build/bench-flood: bench/flood.c
-	@mkdir -p build
-	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
-
-bench-gateway: build build/bench-flood ## measure what a gateway costs and how it fails over, for twenty minutes (root)
+bench-gateway: build build/bench-flood build/bench-ask ## measure what a gateway costs and how it fails over, for twenty minutes (root)
 	@if [ "$$(id -u)" -eq 0 ]; then \
 	  tools/in-root-namespace.sh node bench/gateway-cost.ts $(if $(QUICK),--rounds 3) && \
 	  tools/in-root-namespace.sh node bench/gateway-load.ts && \
 	  tools/in-root-namespace.sh node bench/gateway.ts $(if $(QUICK),--rounds 1); fi
-
-build/bridge-relay: bench/bridge/relay.c
-	@mkdir -p build
-	@$(or $(CC),cc) -O2 -Wall -Wextra -o $@ $<
-
-build/bridge-load: bench/bridge/load.c
-	@mkdir -p build
-	@$(or $(CC),cc) -O2 -Wall -Wextra -pthread -o $@ $<
 
 bench-bridge: build build/bridge-relay build/bridge-load ## measure what a bridge carries, and what a message costs (better as root)
 	@if [ "$$(id -u)" -eq 0 ]; then fence=tools/in-root-namespace.sh; else fence=tools/in-namespace.sh; fi; \

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../src/lab/child.ts";
 import { GatewayLab, WORLD } from "../test/gateway-lab.ts";
+import { Asker } from "./asker.ts";
 
 const SOURCES = 250;
 const TARGETS = 400;
@@ -22,6 +23,7 @@ for (const host of lab.gateways) {
 await lab.untilActive("g1");
 await lab.untilReady("g2");
 await lab.startTraffic(EACH);
+using asker = await Asker.start(lab);
 await lab.lab.spawn("world", [FLOOD, "serve", WORLD, String(FIRST_PORT), String(TARGETS)], { says: /serving/ });
 
 const entries = async (host: string): Promise<number> =>
@@ -63,13 +65,15 @@ for (const host of lab.gateways) tell(`heddle of ${host}`, `${(await memoryMb(ho
 const cycle = async (what: string, strike: () => Promise<unknown>, active: string): Promise<void> => {
   await lab.renew(EACH);
   await lab.begin();
+  await asker.begin();
   await strike();
   await lab.untilActive(active);
   await sleep(5000);
-  const { gaps, lost, lateMs } = await lab.report();
+  const { gapMs, lateMs } = await asker.report();
+  const { lost } = await lab.report();
   tell(
     `${what}: gap`,
-    `${gaps.udp.toFixed(0)} ms (timer late ${lateMs.toFixed(0)} ms), ${lost} of ${2 * EACH} connections lost`,
+    `${gapMs.toFixed(0)} ms (timer late ${lateMs.toFixed(0)} ms), ${lost} of ${2 * EACH} connections lost`,
   );
 };
 const cut = async (): Promise<void> => {

@@ -46,10 +46,10 @@ export async function prepareSeed(lab: GatewayLab, host: string, place: number):
   }
 }
 
-/** Starts its keepalived. */
+/** Starts its keepalived; as heddle's, it does not wait for the machine's log. */
 export async function startSeed(lab: GatewayLab, host: string): Promise<Served> {
   const folder = join(lab.lab.folder, "hosts", host);
   const pids = ["-p", join(folder, "seed.pid"), "-r", join(folder, "seed-vrrp.pid")];
-  const words = ["keepalived", "-n", "-l", "-D", "-P", "-f", join(folder, "seed.conf"), ...pids];
+  const words = ["keepalived", "-n", "-l", "-G", "-D", "-P", "-f", join(folder, "seed.conf"), ...pids];
   return lab.lab.spawn(host, words, { says: /BACKUP STATE|MASTER STATE/ });
 }

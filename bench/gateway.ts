@@ -10,8 +10,10 @@ import { waitFor } from "../src/lab/child.ts";
 import type { Served } from "../src/lab/served.ts";
 import { GatewayLab, MOVING } from "../test/gateway-lab.ts";
 import type { TrafficReport } from "../test/gateway-traffic.ts";
+import { Asker } from "./asker.ts";
+import type { Asked } from "./asker.ts";
 import { prepareSeed, startSeed } from "./gateway-seed.ts";
-import { summarize } from "./statistics.ts";
+import { shuffled, summarize } from "./statistics.ts";
 
 const EACH = 2;
 const WORKERS = 8;
@@ -50,7 +52,7 @@ interface Contestant {
   mend(): Promise<void>;
 }
 
-interface Sample extends TrafficReport {
+interface Sample extends TrafficReport, Asked {
   wrong: number;
   takeovers: number;
 }
@@ -69,6 +71,9 @@ function countIn(all: readonly Served[], pattern: RegExp): number {
 
 const onlyAt = process.argv.indexOf("--only");
 const only = onlyAt < 0 ? undefined : (process.argv[onlyAt + 1] ?? "").split(",");
+const unknown = only?.find((name) => !(ALL_FAULTS as readonly string[]).includes(name));
+if (unknown !== undefined)
+  throw new Error(`--only: no fault is called "${unknown}"; there are ${ALL_FAULTS.join(", ")}`);
 const FAULTS = ALL_FAULTS.filter((fault) => only === undefined || only.includes(fault));
 const rounds = Number(process.argv[process.argv.indexOf("--rounds") + 1]) || 5;
 const say = (text: string): void => void process.stderr.write(text);
@@ -208,6 +213,12 @@ for (const make of only ? [heddle] : [heddle, seed]) {
   const one = await make();
   await using lab = one.lab;
   await lab.startTraffic(EACH);
+  using asker = await Asker.start(lab);
+  const begin = async (): Promise<void> => {
+    await lab.begin();
+    await asker.begin();
+  };
+  const report = async (): Promise<TrafficReport & Asked> => ({ ...(await asker.report()), ...(await lab.report()) });
   for (let round = 0; round < rounds; round++) {
     for (const fault of shuffled(FAULTS)) {
       const strike = one.strike(fault);
@@ -216,18 +227,21 @@ for (const make of only ? [heddle] : [heddle, seed]) {
       await lab.renew(EACH);
       const wrong = await lab.wrongSources();
       const takeovers = one.takeovers();
-      await lab.begin();
+      await begin();
       await strike();
       await sleep(WATCH_MS);
-      const report = await lab.report();
-      const sample = { ...report, wrong: (await lab.wrongSources()) - wrong, takeovers: one.takeovers() - takeovers };
+      const sample = {
+        ...(await report()),
+        wrong: (await lab.wrongSources()) - wrong,
+        takeovers: one.takeovers() - takeovers,
+      };
       ((samples[one.name] ??= {})[fault] ??= []).push(sample);
-      await lab.begin();
+      await begin();
       await one.mend();
       await sleep(2000);
       if (HARMLESS.has(fault)) continue;
       ((samples[one.name] ??= {})["return of the first one"] ??= []).push({
-        ...(await lab.report()),
+        ...(await report()),
         wrong: 0,
         takeovers: 1,
       });
@@ -251,7 +265,7 @@ function render(): string {
     Object.entries(samples).flatMap(([name, by]) => {
       const all = by[fault];
       if (!all) return [];
-      const gap = summarize(all.map(({ gaps }) => gaps.udp));
+      const gap = summarize(all.map(({ gapMs }) => gapMs));
       const late = summarize(all.map(({ lateMs }) => lateMs));
       const sum = (pick: (sample: Sample) => number): number => all.reduce((total, one) => total + pick(one), 0);
       const gapText =
@@ -274,9 +288,4 @@ function render(): string {
 
 function show(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(1);
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  const left = [...items];
-  return items.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0] as T);
 }

@@ -39,10 +39,6 @@ export interface GatewayLabOptions {
   versions?: readonly (4 | 6)[];
 }
 
-/** How often the first worker asks by UDP, and how often the others do, ms. */
-const OFTEN_MS = 5;
-const SELDOM_MS = 20;
-
 /** "g1", "g2", … */
 export function gatewayName(number: number): string {
   return `g${number}`;
@@ -238,15 +234,7 @@ export class GatewayLab implements AsyncDisposable {
     for (let i = 1; i <= this.options.workers; i++) {
       const enter = ["setpriv", "--pdeathsig=SIGKILL", "--", "nsenter", `--net=${this.lab.netns(`w${i}`)}`, "--"];
       const servers = (this.options.versions ?? [4]).map((version) => (version === 4 ? WORLD : WORLD6)).join(",");
-      const words = [
-        ...enter,
-        process.execPath,
-        TRAFFIC,
-        "client",
-        servers,
-        String(each),
-        String(i === 1 ? OFTEN_MS : SELDOM_MS),
-      ];
+      const words = [...enter, process.execPath, TRAFFIC, "client", servers, String(each)];
       const child = spawn(words[0] as string, words.slice(1), {
         stdio: ["pipe", "pipe", "inherit"],
         env: { ...process.env, HEDDLE_LAB: "" },
@@ -280,18 +268,16 @@ export class GatewayLab implements AsyncDisposable {
     await this.#askAll("begin");
   }
 
-  /** Ends an observation: the worst of all workers, but for the question that only the first asks so often. */
+  /** Ends an observation: the worst of all workers. */
   async report(): Promise<TrafficReport> {
     const reports = (await this.#askAll("report")).map(
       (line) => JSON.parse(line.replace(/^report /, "")) as TrafficReport,
     );
     const sum = (pick: (report: TrafficReport) => number): number => reports.reduce((all, one) => all + pick(one), 0);
     const worst = (pick: (report: TrafficReport) => number): number => Math.max(...reports.map(pick));
-    const [first, ...others] = reports.map(({ gaps }) => gaps.udp);
     return {
       gaps: {
-        udp: first ?? 0,
-        ...(others.length > 0 ? { udpElse: Math.max(...others) } : {}),
+        udp: worst(({ gaps }) => gaps.udp),
         push: worst(({ gaps }) => gaps.push),
         drive: worst(({ gaps }) => gaps.drive),
       },
@@ -301,7 +287,6 @@ export class GatewayLab implements AsyncDisposable {
       made: sum(({ made }) => made),
       failed: sum(({ failed }) => failed),
       slowestMs: worst(({ slowestMs }) => slowestMs),
-      lateMs: reports[0]?.lateMs ?? 0,
     };
   }
 

@@ -86,6 +86,11 @@ test("a dead keepalived: it does not leave the addresses on two gateways", { tim
     return now !== undefined && now !== before ? true : undefined;
   });
   await untilBack();
+  // It says so to heddle alone, whose words tell who is speaking: a log would keep it waiting.
+  expect(lab.running.get("g1")?.output).toMatch(/^keepalived ended: killed by SIGKILL$/m);
+  expect(lab.running.get("g1")?.output).toMatch(/^keepalived: \(alinat-inside\) Entering MASTER STATE$/m);
+  const [now = 0] = await lab.pidsOf("g1", "keepalived");
+  expect(readFileSync(`/proc/${now}/cmdline`, "utf8").split("\0")).toContain("--no-syslog");
 });
 
 test("a keepalived that stands still is found out", { timeout: 120_000 }, async () => {

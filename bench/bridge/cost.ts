@@ -30,6 +30,8 @@ const MOST_READINGS = 20;
 
 interface Contestant {
   name: string;
+  /** Every so many rounds, where it is not 1: those without a goal are asked less often. */
+  every?: number;
   /** Its time stays where it was. */
   copies?: true;
   words: string[];
@@ -57,15 +59,20 @@ const heddle = (sessions: number, groups: number): string[] => [
   String(groups),
 ];
 const one = { sessions: 1, groups: 0 };
+const heddles = SIZES.map((bytes): Contestant => ({ name: "heddle", words: heddle(1, 1), ...one, bytes }));
+const wholeCrc = SIZES.map((bytes): Contestant => ({
+  name: "C, rewrites, whole CRC",
+  words: c("rewrite"),
+  ...one,
+  bytes,
+}));
 const CONTESTANTS: Contestant[] = [
-  ...SIZES.flatMap((bytes): Contestant[] => [
-    { name: "C, copies", copies: true, words: c("copy"), ...one, bytes },
-    { name: "C, rewrites, whole CRC", words: c("rewrite"), ...one, bytes },
-    { name: "heddle", words: heddle(1, 1), ...one, bytes },
-  ]),
-  { name: "heddle, 10,000 sessions", words: heddle(10_000, 1), sessions: 10_000, groups: 0, bytes: 256 },
-  { name: "heddle, one group", words: heddle(1, 1), sessions: 0, groups: 1, bytes: 256 },
-  { name: "heddle, 1,000 groups", words: heddle(1, 1000), sessions: 0, groups: 1000, bytes: 256 },
+  ...SIZES.map((bytes): Contestant => ({ name: "C, copies", copies: true, every: 3, words: c("copy"), ...one, bytes })),
+  ...wholeCrc,
+  ...heddles,
+  { name: "heddle, 10,000 sessions", every: 3, words: heddle(10_000, 1), sessions: 10_000, groups: 0, bytes: 256 },
+  { name: "heddle, one group", every: 3, words: heddle(1, 1), sessions: 0, groups: 1, bytes: 256 },
+  { name: "heddle, 1,000 groups", every: 3, words: heddle(1, 1000), sessions: 0, groups: 1000, bytes: 256 },
 ];
 
 const place = mkdtempSync(join(tmpdir(), "heddle-cost-"));
@@ -138,7 +145,7 @@ interface Row {
 const rows = new Map<Contestant, Row>();
 for (const one of CONTESTANTS) rows.set(one, { cpu: [], busy: [], p50: [], p99: [], most: [], lost: 0 });
 for (let round = 0; round < ROUNDS; round++) {
-  for (const contestant of shuffled(CONTESTANTS)) {
+  for (const contestant of shuffled(CONTESTANTS.filter(({ every = 1 }) => round % every === 0))) {
     const row = rows.get(contestant) as Row;
     const paced = await run(contestant, RATE);
     row.cpu.push(paced.cpuUs);
@@ -159,6 +166,26 @@ process.stdout.write(
 for (const [{ name, bytes }, { cpu, busy, p50, p99, most, lost }] of rows) {
   process.stdout.write(
     `${name.padEnd(24)} ${String(bytes).padStart(4)} B  CPU µs ${show(summarize(cpu), 2)}, when flooded ${show(summarize(busy), 2)}  delay µs p50 ${show(summarize(p50))} p99 ${show(summarize(p99))}  most/s ${show(summarize(most), 0)}  lost at ${RATE}/s ${lost}\n`,
+  );
+}
+
+/** Heddle's CPU time in a round as a part of that of the relay with the whole CRC, each size by itself. */
+const ratios = (pick: (row: Row) => number[]): number[][] =>
+  heddles.map((own, size) => {
+    const beside = pick(rows.get(wholeCrc[size] as Contestant) as Row);
+    return pick(rows.get(own) as Row).map((us, round) => us / (beside[round] as number));
+  });
+const geometricMean = (values: number[]): number =>
+  Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+for (const [how, pick] of [
+  ["one by one", (row: Row) => row.cpu],
+  ["when flooded", (row: Row) => row.busy],
+] as const) {
+  const bySize = ratios(pick);
+  const all = (bySize[0] as number[]).map((_, round) => geometricMean(bySize.map((size) => size[round] as number)));
+  const each = SIZES.map((bytes, size) => `${bytes} B ${show(summarize(bySize[size] as number[]), 3)}`).join(", ");
+  process.stdout.write(
+    `CPU beside the whole CRC, in one round, ${how}: ${each}; all sizes ${show(summarize(all), 3)}\n`,
   );
 }
 rmSync(place, { recursive: true, force: true });

@@ -4,30 +4,43 @@ import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { findProgram } from "../../host/program.ts";
 
-/** Most that is kept of what it says, in characters. */
+/** How long what it says waits before it is passed on, ms: what both do at such a moment matters more. */
+const PATIENCE_MS = 250;
+/** Most that is passed on at once, in characters; of more, the end. */
 const MOST_WORDS = 4000;
 
 /** A running program. */
 export class Daemon {
   readonly #child: ChildProcess;
-  #said = "";
+  readonly #hear: (line: string) => void;
+  #words = "";
+  #timer: NodeJS.Timeout | undefined;
   /** Resolves when it has ended: "killed by SIGKILL", "exit code 1". */
   readonly ended: Promise<string>;
   isOver = false;
 
-  /** Starts it. When heddle's process dies, however that is, the kernel ends it with SIGTERM. Throws HostError. */
-  constructor(argv: readonly [string, ...string[]]) {
+  /**
+   * Starts it; each line that it says is passed on. When heddle's process dies, however that is, the kernel ends it with
+   * SIGTERM. Throws HostError.
+   */
+  constructor(argv: readonly [string, ...string[]], hear: (line: string) => void) {
+    this.#hear = hear;
     const words = ["--pdeathsig", "TERM", "--", ...argv];
     this.#child = spawn(findProgram("setpriv", "util-linux"), words, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => (this.#said = (this.#said + text).slice(-MOST_WORDS)));
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.#words = (this.#words + text).slice(-MOST_WORDS);
+        this.#timer ??= setTimeout(() => this.#passOn(), PATIENCE_MS);
+      });
     }
     this.ended = new Promise((resolve) => {
       const over = (how: string): void => {
         this.isOver = true;
+        this.#passOn();
         resolve(how);
       };
       this.#child.once("error", (error) => over(error.message));
+      // Not "close": a child of its own may hold the pipes for longer.
       this.#child.once("exit", (code, signal) => over(signal ? `killed by ${signal}` : `exit code ${code}`));
     });
   }
@@ -36,9 +49,13 @@ export class Daemon {
     return this.#child.pid ?? 0;
   }
 
-  /** The end of what it has said. */
-  get said(): string {
-    return this.#said.trim();
+  /** Whole lines; what it has not ended yet waits, unless it is over. */
+  #passOn(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const lines = this.#words.split("\n");
+    this.#words = this.isOver ? "" : (lines.pop() ?? "");
+    for (const line of lines) if (line.trim() !== "") this.#hear(line.trim());
   }
 
   /** Sends a signal to it and to its children. */

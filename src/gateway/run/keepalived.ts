@@ -9,27 +9,31 @@ import type { Vrrp } from "../machine.ts";
 import { NoticeReader } from "../notices.ts";
 import { Daemon } from "./child.ts";
 
+/** When it says something, as it writes that before what it says; whoever keeps heddle's words notes it anyway. */
+const DATE = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}: /;
+
 /** Has keepalived check its file. Throws HostError with what it says. */
 export function checkFile(file: string): void {
-  const checked = spawnSync(findProgram("keepalived", "keepalived"), ["-t", "-l", "-f", file], { encoding: "utf8" });
+  const checked = spawnSync(findProgram("keepalived", "keepalived"), ["-t", "-l", "-G", "-f", file], {
+    encoding: "utf8",
+  });
   if (checked.status === 0) return;
   const kernelMessage = `${checked.stdout}${checked.stderr}`.trim() || `exit code ${checked.status}`;
   throw new HostError({ errno: constants.errno.EINVAL, object: file, kernelMessage });
 }
 
-/** Starts it in the foreground, VRRP only. Throws HostError. */
-export function startKeepalived(file: string, pidFile: string): Daemon {
+/**
+ * Starts it in the foreground, VRRP only; what it says is passed on, and not written to the system's log by itself
+ * (docs/adr/0109). Throws HostError.
+ */
+export function startKeepalived(file: string, pidFile: string, hear: (line: string) => void): Daemon {
   // One that was killed left them behind, and the number in them may be anybody's by now.
   for (const left of [pidFile, `${pidFile}-vrrp`]) rmSync(left, { force: true });
-  const words = ["--dont-fork", "--log-console", "--vrrp", "--use-file", file];
-  return new Daemon([
-    findProgram("keepalived", "keepalived"),
-    ...words,
-    "--pid",
-    pidFile,
-    "--vrrp_pid",
-    `${pidFile}-vrrp`,
-  ]);
+  const words = ["--dont-fork", "--log-console", "--no-syslog", "--vrrp", "--use-file", file];
+  const pids = ["--pid", pidFile, "--vrrp_pid", `${pidFile}-vrrp`];
+  return new Daemon([findProgram("keepalived", "keepalived"), ...words, ...pids], (line) =>
+    hear(line.replace(DATE, "")),
+  );
 }
 
 /** Hears the notices in a pipe from now on; the answer ends it. */

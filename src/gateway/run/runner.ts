@@ -233,8 +233,8 @@ export class GatewayRunner {
   }
 
   async #keepConnections(): Promise<void> {
-    await this.#keep("conntrackd", async () => {
-      const connections = await Connections.start(this.#connectionPaths());
+    await this.#keep("conntrackd", async (hear) => {
+      const connections = await Connections.start(this.#connectionPaths(), hear);
       this.#connections = connections;
       if (!connections.daemon.isOver) {
         this.#happen({ kind: "connections", state: "asking" });
@@ -242,7 +242,7 @@ export class GatewayRunner {
       }
       const how = await connections.daemon.ended;
       this.#happen({ kind: "connections", state: "absent" });
-      return { how, said: connections.daemon.said };
+      return how;
     });
   }
 
@@ -253,26 +253,25 @@ export class GatewayRunner {
 
   async #keepKeepalived(): Promise<void> {
     const { place } = this.#options;
-    await this.#keep("keepalived", async () => {
-      const daemon = startKeepalived(place.path("keepalived.conf"), place.path("keepalived.pid"));
+    await this.#keep("keepalived", async (hear) => {
+      const daemon = startKeepalived(place.path("keepalived.conf"), place.path("keepalived.pid"), hear);
       this.#keepalived = daemon;
       this.#pulse = new Pulse(daemon, this.#options.setup.intervalMs, performance.now());
       const how = await daemon.ended;
       this.#happen({ kind: "keepalived-gone", why: `keepalived ended: ${how}` });
-      return { how, said: daemon.said };
+      return how;
     });
   }
 
-  async #keep(name: string, run: () => Promise<{ how: string; said: string }>): Promise<void> {
+  /** Has a daemon run, again and again; `run` resolves with how it ended. */
+  async #keep(name: string, run: (hear: (line: string) => void) => Promise<string>): Promise<void> {
     let pause: number = AGAIN_MS[0];
     while (!this.#stopping) {
       const began = performance.now();
-      const { how, said } = await run();
+      const how = await run((line) => this.#options.say(`${name}: ${line}`));
       if (this.#stopping) return;
       if (performance.now() - began > SETTLED_MS) pause = AGAIN_MS[0];
-      this.#options.say(
-        `${name} ended: ${how}${said === "" ? "" : `; it said:\n${said.split("\n").slice(-5).join("\n")}`}`,
-      );
+      this.#options.say(`${name} ended: ${how}`);
       await sleep(pause);
       pause = Math.min(pause * 2, AGAIN_MS[1]);
     }
