@@ -1,9 +1,10 @@
 /*
  * Owns the load of the bridge's measurements: frames of a file sent again and again by a link, and what comes of them at a
  * socket, with the time that each took.
- * Usage: load LINK SOCKET RELAY-SOCKET FRAMES RATE SECONDS OFFSET-IN OFFSET-OUT; RATE 0 is as fast as possible. FRAMES: 4 bytes of length
- * (least significant first) before each. The time is written 8 bytes long at OFFSET-IN, and read at OFFSET-OUT.
- * Prints {"sent", "received", "seconds", "p50us", "p99us"}.
+ * Usage: load LINK SOCKET RELAY-SOCKET FRAMES RATE SECONDS OFFSET-IN OFFSET-OUT KNOWN; RATE 0 is as fast as possible. FRAMES: 4 bytes of
+ * length (least significant first) before each. The time is written 8 bytes long at OFFSET-IN, and read at OFFSET-OUT.
+ * Says "ready"; after a line of input sends KNOWN frames, of flows that are to be known, and says "known"; after another
+ * line sends the load, and prints {"sent", "received", "seconds", "p50us", "p99us"}.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 32, MOST = 4000000 };
+enum { BATCH = 32, MOST = 4000000, KNOWN_PER_SECOND = 1000, REST_US = 500000 };
 
 static volatile int stop;
 static int in;
@@ -60,25 +61,62 @@ static void *receive(void *argument) {
   return NULL;
 }
 
+/* Frames, sent again and again. */
+struct frames {
+  uint8_t *bytes;
+  size_t size, at, offset_in;
+  int out;
+};
+
+/* At a rate, 0 for as fast as possible, until the time is over or so many are sent; how many were. */
+static long send_frames(struct frames *frames, double rate, double seconds, long most) {
+  const uint64_t start = now(), end = start + seconds * 1e9;
+  long sent = 0;
+  while (now() < end && sent < most) {
+    if (rate > 0) {
+      int64_t early = start + (int64_t)(sent * 1e9 / rate) - (int64_t)now();
+      struct timespec rest = {0, early};
+      if (early > 0) nanosleep(&rest, NULL);
+    }
+    uint32_t length;
+    uint8_t *frame = frames->bytes + frames->at + sizeof length;
+    memcpy(&length, frames->bytes + frames->at, sizeof length);
+    uint64_t time = now();
+    memcpy(frame + frames->offset_in, &time, sizeof time);
+    if (send(frames->out, frame, length, 0) > 0) sent++;
+    frames->at += sizeof length + length;
+    if (frames->at >= frames->size) frames->at = 0;
+  }
+  return sent;
+}
+
+/* Waits for a line; whoever has gone wants nothing more. */
+static void say(const char *word) {
+  printf("%s\n", word);
+  fflush(stdout);
+  if (getchar() == EOF) exit(1);
+}
+
 static int compare(const void *a, const void *b) {
   uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
   return x < y ? -1 : x > y;
 }
 
 int main(int count, char **words) {
-  if (count != 9) return 64;
+  if (count != 10) return 64;
   FILE *file = fopen(words[4], "r");
   struct stat stat;
   if (!file || fstat(fileno(file), &stat) < 0) return 1;
-  uint8_t *frames = malloc(stat.st_size);
-  if (fread(frames, 1, stat.st_size, file) != (size_t)stat.st_size) return 1;
+  struct frames frames = {.bytes = malloc(stat.st_size), .size = stat.st_size, .offset_in = atoi(words[7])};
+  if (fread(frames.bytes, 1, frames.size, file) != frames.size) return 1;
   double rate = atof(words[5]), seconds = atof(words[6]);
-  size_t offset_in = atoi(words[7]);
+  long known = atol(words[9]);
   offset_out = atoi(words[8]);
   took = malloc(MOST * sizeof *took);
-  int out = socket(AF_PACKET, SOCK_RAW, 0), size = 8 << 20, one = 1;
+  int size = 8 << 20, one = 1;
+  frames.out = socket(AF_PACKET, SOCK_RAW, 0);
   struct sockaddr_ll link = {.sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(words[1])};
-  setsockopt(out, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one);
+  setsockopt(frames.out, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one);
   struct sockaddr_un own = {.sun_family = AF_UNIX};
   snprintf(own.sun_path, sizeof own.sun_path, "%s", words[2]);
   in = socket(AF_UNIX, SOCK_DGRAM, 0);
@@ -86,42 +124,30 @@ int main(int count, char **words) {
   setsockopt(in, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
   struct timeval wake = {0, 200000};
   setsockopt(in, SOL_SOCKET, SO_RCVTIMEO, &wake, sizeof wake);
-  if (bind(out, (void *)&link, sizeof link) < 0 || bind(in, (void *)&own, sizeof own) < 0) {
+  if (bind(frames.out, (void *)&link, sizeof link) < 0 || bind(in, (void *)&own, sizeof own) < 0) {
     perror("load");
     return 1;
   }
   /* Whoever relays connects to the socket now. */
-  printf("ready\n");
-  fflush(stdout);
-  if (getchar() == EOF) return 1;
+  say("ready");
   /* Sockets that are connected to each other are limited by their buffers alone. */
   struct sockaddr_un relay = {.sun_family = AF_UNIX};
   snprintf(relay.sun_path, sizeof relay.sun_path, "%s", words[3]);
   if (connect(in, (void *)&relay, sizeof relay) < 0) return 1;
   pthread_t thread;
   pthread_create(&thread, NULL, receive, NULL);
-  uint64_t start = now(), end = start + seconds * 1e9;
-  long sent = 0;
-  for (size_t at = 0; now() < end;) {
-    if (rate > 0) {
-      int64_t early = start + (int64_t)(sent * 1e9 / rate) - (int64_t)now();
-      struct timespec rest = {0, early};
-      if (early > 0) nanosleep(&rest, NULL);
-    }
-    uint32_t length;
-    memcpy(&length, frames + at, 4);
-    uint64_t time = now();
-    memcpy(frames + at + 4 + offset_in, &time, 8);
-    if (send(out, frames + at + 4, length, 0) > 0) sent++;
-    at += 4 + length;
-    if (at >= (size_t)stat.st_size) at = 0;
-  }
+  send_frames(&frames, KNOWN_PER_SECOND, 1e9, known);
+  usleep(REST_US);
+  say("known");
+  received = 0;
+  uint64_t start = now();
+  long sent = send_frames(&frames, rate, seconds, MOST);
   double lasted = (now() - start) / 1e9;
-  usleep(500000);
+  usleep(REST_US);
   stop = 1;
   pthread_join(thread, NULL);
-  long known = received < MOST ? received : MOST;
-  qsort(took, known, sizeof *took, compare);
+  long timed = received < MOST ? received : MOST;
+  qsort(took, timed, sizeof *took, compare);
   printf("{\"sent\":%ld,\"received\":%ld,\"seconds\":%.3f,\"p50us\":%.1f,\"p99us\":%.1f}\n", sent, received, lasted,
-         known ? took[known / 2] / 1e3 : 0, known ? took[known * 99 / 100] / 1e3 : 0);
+         timed ? took[timed / 2] / 1e3 : 0, timed ? took[timed * 99 / 100] / 1e3 : 0);
 }

@@ -1,57 +1,28 @@
 // Proves IPv6 between the two links of a bridge: hosts that are found, reached, moved and doubled, and addresses that are
 // claimed on either side.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { beforeAll, expect, test } from "vitest";
-import { AgentHost } from "../../test/agent.ts";
 import { until } from "../../test/contract-steps.ts";
 import type { TestNamespace } from "../../test/namespace.ts";
-import { SegmentLab } from "../../test/segment-lab.ts";
+import { pings, RoutedSegments } from "../../test/routed-segments.ts";
 
 const [ROCE, IB, OTHER, FREE] = ["2001:db8::10", "2001:db8::77", "2001:db8::78", "2001:db8::79"];
 
-let lab: SegmentLab;
-let router: AgentHost;
-let roce: ReturnType<SegmentLab["host"]>;
-let ib: ReturnType<SegmentLab["host"]>;
+let segments: RoutedSegments;
+let lab: RoutedSegments["lab"];
+let router: RoutedSegments["router"];
+let roce: RoutedSegments["left"];
+let ib: RoutedSegments["right"];
 
 beforeAll(async () => {
-  lab = new SegmentLab();
-  router = new AgentHost();
-  lab.connect(router.namespace, "eth2", "left", "2001:db8::1/64");
-  lab.connect(router.namespace, "ib0", "right", "2001:db8::2/64");
-  roce = lab.host("left", `${ROCE}/64`);
-  ib = lab.host("right", `${IB}/64`);
-  router.write(`
-bridge:
-  fabrics: { infiniband: { link: ib0 }, ethernet: { link: eth2 }, nd: true }`);
-  expect(router.heddle("apply")).toMatchObject({ code: 0 });
-  await router.start();
-  return async () => {
-    await router[Symbol.asyncDispose]();
-    lab[Symbol.dispose]();
-  };
+  segments = await RoutedSegments.stand({
+    router: ["2001:db8::1", "2001:db8::2"],
+    hosts: [ROCE, IB],
+    length: 64,
+    says: "nd: true",
+  });
+  ({ lab, router, left: roce, right: ib } = segments);
+  return () => segments[Symbol.asyncDispose]();
 });
-
-function pings(from: TestNamespace, to: string): boolean {
-  try {
-    from.run("ping", "-c", "1", "-W", "1", to);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The host routes and answers of heddle's at the router. */
-function hosts(): string[] {
-  const { namespace } = router;
-  const routes = namespace.ip("-6 route show proto 72").trim().split("\n");
-  const answers = namespace.ip("-6 neigh show proxy").trim().split("\n");
-  return [...routes, ...answers]
-    .map((line) => line.replaceAll(/ +proto \S+| metric \d+| pref \S+|  +/g, "").trim())
-    .filter(Boolean)
-    .toSorted();
-}
 
 /** Has a host take an address as hosts do, claiming it first. Gives whether nobody objected. */
 async function takes(host: TestNamespace, address: string): Promise<boolean> {
@@ -66,34 +37,16 @@ async function takes(host: TestNamespace, address: string): Promise<boolean> {
   return !failed;
 }
 
-const enter = (namespace: TestNamespace): [string, ...string[]] => [
-  "nsenter",
-  `--net=/proc/${process.pid}/fd/${namespace.fd}`,
-  "--",
-];
-
 test("hosts of both segments reach each other, by ping and TCP, each by an answer for it alone", async () => {
   await until(async () => pings(roce.namespace, IB));
-  expect(hosts()).toEqual([`${ROCE} dev eth2`, `${ROCE} dev ib0 proxy`, `${IB} dev eth2 proxy`, `${IB} dev ib0`]);
+  expect(segments.known()).toEqual([
+    `${ROCE} dev eth2`,
+    `${ROCE} dev ib0 proxy`,
+    `${IB} dev eth2 proxy`,
+    `${IB} dev ib0`,
+  ]);
   expect(pings(ib.namespace, ROCE)).toBe(true);
-  const [command, ...words] = enter(ib.namespace);
-  const server = spawn(command, [...words, "socat", "TCP6-LISTEN:5000,reuseaddr", "EXEC:cat"], { stdio: "ignore" });
-  const text = "a line that comes back\n".repeat(10_000);
-  let back = "";
-  await until(async () => {
-    const [nsenter, ...more] = enter(roce.namespace);
-    const client = spawn(nsenter, [...more, "socat", "-t", "5", "-", `TCP6:[${IB}]:5000`], {
-      stdio: ["pipe", "pipe", "ignore"],
-    });
-    back = "";
-    client.stdout.setEncoding("utf8").on("data", (piece: string) => (back += piece));
-    client.stdin.on("error", () => {});
-    client.stdin.end(text);
-    await once(client, "exit");
-    return back.length > 0;
-  });
-  expect(back).toBe(text);
-  server.kill();
+  await segments.expectEcho(IB);
 });
 
 test("who is not there is not answered for, nor is what means nothing beyond its link", () => {
@@ -101,7 +54,7 @@ test("who is not there is not answered for, nor is what means nothing beyond its
   expect(roce.namespace.ip("neigh show 2001:db8::200")).not.toContain("lladdr");
   const local = /fe80\S+(?=\/)/.exec(ib.namespace.ip("-6 addr show dev eth0 scope link"))?.[0] ?? "";
   expect(pings(roce.namespace, `${local}%eth0`)).toBe(false);
-  expect(hosts()).toHaveLength(4);
+  expect(segments.known()).toHaveLength(4);
 });
 
 test("a neighbour that asks the hardware address it knows is answered", async () => {
@@ -127,27 +80,27 @@ test("an address of the other segment cannot be taken, a free one can", async ()
 });
 
 test("one that moves takes its own address along, and is reached where it is", async () => {
-  await until(async () => pings(roce.namespace, IB) && hosts().includes(`${IB} dev eth2 proxy`));
+  await until(async () => pings(roce.namespace, IB) && segments.known().includes(`${IB} dev eth2 proxy`));
   // Its own link was down meanwhile: it remembers nobody, and has its address no longer. Others remember it.
   ib.namespace.ip(`addr del ${IB}/64 dev eth0`);
   ib.move("left");
   ib.namespace.ip("neigh flush dev eth0");
   // The router still answers for it there, but not to itself.
-  expect(hosts()).toContain(`${IB} dev eth2 proxy`);
+  expect(segments.known()).toContain(`${IB} dev eth2 proxy`);
   expect(await takes(ib.namespace, IB)).toBe(true);
-  await until(async () => pings(ib.namespace, ROCE) && hosts().includes(`${IB} dev eth2`));
-  expect(hosts()).not.toContain(`${IB} dev ib0`);
+  await until(async () => pings(ib.namespace, ROCE) && segments.known().includes(`${IB} dev eth2`));
+  expect(segments.known()).not.toContain(`${IB} dev ib0`);
   ib.move("right");
   ib.namespace.ip("neigh flush dev eth0");
-  await until(async () => pings(ib.namespace, ROCE) && hosts().includes(`${IB} dev ib0`));
+  await until(async () => pings(ib.namespace, ROCE) && segments.known().includes(`${IB} dev ib0`));
   await until(async () => pings(roce.namespace, IB));
 });
 
 test("what the agent knows outlives it", async () => {
-  const before = hosts();
+  const before = segments.known();
   await router.end("SIGKILL");
   await router.start();
-  expect(hosts()).toEqual(before);
+  expect(segments.known()).toEqual(before);
 });
 
 test("an address of two hosts is left alone, and told", async () => {
@@ -160,13 +113,13 @@ test("an address of two hosts is left alone, and told", async () => {
     pings(twin.namespace, IB);
     return router.told("host-doubled").length > 0;
   });
-  await until(async () => !hosts().some((line) => line.startsWith(OTHER)));
+  await until(async () => !segments.known().some((line) => line.startsWith(OTHER)));
   expect(router.told("host-doubled")[0]).toMatchObject({ host: OTHER });
 });
 
 test("nothing is left when the file is taken back", () => {
   expect(router.heddle("remove")).toMatchObject({ code: 0 });
-  expect(hosts()).toEqual([]);
+  expect(segments.known()).toEqual([]);
   roce.namespace.ip("neigh flush dev eth0");
   expect(pings(roce.namespace, IB)).toBe(false);
 });

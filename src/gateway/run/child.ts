@@ -4,16 +4,23 @@ import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { findProgram } from "../../host/program.ts";
 
+/** When something was said, and by whom, as keepalived and conntrackd write before it: heddle's own words are dated anyway. */
+const STAMP = /^(?:[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}: |\[[^\]]{0,40}\] \(pid=\d+\) )/;
 /** How long what it says waits before it is passed on, ms: what both do at such a moment matters more. */
 const PATIENCE_MS = 250;
 /** Most that is passed on at once, in characters; of more, the end. */
 const MOST_WORDS = 4000;
+/** How long a line is not passed on again, ms: some of them are said of every packet. */
+const REPEAT_MS = 60_000;
 
 /** A running program. */
 export class Daemon {
   readonly #child: ChildProcess;
   readonly #hear: (line: string) => void;
-  #words = "";
+  /** Of both of its outputs, what has not been passed on. */
+  readonly #words = ["", ""];
+  #passedOn = new Set<string>();
+  #since = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Resolves when it has ended: "killed by SIGKILL", "exit code 1". */
   readonly ended: Promise<string>;
@@ -27,9 +34,9 @@ export class Daemon {
     this.#hear = hear;
     const words = ["--pdeathsig", "TERM", "--", ...argv];
     this.#child = spawn(findProgram("setpriv", "util-linux"), words, { stdio: ["ignore", "pipe", "pipe"] });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+    for (const [i, stream] of [this.#child.stdout, this.#child.stderr].entries()) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.#words = (this.#words + text).slice(-MOST_WORDS);
+        this.#words[i] = `${this.#words[i]}${text}`.slice(-MOST_WORDS);
         this.#timer ??= setTimeout(() => this.#passOn(), PATIENCE_MS);
       });
     }
@@ -53,9 +60,20 @@ export class Daemon {
   #passOn(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const lines = this.#words.split("\n");
-    this.#words = this.isOver ? "" : (lines.pop() ?? "");
-    for (const line of lines) if (line.trim() !== "") this.#hear(line.trim());
+    const lines = this.#words.flatMap((words, i) => {
+      const split = words.split("\n");
+      this.#words[i] = this.isOver ? "" : (split.pop() ?? "");
+      return split;
+    });
+    if (performance.now() - this.#since > REPEAT_MS) {
+      this.#since = performance.now();
+      this.#passedOn.clear();
+    }
+    for (const line of lines.map((one) => one.replace(STAMP, "").trim())) {
+      if (line === "" || this.#passedOn.has(line)) continue;
+      this.#passedOn.add(line);
+      this.#hear(line);
+    }
   }
 
   /** Sends a signal to it and to its children. */

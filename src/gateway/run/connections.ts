@@ -7,9 +7,6 @@ import { readSyncCounts } from "../sync-counts.ts";
 import type { SyncCounts } from "../sync-counts.ts";
 import { Daemon } from "./child.ts";
 
-/** When it says something, and who: whoever keeps heddle's words notes it anyway. */
-const BEFORE_WORDS = /^\[[^\]]{0,40}\] \(pid=\d+\) /;
-
 /** How long an answer of conntrackd may take before it counts as hanging, ms. */
 const ANSWER_MS = 3000;
 /** How often counts are looked at while connections come in, ms. */
@@ -49,7 +46,7 @@ export class Connections {
     // What a killed one left behind keeps the next one from starting.
     await rm(paths.lock, { force: true });
     await rm(paths.control, { force: true });
-    const daemon = new Daemon([program, "-C", paths.file], (line) => hear(line.replace(BEFORE_WORDS, "")));
+    const daemon = new Daemon([program, "-C", paths.file], hear);
     const running = new Connections(program, daemon, paths.file);
     const end = performance.now() + ANSWER_MS;
     while (!running.daemon.isOver && performance.now() < end) {

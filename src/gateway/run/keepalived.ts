@@ -9,9 +9,6 @@ import type { Vrrp } from "../machine.ts";
 import { NoticeReader } from "../notices.ts";
 import { Daemon } from "./child.ts";
 
-/** When it says something, as it writes that before what it says; whoever keeps heddle's words notes it anyway. */
-const DATE = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}: /;
-
 /** Has keepalived check its file. Throws HostError with what it says. */
 export function checkFile(file: string): void {
   const checked = spawnSync(findProgram("keepalived", "keepalived"), ["-t", "-l", "-G", "-f", file], {
@@ -31,9 +28,7 @@ export function startKeepalived(file: string, pidFile: string, hear: (line: stri
   for (const left of [pidFile, `${pidFile}-vrrp`]) rmSync(left, { force: true });
   const words = ["--dont-fork", "--log-console", "--no-syslog", "--vrrp", "--use-file", file];
   const pids = ["--pid", pidFile, "--vrrp_pid", `${pidFile}-vrrp`];
-  return new Daemon([findProgram("keepalived", "keepalived"), ...words, ...pids], (line) =>
-    hear(line.replace(DATE, "")),
-  );
+  return new Daemon([findProgram("keepalived", "keepalived"), ...words, ...pids], hear);
 }
 
 /** Hears the notices in a pipe from now on; the answer ends it. */
