@@ -72,15 +72,13 @@ static void command(struct seen *seen) {
     seen->from = now_ms();
     seen->worst = seen->late = 0;
     printf("begun\n");
-  } else {
+  } else if (strcmp(line, "report\n") == 0) {
     printf("{\"gapMs\": %.3f, \"lateMs\": %.3f}\n", longest(seen), seen->late);
   }
   fflush(stdout);
 }
 
-static _Noreturn void ask(const char *address, int port, int interval_us) {
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  if (inet_pton(AF_INET, address, &to.sin_addr) != 1 || interval_us < 100 || interval_us >= 1000000) fail("ask");
+static _Noreturn void ask(struct sockaddr_in to, int interval_us) {
   struct itimerspec each = {.it_interval.tv_nsec = interval_us * 1000L, .it_value.tv_nsec = interval_us * 1000L};
   struct pollfd ready[] = {{.fd = datagrams(), .events = POLLIN},
                            {.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), .events = POLLIN},
@@ -88,7 +86,6 @@ static _Noreturn void ask(const char *address, int port, int interval_us) {
   double start = now_ms();
   struct seen seen = {.from = start, .answered = start, .due = start + interval_us / 1e3};
   char bytes[MOST_BYTES];
-  setvbuf(stdin, NULL, _IOLBF, MOST_BYTES);
   if (timerfd_settime(ready[1].fd, 0, &each, NULL) != 0) fail("timer");
   for (;;) {
     if (poll(ready, 3, -1) < 0 && errno != EINTR) fail("poll");
@@ -108,11 +105,23 @@ static _Noreturn void ask(const char *address, int port, int interval_us) {
   }
 }
 
-int main(int count, char **words) {
+static void be_ahead(void) {
   struct sched_param priority = {.sched_priority = PRIORITY};
   if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0 || sched_setscheduler(0, SCHED_FIFO, &priority) != 0) fail("priority");
-  if (count == 3 && strcmp(words[1], "answer") == 0) answer(atoi(words[2]));
-  if (count == 5 && strcmp(words[1], "ask") == 0) ask(words[2], atoi(words[3]), atoi(words[4]));
-  fprintf(stderr, "usage: ask answer PORT | ask ask ADDRESS PORT INTERVAL-US\n");
+}
+
+int main(int count, char **words) {
+  const int is_answer = count == 3 && strcmp(words[1], "answer") == 0, is_ask = count == 5 && strcmp(words[1], "ask") == 0;
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(is_ask ? atoi(words[3]) : 0))};
+  const int interval_us = is_ask ? atoi(words[4]) : 0;
+  if (is_answer) {
+    be_ahead();
+    answer(atoi(words[2]));
+  }
+  if (is_ask && inet_pton(AF_INET, words[2], &to.sin_addr) == 1 && interval_us >= 100 && interval_us < 1000000) {
+    be_ahead();
+    ask(to, interval_us);
+  }
+  fprintf(stderr, "usage: ask answer PORT | ask ask ADDRESS PORT INTERVAL-US, of 100 to 999999\n");
   return 64;
 }

@@ -48,8 +48,10 @@ interface Contestant {
   strike(fault: Fault): (() => Promise<void>) | undefined;
   /** How often a gateway has become active so far. */
   takeovers(): number;
-  /** Makes everything whole, and waits until the first gateway is active and the others stand by. */
+  /** Makes everything whole. */
   mend(): Promise<void>;
+  /** Waits until the first gateway alone is active and the others stand by. */
+  ready(): Promise<void>;
 }
 
 interface Sample extends TrafficReport, Asked {
@@ -97,6 +99,8 @@ async function heddle(): Promise<Contestant> {
   const ready = async (): Promise<void> => {
     await lab.untilActive("g1");
     for (const host of lab.gateways.slice(1)) await lab.untilReady(host);
+    // What a gateway tells of itself may be of before it was stopped.
+    await untilAlone(lab);
   };
   await ready();
   const ended: Served[] = [];
@@ -135,9 +139,18 @@ async function heddle(): Promise<Contestant> {
         ended.push(first);
         await lab.run("g1");
       }
-      await ready();
     },
+    ready,
   };
+}
+
+/** Waits until the first gateway has the moving address inside, and none of the others has it. */
+async function untilAlone(lab: GatewayLab): Promise<void> {
+  const holds = async (host: string): Promise<boolean> => (await lab.held(host)).includes(MOVING.inside);
+  await waitFor("the first gateway alone to have the address", async () => {
+    const [first, ...others] = await Promise.all(lab.gateways.map(holds));
+    return first && !others.includes(true) ? true : undefined;
+  });
 }
 
 async function seed(): Promise<Contestant> {
@@ -154,12 +167,7 @@ async function seed(): Promise<Contestant> {
     await prepareSeed(lab, host, place);
     running.set(host, await startSeed(lab, host));
   }
-  const holds = async (host: string): Promise<boolean> => (await lab.held(host)).includes(MOVING.inside);
-  const ready = (): Promise<true> =>
-    waitFor("the first gateway to be master", async () =>
-      (await holds("g1")) && !(await holds("g2")) && !(await holds("g3")) ? true : undefined,
-    );
-  await ready();
+  await untilAlone(lab);
   const child = (): number[] => {
     const pid = running.get("g1")?.pid ?? 0;
     return [pid, ...readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number)];
@@ -202,8 +210,8 @@ async function seed(): Promise<Contestant> {
           rmSync(join(lab.lab.folder, "hosts", "g1", name), { force: true });
         running.set("g1", await startSeed(lab, "g1"));
       }
-      await ready();
     },
+    ready: () => untilAlone(lab),
   };
 }
 
@@ -225,6 +233,7 @@ for (const make of only ? [heddle] : [heddle, seed]) {
       if (!strike) continue;
       say(`\r${one.name}, round ${round + 1} of ${rounds}: ${fault}${" ".repeat(20)}`);
       await lab.renew(EACH);
+      await one.ready();
       const wrong = await lab.wrongSources();
       const takeovers = one.takeovers();
       await begin();
@@ -238,6 +247,7 @@ for (const make of only ? [heddle] : [heddle, seed]) {
       ((samples[one.name] ??= {})[fault] ??= []).push(sample);
       await begin();
       await one.mend();
+      await one.ready();
       await sleep(2000);
       if (HARMLESS.has(fault)) continue;
       ((samples[one.name] ??= {})["return of the first one"] ??= []).push({

@@ -80,6 +80,7 @@ test.each([
 test("a dead keepalived: it does not leave the addresses on two gateways", { timeout: 120_000 }, async () => {
   await lab.begin();
   const [before] = await lab.pidsOf("g1", "keepalived");
+  const already = lab.running.get("g1")?.output.length;
   await lab.signal("g1", "keepalived", "SIGKILL");
   await waitFor("another keepalived", async () => {
     const [now] = await lab.pidsOf("g1", "keepalived");
@@ -87,8 +88,10 @@ test("a dead keepalived: it does not leave the addresses on two gateways", { tim
   });
   await untilBack();
   // It says so to heddle alone, whose words tell who is speaking: a log would keep it waiting.
-  expect(lab.running.get("g1")?.output).toMatch(/^keepalived ended: killed by SIGKILL$/m);
-  expect(lab.running.get("g1")?.output).toMatch(/^keepalived: \(alinat-inside\) Entering MASTER STATE$/m);
+  const said = async (pattern: RegExp): Promise<true> =>
+    waitFor(String(pattern), async () => pattern.test(lab.running.get("g1")?.output.slice(already) ?? "") || undefined);
+  await said(/^keepalived ended: killed by SIGKILL$/m);
+  await said(/^keepalived: \(alinat-inside\) Entering MASTER STATE$/m);
   const [now = 0] = await lab.pidsOf("g1", "keepalived");
   expect(readFileSync(`/proc/${now}/cmdline`, "utf8").split("\0")).toContain("--no-syslog");
 });

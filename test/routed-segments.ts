@@ -8,8 +8,8 @@ import { until } from "./contract-steps.ts";
 import type { TestNamespace } from "./namespace.ts";
 import { SegmentLab } from "./segment-lab.ts";
 
-/** What of a line about a host route or an answer is the kernel's. */
-const KERNELS = / +proto \S+| scope link| metric \d+| pref \S+|  +/g;
+/** What of a line about a host route or an answer is the kernel's, by IP version. */
+const KERNELS = { 4: / +proto \S+| scope link|  +/g, 6: / +proto \S+| metric \d+| pref \S+|  +/g } as const;
 
 /** Addresses, all of one subnet, and how the file says what is to be passed on. */
 export interface RoutedSegmentsOptions {
@@ -50,10 +50,10 @@ bridge:
   /** The host routes and answers of heddle's at the router, as `ip` says them without what the kernel adds. */
   known(): string[] {
     const { namespace } = this.router;
-    const version = this.#options.says === "nd: true" ? "-6" : "-4";
-    return ["route show proto 72", "neigh show proxy"]
-      .flatMap((words) => namespace.ip(`${version} ${words}`).split("\n"))
-      .map((line) => line.replaceAll(KERNELS, "").trim())
+    const version = this.#options.says === "nd: true" ? 6 : 4;
+    return [`-${version} route show proto 72`, "neigh show proxy"]
+      .flatMap((words) => namespace.ip(words).split("\n"))
+      .map((line) => line.replaceAll(KERNELS[version], "").trim())
       .filter(Boolean)
       .toSorted();
   }
@@ -63,20 +63,23 @@ bridge:
     const [listen, connect] = address.includes(":")
       ? ["TCP6-LISTEN", `TCP6:[${address}]`]
       : ["TCP-LISTEN", `TCP:${address}`];
-    const server = socat(this.right.namespace, [`${listen}:5000,reuseaddr`, "EXEC:cat"]);
+    const server = socat(this.right.namespace, [`${listen}:5000,reuseaddr,fork`, "EXEC:cat"]);
     const text = "a line that comes back\n".repeat(10_000);
     let back = "";
-    await until(async () => {
-      const client = socat(this.left.namespace, ["-t", "5", "-", `${connect}:5000`]);
-      back = "";
-      client.stdout.setEncoding("utf8").on("data", (piece: string) => (back += piece));
-      client.stdin.on("error", () => {});
-      client.stdin.end(text);
-      await once(client, "exit");
-      return back.length > 0;
-    });
+    try {
+      await until(async () => {
+        const client = socat(this.left.namespace, ["-t", "5", "-", `${connect}:5000`]);
+        back = "";
+        client.stdout.setEncoding("utf8").on("data", (piece: string) => (back += piece));
+        client.stdin.on("error", () => {});
+        client.stdin.end(text);
+        await once(client, "exit");
+        return back.length > 0;
+      });
+    } finally {
+      server.kill();
+    }
     expect(back).toBe(text);
-    server.kill();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,8 +1,19 @@
-// Owns the proof that what `make install` places is found by man and the shells, and that nothing of it stays.
+// Owns the proof that what `make install` places is found by man and the shells, that nothing of it stays, and that the
+// program finds what it needs.
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, globSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "..");
@@ -59,4 +70,29 @@ test("placed once and again it is the same, with pages of before gone; taken awa
 
 test("another word changes nothing", () => {
   expect(run("remove")).toMatchObject({ status: 64 });
+});
+
+test("the program is found by a link to it, a link to its folder, and from where it lies", () => {
+  const own = join(place, "own");
+  for (const folder of ["bin", "dist", "node_modules/.bin", "links"]) mkdirSync(join(own, folder), { recursive: true });
+  cpSync(join(root, "bin/heddle"), join(own, "bin/heddle"));
+  writeFileSync(join(own, "dist/heddle.cjs"), "");
+  // Says what it was to run, as Node would resolve it: by the words of the path alone.
+  writeFileSync(join(own, "node_modules/.bin/node"), '#!/bin/sh\nfor last; do :; done\necho "$last $3"\n');
+  chmodSync(join(own, "node_modules/.bin/node"), 0o755);
+  symlinkSync(join(own, "bin/heddle"), join(own, "links/heddle"));
+  symlinkSync(join(own, "bin"), join(place, "folder"));
+  const started = (program: string, cwd = place): string => {
+    const { stdout, stderr } = spawnSync(program, ["check"], { encoding: "utf8", cwd });
+    const [word, text = ""] = stdout.trim().split(" ");
+    return `${stderr}${word} ${resolve(cwd, text)}`;
+  };
+  const right = `check ${join(own, "dist/heddle.cjs")}`;
+  expect(started(join(own, "bin/heddle"))).toBe(right);
+  expect(started(join(own, "links/heddle"))).toBe(right);
+  expect(started(join(place, "folder/heddle"))).toBe(right);
+  expect(started("bin/heddle", own)).toBe(right);
+  expect(started("./heddle", join(own, "bin"))).toBe(right);
+  rmSync(join(own, "dist/heddle.cjs"));
+  expect(started(join(own, "links/heddle"))).toContain(`run \`make build\` in ${own}\n`);
 });

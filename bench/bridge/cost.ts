@@ -1,6 +1,7 @@
 // Owns what a message costs a bridge: CPU time, the most a second, and the time that it takes, beside a relay in C that only
 // copies and one in C that rewrites the headers and computes the CRC over everything, with the same calls to the kernel.
 // Usage, as root for large buffers: tools/in-root-namespace.sh node bench/bridge/cost.ts [ROUNDS] [SECONDS]
+// [BYTES,…], where only those payloads are asked for, and no more contestants than the goal has.
 import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -52,7 +53,8 @@ interface Load {
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-const SIZES = [64, 256, 1024, 4096];
+const only = process.argv[4]?.split(",").map(Number);
+const SIZES = only ?? [64, 256, 1024, 4096];
 const c = (mode: string): string[] => [join(BUILD, "bridge-relay"), mode];
 const heddle = (sessions: number, groups: number): string[] => [
   process.execPath,
@@ -68,10 +70,8 @@ const wholeCrc = SIZES.map((bytes): Contestant => ({
   ...one,
   bytes,
 }));
-const CONTESTANTS: Contestant[] = [
+const beside: Contestant[] = [
   ...SIZES.map((bytes): Contestant => ({ name: "C, copies", copies: true, every: 3, words: c("copy"), ...one, bytes })),
-  ...wholeCrc,
-  ...heddles,
   {
     name: "heddle, 10,000 sessions",
     every: 3,
@@ -84,6 +84,7 @@ const CONTESTANTS: Contestant[] = [
   { name: "heddle, one group", every: 3, words: heddle(1, 1), sessions: 0, groups: 1, known: 10, bytes: 256 },
   { name: "heddle, 1,000 groups", every: 3, words: heddle(1, 1000), sessions: 0, groups: 1000, known: 0, bytes: 256 },
 ];
+const CONTESTANTS = [...wholeCrc, ...heddles, ...(only ? [] : beside)];
 
 const place = mkdtempSync(join(tmpdir(), "heddle-cost-"));
 execFileSync("ip", "link add from mtu 5000 type veth peer name to mtu 5000".split(" "));
@@ -173,11 +174,11 @@ for (let round = 0; round < ROUNDS; round++) {
 const show = ({ median, low, high }: Summary, digits = 1): string =>
   `${median.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
 process.stdout.write(
-  `timers are late by ${(await timerLatenessMs()).toFixed(2)} ms; medians of ${ROUNDS} rounds with 95 % intervals\n`,
+  `timers are late by ${(await timerLatenessMs()).toFixed(2)} ms; medians of so many rounds with 95 % intervals\n`,
 );
 for (const [{ name, bytes }, { cpu, busy, p50, p99, most, lost }] of rows) {
   process.stdout.write(
-    `${name.padEnd(24)} ${String(bytes).padStart(4)} B  CPU µs ${show(summarize(cpu), 2)}, when flooded ${show(summarize(busy), 2)}  delay µs p50 ${show(summarize(p50))} p99 ${show(summarize(p99))}  most/s ${show(summarize(most), 0)}  lost at ${RATE}/s ${lost}\n`,
+    `${name.padEnd(24)} ${String(bytes).padStart(4)} B  ${cpu.length} rounds  CPU µs ${show(summarize(cpu), 2)}, when flooded ${show(summarize(busy), 2)}  delay µs p50 ${show(summarize(p50))} p99 ${show(summarize(p99))}  most/s ${show(summarize(most), 0)}  lost at ${RATE}/s ${lost}\n`,
   );
 }
 

@@ -23,12 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 32, MOST = 4000000, KNOWN_PER_SECOND = 1000, REST_US = 500000 };
+enum { BATCH = 32, MOST = 4000000, KNOWN_PER_SECOND = 1000, MOST_SECONDS = 10, REST_US = 500000 };
 
 static volatile int stop;
 static int in;
 static size_t offset_out;
-static long received;
+static _Atomic long received;
 static uint32_t *took;
 
 static uint64_t now(void) {
@@ -136,7 +136,7 @@ int main(int count, char **words) {
   if (connect(in, (void *)&relay, sizeof relay) < 0) return 1;
   pthread_t thread;
   pthread_create(&thread, NULL, receive, NULL);
-  send_frames(&frames, KNOWN_PER_SECOND, 1e9, known);
+  send_frames(&frames, KNOWN_PER_SECOND, MOST_SECONDS, known);
   usleep(REST_US);
   say("known");
   received = 0;

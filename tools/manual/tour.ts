@@ -1,6 +1,6 @@
 // Owns the tour: a page whose commands are run in labs, and whose output is what they said.
 //
-// In docs/TOUR.md a comment `lab: FILE` begins a chapter, which has a fresh lab of that topology; a comment `steps` holds
+// In such a page a comment `lab: FILE` begins a chapter, which has a fresh lab of that topology; a comment `steps` holds
 // steps in the words of lab/README.md. What they show goes into the fence below the comment, where there is one. Words of
 // the tour's own: `first` and `last`, how many lines are enough; `told`, what stands in a command's place.
 import { spawnSync } from "node:child_process";
@@ -8,6 +8,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+
+/** The pages, from the root of the checkout. */
+export const PAGES = ["README.md", "docs/TOUR.md"] as const;
 
 interface Step {
   heddle?: string | string[];

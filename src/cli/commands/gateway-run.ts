@@ -58,6 +58,7 @@ export async function runGateway(context: Context): Promise<ExitCode> {
       context.remark(text);
       notifier.status(text);
     },
+    quote: (text) => context.remark(text),
   });
   using notifier = new Notifier(process.env, () => runner.isAwake);
   const ending = new AbortController();

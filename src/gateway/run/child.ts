@@ -8,35 +8,40 @@ import { findProgram } from "../../host/program.ts";
 const STAMP = /^(?:[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}: |\[[^\]]{0,40}\] \(pid=\d+\) )/;
 /** How long what it says waits before it is passed on, ms: what both do at such a moment matters more. */
 const PATIENCE_MS = 250;
-/** Most that is passed on at once, in characters; of more, the end. */
+/** Most that waits of each of its outputs, in characters; of more, the last whole lines. */
 const MOST_WORDS = 4000;
-/** How long a line is not passed on again, ms: some of them are said of every packet. */
-const REPEAT_MS = 60_000;
+/** How many lines are passed on within a minute or so: some are said for every packet. */
+const MOST_LINES = 100;
+const MINUTE_MS = 60_000;
 
 /** A running program. */
 export class Daemon {
   readonly #child: ChildProcess;
-  readonly #hear: (line: string) => void;
+  readonly #hear: (lines: readonly string[]) => void;
   /** Of both of its outputs, what has not been passed on. */
   readonly #words = ["", ""];
-  #passedOn = new Set<string>();
-  #since = 0;
+  /** Lines of this minute, and when it began. */
+  #lines = 0;
+  #since = performance.now();
   #timer: NodeJS.Timeout | undefined;
   /** Resolves when it has ended: "killed by SIGKILL", "exit code 1". */
   readonly ended: Promise<string>;
   isOver = false;
 
   /**
-   * Starts it; each line that it says is passed on. When heddle's process dies, however that is, the kernel ends it with
-   * SIGTERM. Throws HostError.
+   * Starts it; what it says is passed on, some lines at a time. When heddle's process dies, however that is, the kernel
+   * ends it with SIGTERM. Throws HostError.
    */
-  constructor(argv: readonly [string, ...string[]], hear: (line: string) => void) {
+  constructor(argv: readonly [string, ...string[]], hear: (lines: readonly string[]) => void) {
     this.#hear = hear;
     const words = ["--pdeathsig", "TERM", "--", ...argv];
-    this.#child = spawn(findProgram("setpriv", "util-linux"), words, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = spawn(findProgram("setpriv", "util-linux"), words, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, LC_ALL: "C" },
+    });
     for (const [i, stream] of [this.#child.stdout, this.#child.stderr].entries()) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.#words[i] = `${this.#words[i]}${text}`.slice(-MOST_WORDS);
+        this.#words[i] = lastOf(`${this.#words[i]}${text}`);
         this.#timer ??= setTimeout(() => this.#passOn(), PATIENCE_MS);
       });
     }
@@ -65,15 +70,19 @@ export class Daemon {
       this.#words[i] = this.isOver ? "" : (split.pop() ?? "");
       return split;
     });
-    if (performance.now() - this.#since > REPEAT_MS) {
-      this.#since = performance.now();
-      this.#passedOn.clear();
-    }
-    for (const line of lines.map((one) => one.replace(STAMP, "").trim())) {
-      if (line === "" || this.#passedOn.has(line)) continue;
-      this.#passedOn.add(line);
-      this.#hear(line);
-    }
+    const said = lines.map((line) => line.replace(STAMP, "").trim()).filter((line) => line !== "");
+    if (performance.now() - this.#since > MINUTE_MS || this.isOver) said.unshift(...this.#beginMinute());
+    const room = Math.max(0, MOST_LINES - this.#lines);
+    this.#lines += said.length;
+    if (said.length > 0 && room > 0) this.#hear(said.slice(0, room));
+  }
+
+  /** How many lines of the minute before were too many, if any. */
+  #beginMinute(): string[] {
+    const more = this.#lines - MOST_LINES;
+    this.#since = performance.now();
+    this.#lines = 0;
+    return more > 0 ? [`${more} lines more, which are left out`] : [];
   }
 
   /** Sends a signal to it and to its children. */
@@ -95,6 +104,13 @@ export class Daemon {
   heartbeat(): number {
     return [this.pid, ...childrenOf(this.pid)].reduce((sum, pid) => sum + switchesOf(pid), 0);
   }
+}
+
+/** The last whole lines of much, or the end of one that is too long. */
+function lastOf(text: string): string {
+  if (text.length <= MOST_WORDS) return text;
+  const end = text.slice(-MOST_WORDS);
+  return end.slice(end.indexOf("\n") + 1);
 }
 
 /** Process ids of the children (proc_pid_children(5)); none where it has ended. */

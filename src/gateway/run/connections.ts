@@ -41,7 +41,7 @@ export class Connections {
   }
 
   /** Starts it, and resolves when it answers or has ended; what it says is passed on. Throws HostError. */
-  static async start(paths: ConnectionsPaths, hear: (line: string) => void): Promise<Connections> {
+  static async start(paths: ConnectionsPaths, hear: (lines: readonly string[]) => void): Promise<Connections> {
     const program = findProgram("conntrackd", "conntrackd");
     // What a killed one left behind keeps the next one from starting.
     await rm(paths.lock, { force: true });

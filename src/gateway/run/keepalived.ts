@@ -23,7 +23,7 @@ export function checkFile(file: string): void {
  * Starts it in the foreground, VRRP only; what it says is passed on, and not written to the system's log by itself
  * (docs/adr/0109). Throws HostError.
  */
-export function startKeepalived(file: string, pidFile: string, hear: (line: string) => void): Daemon {
+export function startKeepalived(file: string, pidFile: string, hear: (lines: readonly string[]) => void): Daemon {
   // One that was killed left them behind, and the number in them may be anybody's by now.
   for (const left of [pidFile, `${pidFile}-vrrp`]) rmSync(left, { force: true });
   const words = ["--dont-fork", "--log-console", "--no-syslog", "--vrrp", "--use-file", file];

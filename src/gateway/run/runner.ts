@@ -43,6 +43,8 @@ export interface RunnerOptions {
   mostConnections: number;
   /** Told what an operator may want to know. */
   say: (text: string) => void;
+  /** Told what its daemons say, which may be many lines. */
+  quote: (text: string) => void;
 }
 
 /** One section at work. */
@@ -264,11 +266,11 @@ export class GatewayRunner {
   }
 
   /** Has a daemon run, again and again; `run` resolves with how it ended. */
-  async #keep(name: string, run: (hear: (line: string) => void) => Promise<string>): Promise<void> {
+  async #keep(name: string, run: (hear: (lines: readonly string[]) => void) => Promise<string>): Promise<void> {
     let pause: number = AGAIN_MS[0];
     while (!this.#stopping) {
       const began = performance.now();
-      const how = await run((line) => this.#options.say(`${name}: ${line}`));
+      const how = await run((lines) => this.#options.quote(lines.map((line) => `${name}: ${line}`).join("\n")));
       if (this.#stopping) return;
       if (performance.now() - began > SETTLED_MS) pause = AGAIN_MS[0];
       this.#options.say(`${name} ended: ${how}`);

@@ -58,7 +58,11 @@ function way(family: 4 | 6): fc.Arbitrary<Way> {
     .constantFrom("blackhole" as const, "unreachable" as const, "prohibit" as const, "throw" as const)
     .map((type): Way => ({ type, scope: 0 }));
   const local = link.map((k): Way => ({ type: "local", scope: family === 4 ? 254 : 0, oif: indexOf(k) }));
-  return fc.oneof(single, single, device, several, object, reject, local);
+  // All that a kernel takes beside these; it refuses nat and xresolve.
+  const special = fc
+    .record({ type: fc.constantFrom("broadcast" as const, "anycast" as const, "multicast" as const), k: link })
+    .map(({ type, k }): Way => ({ type, scope: family === 4 ? 253 : 0, oif: indexOf(k) }));
+  return fc.oneof(single, single, device, several, object, reject, local, special);
 }
 
 const small = fc.integer({ min: 1, max: 200 });
