@@ -18,7 +18,7 @@ export function testTour({ needsRoot }: { needsRoot: boolean }): void {
       { timeout: 180_000 },
       ({ page, chapter }) => {
         const outputs = runChapter(chapter, root);
-        expect(outputs.length).toBeGreaterThan(1);
+        expect(outputs).not.toEqual([]);
         expect(withoutChance(putOutputs(page, outputs))).toBe(withoutChance(page));
       },
     );

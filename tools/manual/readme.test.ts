@@ -21,7 +21,8 @@ function firstColumn(title: string): string[] {
 }
 
 test("it is one screen, and begins with what to type", () => {
-  expect(page.split("\n").length).toBeLessThanOrEqual(64);
+  // What is seen of it: the tour's steps stand in comments.
+  expect(page.replaceAll(/<!--[\s\S]*?-->\n/g, "").split("\n").length).toBeLessThanOrEqual(64);
   const [title, code] = blocks;
   expect(title).toMatchObject({ kind: "heading", text: "heddle" });
   expect(code).toMatchObject({ kind: "code", text: expect.stringMatching(/^make demo .*\nmake test .*\n$/) as string });
