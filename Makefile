@@ -56,7 +56,7 @@ check: setup-tests build/heddle.node $(BPF) ## types, lint, format, import rules
 	@node --version | grep -q '^v24\.'
 	@echo "Types…" >&2 && tsc -p .
 	@echo "Lint and import rules…" >&2 && oxlint --type-aware --deny-warnings src test tools bench
-	@echo "Format…" >&2 && prettier --check --log-level=warn --cache --cache-strategy=content --cache-location=node_modules/.cache/prettier .
+	@echo "Format…" >&2 && prettier --check --log-level=warn --cache --cache-strategy=content .
 	@echo "Pure tests…" >&2 && tools/vitest.sh --project pure
 
 test: check build ## everything

@@ -8,6 +8,7 @@ import { lookAndPlan } from "../src/agent/look.ts";
 import { parseConfig } from "../src/config/config.ts";
 import type { Config } from "../src/config/config.ts";
 import type { Host } from "../src/host/host.ts";
+import { parsePrefix } from "../src/model/ip.ts";
 import { HEDDLE_PROTOCOL } from "../src/model/kinds.ts";
 import type { NeighbourSpec, NexthopSpec, RouteSpec, RuleSpec } from "../src/model/kinds.ts";
 import type { Observed } from "../src/model/objects.ts";
@@ -207,6 +208,27 @@ const world: fc.Arbitrary<World> = fc.record({
   how: fc.constantFrom("admin", "carrier"),
 });
 
+/**
+ * Others' address goes with its link, and a route that leads out by another link goes on speaking of it. The file that
+ * then fails puts the address there, and takes it back.
+ */
+const STALE_SOURCE: World = {
+  nexthops: [],
+  neighbours: [],
+  addresses: ["fd40::1/64"],
+  configs: [
+    { static: { s: { routes: [{ to: "fd09::/32", link: "ib1", table: 254, source: "fd40::1" }] } } },
+    {
+      links: { ib0: { addresses: ["fd40::1/128"] } },
+      static: { s: { nexthops: { b: { via: "10.40.0.9", link: "ib1" } } } },
+    },
+  ].map((sections) => stringify({ version: 1, ...sections })),
+  routes: [],
+  rules: [],
+  flap: "ib0",
+  how: "admin",
+};
+
 /** Everything on the host: ours and others' apart, as sorted text. */
 async function inventory(host: Host): Promise<{ ours: string[]; foreign: string[] }> {
   const links = await host.links();
@@ -249,6 +271,21 @@ function withoutPlace({ kind, key, spec }: Observed<"address">): Observed<"addre
   return { kind, key, spec: rest };
 }
 
+/** Routes that speak of an address which the host does not have: it went with its link, out by which they do not lead. */
+function withStaleSource(observed: readonly Observed[]): Observed<"route">[] {
+  const present = new Set(
+    observed.flatMap((one) => (one.kind === "address" ? [parsePrefix(one.spec.address)?.address] : [])),
+  );
+  return observed.flatMap((one) =>
+    one.kind === "route" && one.spec.source !== undefined && !present.has(one.spec.source) ? [one] : [],
+  );
+}
+
+function withoutSource(route: Observed<"route">): Observed<"route"> {
+  const { source: _source, ...spec } = route.spec;
+  return { ...route, spec };
+}
+
 const keyOf = (step: Step): string => (step.action === "delete" ? step.before.key : step.after.key);
 
 async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Promise<void> {
@@ -260,9 +297,15 @@ async function applyAndCheck(host: Host, store: MemoryStore, wanted: Config): Pr
   const applied = await applyPlan(first.look, host, store);
   const after = await inventory(host);
   if (applied.failed.length > 0) {
-    expect(applied.notUndone).toEqual([]);
     expect(after.foreign, "a failed apply changes nothing of others").toEqual(before.foreign);
-    expect(after.ours.toSorted(), "a failed apply changes nothing").toEqual(before.ours.toSorted());
+    // What cannot come back is said: a source that was no address of the host any more before the apply.
+    const lost = withStaleSource(first.look.snapshot.observed).filter((one) =>
+      applied.notUndone.includes(describeObject(one)),
+    );
+    expect(applied.notUndone.toSorted()).toEqual(lost.map(describeObject).toSorted());
+    const bare = new Map(lost.map((one) => [JSON.stringify(one), JSON.stringify(withoutSource(one))]));
+    const kept = before.ours.map((one) => bare.get(one) ?? one);
+    expect(after.ours.toSorted(), "a failed apply changes nothing").toEqual(kept.toSorted());
     expect(store.memory.ledger.sysctls, "and remembers what was remembered").toEqual(memory.sysctls);
     return;
   }
@@ -328,6 +371,6 @@ export async function checkApplyProperty(open: () => Promise<Stage>, runs: numbe
     expect(store.memory.ledger).toEqual(emptyLedger());
   });
   // One seed that is always the same, and one that never is; fast-check prints the replay line of a failure.
-  await fc.assert(property, { seed: 20231124, numRuns: runs });
+  await fc.assert(property, { seed: 20231124, numRuns: runs, examples: [[STALE_SOURCE]] });
   await fc.assert(property, { numRuns: runs });
 }

@@ -51,7 +51,11 @@ export class WorkerAgent implements AsyncDisposable {
 
   /** News of one name. */
   told(event: string): AgentEvent[] {
-    const lines = this.said.split("\n").filter((line) => line.startsWith("{"));
+    // The last piece has no end yet: more of it may still come.
+    const lines = this.said
+      .split("\n")
+      .slice(0, -1)
+      .filter((line) => line.startsWith("{"));
     return lines
       .map((line) => {
         const { msg, ...rest } = JSON.parse(line) as { msg: string };

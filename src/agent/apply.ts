@@ -4,10 +4,11 @@ import type { LinkFact } from "../model/facts.ts";
 import type { Key, Kind } from "../model/kinds.ts";
 import type { Observed } from "../model/objects.ts";
 import type { Ledger, Step } from "../model/plan.ts";
-import { describeStep } from "../plan/kinds/index.ts";
+import { describeObject, describeStep } from "../plan/kinds/index.ts";
 import { isSameData } from "../plan/kinds/canonical.ts";
 import { noteAfter, noteBefore } from "../plan/ledger.ts";
 import type { Numbers } from "../plan/numbers.ts";
+import { isOurs } from "../plan/ownership.ts";
 import { textOf } from "../plan/plan.ts";
 import type { KnownOwners } from "../plan/recall-owners.ts";
 import { undoSteps } from "../plan/undo.ts";
@@ -129,27 +130,35 @@ async function takeBack(look: Look, done: readonly Step[], host: Host, trace: Tr
   }
   // What the drivers say of it is not asked: the kernel is, which knows what it really has.
   const sysctls = done.flatMap((step) => (objectOf(step).kind === "sysctl" ? [sysctlPath(step)] : []));
-  const now = new Map<Kind, Observed[]>();
+  const touched = new Map<Key, { kind: Kind; name: string }>();
+  for (const route of withSource(look, done)) touched.set(route.key, { kind: route.kind, name: describeObject(route) });
+  for (const step of done) touched.set(objectOf(step).key, { kind: kindOf(step), name: describeStep(step) });
+  const now: Observed[] = [];
   // The links as they are now: they bring their addresses along.
   const present = await host.links();
-  for (const kind of new Set(done.map(kindOf))) {
-    now.set(
-      kind,
-      await host.drivers[kind].list(present, { sysctls, nftTables: true, cgroupPrograms: true, tcPrograms: true }),
-    );
+  const scope = { sysctls, nftTables: true, cgroupPrograms: true, tcPrograms: true };
+  for (const kind of new Set([...touched.values()].map((one) => one.kind))) {
+    now.push(...(await host.drivers[kind].list(present, scope)));
   }
-  const touched = new Set(done.map((step) => objectOf(step).key));
-  const [earlier, later] = [textsByKey(observed, touched), textsByKey([...now.values()].flat(), touched)];
-  return done
-    .filter((step) => {
-      const { key } = objectOf(step);
-      return earlier.get(key)?.toSorted().join("\n") !== later.get(key)?.toSorted().join("\n");
-    })
-    .map(describeStep);
+  const [earlier, later] = [textsByKey(observed, touched), textsByKey(now, touched)];
+  return [...touched]
+    .filter(([key]) => earlier.get(key)?.toSorted().join("\n") !== later.get(key)?.toSorted().join("\n"))
+    .map(([, { name }]) => name);
+}
+
+/**
+ * Routes of heddle's that may have lost their `src` with an address that went, though no step was about them: one that
+ * was not there before the apply, of which a route still spoke, cannot go again without it (rt6_remove_prefsrc).
+ */
+function withSource({ snapshot, ledger }: Look, done: readonly Step[]): Observed[] {
+  if (!done.some((step) => kindOf(step) === "address")) return [];
+  return snapshot.observed.filter(
+    (one) => one.kind === "route" && one.spec.source !== undefined && isOurs(one, ledger),
+  );
 }
 
 /** What stands under each of the keys, in no order. */
-function textsByKey(all: readonly Observed[], keys: ReadonlySet<Key>): Map<Key, string[]> {
+function textsByKey(all: readonly Observed[], keys: ReadonlyMap<Key, unknown>): Map<Key, string[]> {
   const texts = new Map<Key, string[]>();
   for (const one of all) {
     if (!keys.has(one.key)) continue;

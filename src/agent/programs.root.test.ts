@@ -70,6 +70,7 @@ describe("the program", () => {
       unlinkSync(agent.pins()[0] as string);
       await until(async () => agent.told("repaired").length === times);
     }
+    await until(async () => agent.told("fight").length > 0);
     const [fight] = agent.told("fight");
     expect(fight).toMatchObject({ object: expect.stringContaining("mark-sockets") as string, repairs: 3 });
     // Whoever removes pins is in no event, so nobody is accused of it.
