@@ -20,5 +20,7 @@ node tools/host-state.ts "$before"
 tools/in-namespace.sh tools/vitest.sh --project net
 if [ "$(id -u)" -eq 0 ]; then
   tools/in-root-namespace.sh tools/vitest.sh --project root
+else
+  echo "Not run: the tests that need root (BPF, control groups, other users, machines). Run make test as root for them." >&2
 fi
 node tools/host-state.ts --compare "$before"
