@@ -10,12 +10,14 @@ import { writeBatch, writeHeddleFile, writeRoutesBeside } from "./inputs.ts";
 /** How many objects there are. */
 export const SIZE = { routes: 10_000, rules: 1_000, many: 100_000 } as const;
 
+const PROGRAM = "build/kernel-work.cjs";
 /** bench/kernel-work.ts, bundled as heddle is, and started as bin/heddle starts a command. */
 export const KERNEL_WORK = [
   process.execPath,
+  "--v8-pool-size=1",
   "--min-semi-space-size=16",
   "--max-semi-space-size=16",
-  "build/kernel-work.cjs",
+  PROGRAM,
 ] as const;
 
 /** Namespaces: empty; with many foreign routes; with many of heddle's own. */
@@ -36,7 +38,7 @@ export class Stand implements Disposable {
   }
 
   async build(): Promise<void> {
-    await bundleProgram("bench/kernel-work.ts", KERNEL_WORK[3], "build", [
+    await bundleProgram("bench/kernel-work.ts", PROGRAM, "build", [
       ["dump", "0", "0"],
       ["add", "0", "0"],
       ["delete", "0", "0"],
