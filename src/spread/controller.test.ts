@@ -1,6 +1,7 @@
 // Proves how the controller places buckets: evenly where flows pause, never those that do not, and without restlessness.
 import { describe, expect, test } from "vitest";
 import { Random } from "../../test/random.ts";
+import { placeByWeight } from "../model/spread-placement.ts";
 import { AT_ONCE } from "../model/spread-program.ts";
 import { evenOut } from "./balance.ts";
 import { beginControl, stepControl, USUAL_OPTIONS } from "./controller.ts";
@@ -65,6 +66,49 @@ test("small steps are taken for what they gain together, and not for less", () =
   // A hundredth of a link's fair share is a little more than ten.
   expect(evenOut(bins, items(4), 0.01, 64)).toHaveLength(5);
   expect(evenOut(bins, items(2), 0.01, 64)).toEqual([]);
+});
+
+test("many flows, each too small to be worth a step, leave the link of a large one", () => {
+  const bins = [
+    { number: 1, weight: 1, fixed: 1000 },
+    { number: 2, weight: 1, fixed: 600 },
+  ];
+  const small = Array.from({ length: 200 }, (_, bucket) => ({ bucket, rate: 2, member: 1 }));
+  expect(evenOut(bins, small, 0.01, 64)).toHaveLength(64);
+});
+
+test("who comes back in an exchange follows who goes", () => {
+  const bins = LINKS(2).map((bin) => ({ ...bin, fixed: 0 }));
+  const items = [60, 60, 40, 40].map((rate, i) => ({ bucket: 10 + i, rate, member: i < 2 ? 1 : 2 }));
+  const [goes, comes, ...more] = evenOut(bins, items, 0.01, 64);
+  expect(goes).toEqual({ bucket: 10, member: 2, after: [] });
+  expect(comes).toMatchObject({ member: 1, after: [10] });
+  expect(more).toEqual([]);
+});
+
+test("two large ones do not change places for little: until both have, one link has both", () => {
+  const bins = (fixed: number) => LINKS(2).map((bin, i) => ({ ...bin, fixed: i === 0 ? fixed : 0 }));
+  const items = (a: number, b: number) => [a, b].map((rate, i) => ({ bucket: i, rate, member: i + 1 }));
+  expect(evenOut(bins(60), items(1000, 980), 0.01, 64)).toEqual([]);
+  expect(evenOut(bins(400), items(1000, 800), 0.01, 64)).toHaveLength(2);
+});
+
+test("who follows one that never pauses stays", () => {
+  const members = LINKS(2);
+  const placement = placeByWeight(members);
+  const [first = [], second = []] = [1, 2].map((member) =>
+    [...placement.keys()].filter((bucket) => placement[bucket] === member),
+  );
+  const flows = (pauseEveryMs: number) => [
+    ...first.slice(0, 2).map((bucket) => ({ bucket, rate: 60e6, pauseEveryMs })),
+    ...second.slice(0, 2).map((bucket) => ({ bucket, rate: 40e6, pauseEveryMs: 200 })),
+  ];
+  const movesOf = (pauseEveryMs: number): number => {
+    const random = new Random(1);
+    const how = { members, by: "load", windowMs: 100, windows: 300, counted: 1 } as const;
+    return simulate({ ...how, flows: flows(pauseEveryMs), chance: () => random.next() }).moves;
+  };
+  expect([movesOf(200), movesOf(Infinity)]).toEqual([2, 0]);
 });
 
 test("a link that one flow fills does not keep those behind it from becoming even", () => {

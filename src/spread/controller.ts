@@ -46,6 +46,14 @@ interface BucketMemory {
   restsUntil: number;
   /** How often in a row it did not pause. */
   refusals: number;
+  /** Where it shall go when others have moved. */
+  held?: Held | undefined;
+}
+
+/** A move that waits for others. */
+interface Held {
+  member: number;
+  after: readonly { bucket: number; member: number }[];
 }
 
 /** What the controller keeps from step to step: nothing that could not be measured anew. */
@@ -80,7 +88,7 @@ export const USUAL_OPTIONS: ControllerOptions = {
   fadeMs: 500,
   worth: 0.01,
   mostMoves: 64,
-  patienceMs: 1000,
+  patienceMs: 3000,
   restMs: 2000,
 };
 
@@ -171,6 +179,7 @@ function place(
   for (const [bucket, memory] of buckets.entries()) {
     const has = readings[bucket]?.member ?? 0;
     if (memory.rate === 0) {
+      memory.held = undefined;
       idle.push(bucket);
       continue;
     }
@@ -192,32 +201,65 @@ function place(
       memory.waitingSince = 0;
       placement[bucket] = has;
     }
-    const member = (placement[bucket] ?? has) & ~AT_ONCE;
-    if (memory.waitingSince !== 0 || atMs < memory.restsUntil)
+    if (memory.held) {
+      const to = memory.held.member;
+      const next = isUp.has(to) ? becomes(memory.held, readings, buckets, isUp) : "off";
+      if (next !== "waits") memory.held = undefined;
+      if (next === "goes") {
+        placement[bucket] = to;
+        memory.waitingSince = atMs;
+      }
+    }
+    const member = memory.held?.member ?? (placement[bucket] ?? has) & ~AT_ONCE;
+    if (memory.held || memory.waitingSince !== 0 || atMs < memory.restsUntil)
       fixed.set(member, (fixed.get(member) ?? 0) + memory.rate);
     else items.push({ bucket, rate: memory.rate, member });
   }
   const bins = up.map(({ number, weight }) => ({ number, weight, fixed: fixed.get(number) ?? 0 }));
-  for (const { bucket, member } of evenOut(bins, items, worth, mostMoves)) {
-    placement[bucket] = member;
+  const moves = evenOut(bins, items, worth, mostMoves);
+  const going = new Map(moves.map(({ bucket, member }) => [bucket, member]));
+  for (const { bucket, member, after } of moves) {
     const memory = buckets[bucket];
-    if (memory) memory.waitingSince = atMs;
+    if (!memory) continue;
+    if (after.length > 0) {
+      memory.held = { member, after: after.map((lead) => ({ bucket: lead, member: going.get(lead) ?? 0 })) };
+    } else {
+      placement[bucket] = member;
+      memory.waitingSince = atMs;
+    }
   }
-  placeIdle(placement, idle, up, loadsOf(up, fixed, items, placement));
+  const ends = items.map(({ rate, bucket, member }) => ({ rate, member: going.get(bucket) ?? member }));
+  placeIdle(placement, idle, up, loadsOf(up, fixed, ends));
   return placement;
 }
 
+/**
+ * What becomes of a move that waits for others: it goes when they have been made, and is off when one of them is, since
+ * its bucket did not pause or has no flow any more.
+ */
+function becomes(
+  { after }: Held,
+  readings: readonly BucketReading[],
+  buckets: readonly BucketMemory[],
+  isUp: ReadonlySet<number>,
+): "goes" | "waits" | "off" {
+  const missing = after.filter(({ bucket, member }) => readings[bucket]?.member !== member);
+  if (missing.length === 0) return "goes";
+  const stillMoves = missing.every(({ bucket }) => {
+    const { rate = 0, held, waitingSince = 0 } = buckets[bucket] ?? {};
+    return rate > 0 && isUp.has(readings[bucket]?.member ?? 0) && (held !== undefined || waitingSince !== 0);
+  });
+  return stillMoves ? "waits" : "off";
+}
+
+/** What the links carry once all moves are made. */
 function loadsOf(
   up: readonly MemberReading[],
   fixed: ReadonlyMap<number, number>,
-  items: readonly Item[],
-  placement: Uint8Array,
+  ends: readonly { rate: number; member: number }[],
 ): Map<number, number> {
   const loads = new Map(up.map(({ number }) => [number, fixed.get(number) ?? 0]));
-  for (const { bucket, rate } of items) {
-    const member = (placement[bucket] ?? 0) & ~AT_ONCE;
-    loads.set(member, (loads.get(member) ?? 0) + rate);
-  }
+  for (const { rate, member } of ends) loads.set(member, (loads.get(member) ?? 0) + rate);
   return loads;
 }
 

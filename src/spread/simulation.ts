@@ -94,13 +94,48 @@ export function unevenness(
   return Math.max(...members.map(({ number, weight }) => ((carried.get(number) ?? 0) * weights) / (weight * total)));
 }
 
+/** Of so many flows the best placing is looked for: who are smaller fill up what is left. */
+const LARGEST = 24;
+/** Placings that are tried for it. */
+const MOST_TRIES = 200_000;
+
 /**
- * A lower bound of what any placing of whole flows can reach on links of one weight: the mean, the largest flow, and, by
- * counting, the smallest two of the first links + 1 flows.
+ * A lower bound of what any placing of whole flows can reach on links of one weight: the mean, or what the busiest link
+ * has at least when nothing but the largest flows is placed, of as many as the best placing can be found for.
  */
 export function leastUnevenness(sizes: readonly number[], links: number): number {
   const sorted = sizes.toSorted((a, b) => b - a);
   const mean = sorted.reduce((sum, size) => sum + size, 0) / links;
-  const pair = (sorted[links - 1] ?? 0) + (sorted[links] ?? 0);
-  return Math.max(mean, sorted[0] ?? 0, pair) / mean;
+  let least = Math.max(mean, sorted[0] ?? 0);
+  for (let count = links + 1; count <= Math.min(LARGEST, sorted.length); count++) {
+    const found = leastBusiest(sorted.slice(0, count), links, least);
+    if (found === undefined) break;
+    least = found;
+  }
+  return least / mean;
+}
+
+/** What the busiest link has in the best placing, or `enough` where that can be had; undefined when that takes too long. */
+function leastBusiest(sizes: readonly number[], links: number, enough: number): number | undefined {
+  const loads = Array.from({ length: links }, () => 0);
+  let best = Infinity;
+  let tries = 0;
+  const place = (i: number, busiest: number): void => {
+    const size = sizes[i];
+    if (size === undefined) {
+      best = Math.max(busiest, enough);
+      return;
+    }
+    // The emptiest link first, for a good placing soon; links that carry the same are the same.
+    const order = [...new Map(loads.map((load, link) => [load, link]))].sort(([a], [b]) => a - b);
+    for (const [load, link] of order) {
+      if (best <= enough || tries > MOST_TRIES || load + size >= best) return;
+      tries++;
+      loads[link] = load + size;
+      place(i + 1, Math.max(busiest, load + size));
+      loads[link] = load;
+    }
+  };
+  place(0, 0);
+  return tries > MOST_TRIES ? undefined : best;
 }
