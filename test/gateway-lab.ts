@@ -148,10 +148,10 @@ export class GatewayLab implements AsyncDisposable {
     await this.run(host);
   }
 
-  /** Starts the gateway process. */
-  async run(host: string): Promise<void> {
+  /** Starts the gateway process; `env` is added to its environment. */
+  async run(host: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
     const words = [HEDDLE, "-f", this.lab.configOf(host), "gateway", "run"];
-    this.running.set(host, await this.lab.spawn(host, words, { says: /one of \d gateways/ }));
+    this.running.set(host, await this.lab.spawn(host, words, { says: /one of \d gateways/, env }));
   }
 
   /** What a gateway tells of itself; undefined while it tells nothing. */
@@ -164,6 +164,14 @@ export class GatewayLab implements AsyncDisposable {
     } catch {
       return undefined;
     }
+  }
+
+  /** What the conntrackd of a gateway answers. */
+  async askConntrackd(host: string, ...words: readonly string[]): Promise<string> {
+    const run = join(this.lab.folder, "hosts", host, "run");
+    const folder = readdirSync(run).find((name) => name.startsWith("gateway-")) ?? "";
+    const { stdout } = await this.lab.exec(host, ["conntrackd", "-C", join(run, folder, "conntrackd.conf"), ...words]);
+    return stdout;
   }
 
   /** Waits until a gateway's row is as it should be. */

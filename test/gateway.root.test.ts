@@ -2,12 +2,16 @@
 // the end, and that no packet reaches the world with another source. Adverts come every second here: no time is asserted.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readOverruns, readSyncCounts } from "../src/gateway/sync-counts.ts";
 import { waitFor } from "../src/lab/child.ts";
 import { GatewayLab, MOVING, WORLD } from "./gateway-lab.ts";
+import { NotifyListener } from "./notify-listener.ts";
 
 const EACH = 3;
 /** sched(7). */
 const SCHED_OTHER = 0;
+/** Connections whose news take more than conntrackd has room for at first. */
+const MANY = 40_000;
 const BOTH = Object.values(MOVING);
 
 let lab: GatewayLab;
@@ -125,6 +129,22 @@ test("a dead heddle: keepalived ends with it, and the addresses go by themselves
   await untilBack();
 });
 
+test("a unit's status is what heddle says, and what its daemons say is in its log alone", async () => {
+  await lab.signal("g2", "heddle", "SIGKILL");
+  await waitFor("it to end", async () => (lab.running.get("g2")?.ended ? true : undefined));
+  using listener = await NotifyListener.start(lab.lab.folder);
+  await lab.run("g2", { NOTIFY_SOCKET: listener.place });
+  await lab.untilReady("g2");
+  await waitFor("keepalived to be heard", async () =>
+    /^(heddle: )?keepalived: .*BACKUP/m.test(lab.running.get("g2")?.stderr ?? "") ? true : undefined,
+  );
+  expect(listener.heard).toContain("READY=1");
+  expect(listener.states[0]).toContain("one of 2 gateways");
+  expect(listener.states.filter((text) => text.startsWith("keepalived:") || text.startsWith("conntrackd:"))).toEqual(
+    [],
+  );
+});
+
 test("everything stands still: the kernel takes the addresses back", { timeout: 120_000 }, async () => {
   await lab.begin();
   const programs = ["heddle", "keepalived", "conntrackd"] as const;
@@ -157,6 +177,37 @@ test("no plan ever touches an address that moves", async () => {
 });
 
 // The controls come last: they break things on purpose, and show that the judge sees it.
+test("what conntrackd could not hear of is gathered by whoever is active", { timeout: 120_000 }, async () => {
+  const runtime = (): Promise<string> => lab.askConntrackd("g1", "-s", "runtime");
+  const gathered = async (): Promise<number> => Number(/resync with kernel table:\s+(\d+)/.exec(await runtime())?.[1]);
+  // Whoever has just become active gathers too.
+  await waitFor("the table to be gathered", async () => ((await gathered()) > 0 ? true : undefined));
+  const [before, missed] = [await gathered(), readOverruns(await runtime()) ?? NaN];
+  const [pid] = await lab.pidsOf("g1", "conntrackd");
+  process.kill(pid as number, "SIGSTOP");
+  const talk = `
+    const socket = require("node:dgram").createSocket("udp4");
+    let port = 10000;
+    const more = () => {
+      for (let i = 0; i < 100 && port < 10000 + ${MANY}; i++) socket.send("x", port++, "${WORLD}");
+      if (port < 10000 + ${MANY}) setTimeout(more, 2);
+      else setTimeout(() => socket.close(), 100);
+    };
+    socket.bind(0, more);`;
+  const talked = await lab.lab.exec("w1", [process.execPath, "-e", talk]);
+  process.kill(pid as number, "SIGCONT");
+  expect(talked).toMatchObject({ code: 0 });
+  const entries = async (): Promise<number> =>
+    Number((await lab.lab.exec("g1", ["sysctl", "-n", "net.netfilter.nf_conntrack_count"])).stdout);
+  expect(await entries()).toBeGreaterThan(MANY / 2);
+  expect(readOverruns(await runtime())).toBeGreaterThan(missed);
+  await waitFor("the table to be gathered again", async () => ((await gathered()) > before ? true : undefined));
+  await waitFor("nearly all of them to be known", async () => {
+    const known = readSyncCounts(await lab.askConntrackd("g1", "-s"))?.own ?? 0;
+    return known > 0.9 * (await entries()) ? true : undefined;
+  });
+});
+
 test("control: a packet with a wrong source would have been counted", async () => {
   const bypass = ["nft", "insert rule inet heddle-gateway-alinat translate oifname eth9 meta l4proto icmp accept"];
   expect(await lab.lab.exec("g1", bypass)).toMatchObject({ code: 0 });

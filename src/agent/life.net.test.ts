@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { AgentHost } from "../../test/agent.ts";
 import { until } from "../../test/contract-steps.ts";
+import { NotifyListener } from "../../test/notify-listener.ts";
 import { namespaceCookie } from "../host/native.ts";
 
 let host: AgentHost;
@@ -88,13 +89,8 @@ describe("start and end", () => {
   });
 
   test("it tells systemd when it is ready, how it is, that it lives, and that it ends", async () => {
-    const place = join(host.place, "notify");
-    const listener = spawn("socat", ["-u", `UNIX-RECV:${place}`, "STDOUT"], { stdio: ["ignore", "pipe", "inherit"] });
-    await using _ended = { [Symbol.asyncDispose]: async () => void listener.kill() };
-    let heard = "";
-    listener.stdout.setEncoding("utf8").on("data", (text: string) => (heard += `${text}\n`));
-    await until(async () => existsSync(place));
-    process.env["NOTIFY_SOCKET"] = place;
+    using listener = await NotifyListener.start(host.place);
+    process.env["NOTIFY_SOCKET"] = listener.place;
     process.env["WATCHDOG_USEC"] = "400000";
     try {
       await host.start();
@@ -102,10 +98,10 @@ describe("start and end", () => {
       delete process.env["NOTIFY_SOCKET"];
       delete process.env["WATCHDOG_USEC"];
     }
-    await until(async () => heard.split("WATCHDOG=1").length > 3);
-    expect(heard).toMatch(/READY=1[^]*STATUS=keeps .*heddle\.yaml; 0 repairs/);
+    await until(async () => listener.heard.split("WATCHDOG=1").length > 3);
+    expect(listener.heard).toMatch(/READY=1[^]*STATUS=keeps .*heddle\.yaml; 0 repairs/);
     await host.end();
-    await until(async () => heard.includes("STOPPING=1"));
+    await until(async () => listener.heard.includes("STOPPING=1"));
   });
 });
 

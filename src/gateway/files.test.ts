@@ -11,7 +11,7 @@ import { keepalivedFile } from "./keepalived-file.ts";
 import { NoticeReader } from "./notices.ts";
 import { listGateways } from "./setup.ts";
 import type { GatewaySetup } from "./setup.ts";
-import { readSyncCounts } from "./sync-counts.ts";
+import { readOverruns, readSyncCounts } from "./sync-counts.ts";
 
 const NODES = [
   "{ inside: 10.20.3.1, outside: 140.181.2.51, sync: 192.168.9.1 }",
@@ -186,4 +186,13 @@ message tracking:
 `;
   expect(readSyncCounts(text)).toEqual({ own: 7, injected: 16_483, refused: 3, sent: 67, received: 16_544, lost: 298 });
   expect(readSyncCounts("cannot connect")).toBeUndefined();
+  const runtime = `daemon uptime: 2 min
+
+netlink stats:
+	events received:	              183094
+	events filtered:	                   0
+	netlink overrun:		           4
+	flush kernel table:		           0
+`;
+  expect([readOverruns(runtime), readOverruns(text)]).toEqual([4, undefined]);
 });

@@ -112,6 +112,22 @@ describe("to become active", () => {
     expect(stage.pass(60_000).filter((one) => one === "gather-connections")).toHaveLength(1);
   });
 
+  test("what was missed is gathered by whoever is active, and by nobody else", () => {
+    const stage = new Stage().ready();
+    stage.put({ kind: "missed" });
+    expect(stage.pass(10_000)).not.toContain("gather-connections");
+    stage.active().pass(10_000);
+    stage.put({ kind: "missed" });
+    stage.put({ kind: "missed" });
+    expect(stage.pass(10_000).filter((one) => one === "gather-connections")).toHaveLength(1);
+  });
+
+  test("who was active for a moment only does not take others' connections for its own", () => {
+    const stage = new Stage().ready().active();
+    stage.put({ kind: "vrrp", share: "a", state: "standby" });
+    expect(stage.pass(10_000)).not.toContain("gather-connections");
+  });
+
   test("a place that was taken need not be waited for", () => {
     const stage = new Stage();
     expect(stage.put({ kind: "vrrp", share: "a", state: "active" })).toContain("weigh a 0");

@@ -18,6 +18,8 @@ export type Input =
   | { kind: "vrrp"; share: string; state: Vrrp }
   | { kind: "keepalived-gone"; why: string }
   | { kind: "connections"; state: Connections }
+  /** Changes of connections came faster than conntrackd could hear of them. */
+  | { kind: "missed" }
   | { kind: "uplink"; well: boolean }
   | { kind: "drain"; drained: boolean }
   /** Nothing but the time; `lateMs` is how much later than asked for. */
@@ -134,6 +136,9 @@ export function step(keeper: Gatekeeper, settings: Settings, input: Input, now: 
       if (input.state === "asking" && !holdsAny(keeper)) outputs.push({ do: "forget-connections" });
       outputs.push({ do: "publish" });
       break;
+    case "missed":
+      keeper.gatherAt ??= now + GATHER_MS;
+      break;
     case "uplink":
       if (keeper.uplink !== input.well) outputs.push({ do: "publish" });
       keeper.uplink = input.well;
@@ -240,7 +245,8 @@ function actOnTime(keeper: Gatekeeper, now: number, outputs: Output[]): void {
   }
   if (keeper.gatherAt !== undefined && keeper.gatherAt <= now) {
     delete keeper.gatherAt;
-    outputs.push({ do: "gather-connections" });
+    // In the kernel of one that stands by are others' connections, as they were a moment ago.
+    if (holdsAny(keeper)) outputs.push({ do: "gather-connections" });
   }
   if (keeper.askAt !== undefined && keeper.askAt <= now) {
     keeper.askAt = now + ASK_MS;

@@ -1,4 +1,4 @@
-// Owns what conntrackd says of itself: the text of `conntrackd -s`.
+// Owns what conntrackd says of itself: the texts of `conntrackd -s` and `conntrackd -s runtime`.
 
 /** Counts since it was started. */
 export interface SyncCounts {
@@ -32,4 +32,10 @@ export function readSyncCounts(text: string): SyncCounts | undefined {
     received: Number(packets[2]),
     lost: Number(lost?.[1] ?? 0),
   };
+}
+
+/** Reads how often the kernel told of changes faster than they were heard; undefined when the text does not say. */
+export function readOverruns(text: string): number | undefined {
+  const [, count] = /^\s*netlink overrun:\s+(\d+)/m.exec(text) ?? [];
+  return count === undefined ? undefined : Number(count);
 }

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findProgram } from "../../host/program.ts";
-import { readSyncCounts } from "../sync-counts.ts";
+import { readOverruns, readSyncCounts } from "../sync-counts.ts";
 import type { SyncCounts } from "../sync-counts.ts";
 import { Daemon } from "./child.ts";
 
@@ -61,6 +61,12 @@ export class Connections {
   async counts(): Promise<SyncCounts | undefined> {
     const text = await this.#ask("-s");
     return text === undefined ? undefined : readSyncCounts(text);
+  }
+
+  /** How often it missed changes of the kernel's table; undefined when it does not answer in time. */
+  async overruns(): Promise<number | undefined> {
+    const text = await this.#ask("-s", "runtime");
+    return text === undefined ? undefined : readOverruns(text);
   }
 
   /** Asks the others for all that they have, and resolves when no more comes. */

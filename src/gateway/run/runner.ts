@@ -64,6 +64,8 @@ export class GatewayRunner {
   #connections: Connections | undefined;
   #stopping = false;
   #ticked = -Infinity;
+  /** How often the running conntrackd missed changes. */
+  #overruns = 0;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -223,6 +225,9 @@ export class GatewayRunner {
     const connections = this.#connections;
     if (!connections || this.#keeper.connections === "absent") return;
     const counts = await connections.counts();
+    const overruns = counts && (await connections.overruns());
+    if (overruns !== undefined && overruns > this.#overruns) this.#happen({ kind: "missed" });
+    this.#overruns = overruns ?? this.#overruns;
     if (counts) this.#signals.counts = counts;
     else if (!connections.daemon.isOver && !this.#stopping) {
       this.#options.say("conntrackd does not answer; it is killed and started again");
@@ -238,6 +243,7 @@ export class GatewayRunner {
     await this.#keep("conntrackd", async (hear) => {
       const connections = await Connections.start(this.#connectionPaths(), hear);
       this.#connections = connections;
+      this.#overruns = 0;
       if (!connections.daemon.isOver) {
         this.#happen({ kind: "connections", state: "asking" });
         void this.#askForAll(connections);
