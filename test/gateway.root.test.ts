@@ -138,11 +138,11 @@ test("a unit's status is what heddle says, and what its daemons say is in its lo
   await waitFor("keepalived to be heard", async () =>
     /^(heddle: )?keepalived: .*BACKUP/m.test(lab.running.get("g2")?.stderr ?? "") ? true : undefined,
   );
+  // Daemons' words are passed on a quarter of a second later.
+  await new Promise((resolve) => setTimeout(resolve, 500));
   expect(listener.heard).toContain("READY=1");
   expect(listener.states[0]).toContain("one of 2 gateways");
-  expect(listener.states.filter((text) => text.startsWith("keepalived:") || text.startsWith("conntrackd:"))).toEqual(
-    [],
-  );
+  expect(listener.states.filter((text) => /^(keepalived|conntrackd): /.test(text))).toEqual([]);
 });
 
 test("everything stands still: the kernel takes the addresses back", { timeout: 120_000 }, async () => {
@@ -176,31 +176,34 @@ test("no plan ever touches an address that moves", async () => {
   expect(await lab.held("g1")).toEqual(BOTH);
 });
 
-// The controls come last: they break things on purpose, and show that the judge sees it.
 test("what conntrackd could not hear of is gathered by whoever is active", { timeout: 120_000 }, async () => {
   const runtime = (): Promise<string> => lab.askConntrackd("g1", "-s", "runtime");
   const gathered = async (): Promise<number> => Number(/resync with kernel table:\s+(\d+)/.exec(await runtime())?.[1]);
-  // Whoever has just become active gathers too.
+  // Whoever has just become active gathers too, a second later.
   await waitFor("the table to be gathered", async () => ((await gathered()) > 0 ? true : undefined));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   const [before, missed] = [await gathered(), readOverruns(await runtime()) ?? NaN];
-  const [pid] = await lab.pidsOf("g1", "conntrackd");
-  process.kill(pid as number, "SIGSTOP");
   const talk = `
     const socket = require("node:dgram").createSocket("udp4");
-    let port = 10000;
-    const more = () => {
-      for (let i = 0; i < 100 && port < 10000 + ${MANY}; i++) socket.send("x", port++, "${WORLD}");
-      if (port < 10000 + ${MANY}) setTimeout(more, 2);
-      else setTimeout(() => socket.close(), 100);
-    };
-    socket.bind(0, more);`;
-  const talked = await lab.lab.exec("w1", [process.execPath, "-e", talk]);
-  process.kill(pid as number, "SIGCONT");
-  expect(talked).toMatchObject({ code: 0 });
+    socket.bind(0, async () => {
+      for (let from = 10000; from < 10000 + ${MANY}; from += 1000) {
+        const sent = Array.from({ length: 1000 }, (_, i) => new Promise((done) => socket.send("x", from + i, "${WORLD}", done)));
+        await Promise.all(sent);
+      }
+      socket.close();
+    });`;
+  await lab.signal("g1", "conntrackd", "SIGSTOP");
+  try {
+    expect(await lab.lab.exec("w1", [process.execPath, "-e", talk])).toMatchObject({ code: 0 });
+  } finally {
+    await lab.signal("g1", "conntrackd", "SIGCONT");
+  }
   const entries = async (): Promise<number> =>
     Number((await lab.lab.exec("g1", ["sysctl", "-n", "net.netfilter.nf_conntrack_count"])).stdout);
   expect(await entries()).toBeGreaterThan(MANY / 2);
-  expect(readOverruns(await runtime())).toBeGreaterThan(missed);
+  await waitFor("what was missed to be counted", async () =>
+    (readOverruns(await runtime()) ?? 0) > missed ? true : undefined,
+  );
   await waitFor("the table to be gathered again", async () => ((await gathered()) > before ? true : undefined));
   await waitFor("nearly all of them to be known", async () => {
     const known = readSyncCounts(await lab.askConntrackd("g1", "-s"))?.own ?? 0;
@@ -208,6 +211,7 @@ test("what conntrackd could not hear of is gathered by whoever is active", { tim
   });
 });
 
+// The controls come last: they break things on purpose, and show that the judge sees it.
 test("control: a packet with a wrong source would have been counted", async () => {
   const bypass = ["nft", "insert rule inet heddle-gateway-alinat translate oifname eth9 meta l4proto icmp accept"];
   expect(await lab.lab.exec("g1", bypass)).toMatchObject({ code: 0 });

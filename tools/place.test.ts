@@ -78,7 +78,10 @@ test("the program is found by a link to it, a link to its folder, and from where
   cpSync(join(root, "bin/heddle"), join(own, "bin/heddle"));
   writeFileSync(join(own, "dist/heddle.cjs"), "");
   // Says what it was to run, as Node would resolve it: by the words of the path alone.
-  writeFileSync(join(own, "node_modules/.bin/node"), '#!/bin/sh\nfor last; do :; done\necho "$last $3"\n');
+  writeFileSync(
+    join(own, "node_modules/.bin/node"),
+    '#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift; done\necho "$2 $1"\n',
+  );
   chmodSync(join(own, "node_modules/.bin/node"), 0o755);
   symlinkSync(join(own, "bin/heddle"), join(own, "links/heddle"));
   symlinkSync(join(own, "bin"), join(place, "folder"));

@@ -28,7 +28,7 @@ export function isPair({ peers }: GatewaySetup): boolean {
  * them when a gateway becomes active. Two of them acknowledge what they get (FTFW); conntrackd can do that with one peer
  * only, so several tell each other by multicast, and what gets lost comes with the next whole update. After an overrun of
  * its events conntrackd would read its kernel's table and give it to the others by itself; from one that stands by that is
- * old news (docs/adr/0082-who-synchronises.md), so it is for heddle to ask for. `ignored` are
+ * old news (docs/adr/0082-who-synchronises.md), so heddle has whoever is active do it. `ignored` are
  * addresses of this host's own, whose connections stay with it; `mostConnections` is what the kernel has room for.
  */
 export function conntrackdFile(

@@ -117,15 +117,35 @@ describe("to become active", () => {
     stage.put({ kind: "missed" });
     expect(stage.pass(10_000)).not.toContain("gather-connections");
     stage.active().pass(10_000);
+    stage.pass(30_000);
+    const gathered = (ms: number): number => stage.pass(ms).filter((one) => one === "gather-connections").length;
     stage.put({ kind: "missed" });
     stage.put({ kind: "missed" });
-    expect(stage.pass(10_000).filter((one) => one === "gather-connections")).toHaveLength(1);
+    expect(gathered(2000)).toBe(1);
+    // What is missed by the gathering itself must not have it go on for ever.
+    stage.put({ kind: "missed" });
+    expect([gathered(20_000), gathered(20_000)]).toEqual([0, 1]);
+  });
+
+  test("who has a share of two does not take the other one's connections for its own", () => {
+    const stage = new Stage({ returnMs: 0, shares: [SHARE, { ...SHARE, name: "b", id: 52 }] }).ready().active();
+    stage.put({ kind: "vrrp", share: "b", state: "standby" });
+    stage.pass(60_000);
+    stage.put({ kind: "missed" });
+    expect(stage.pass(60_000)).not.toContain("gather-connections");
+    stage.put({ kind: "vrrp", share: "b", state: "active" });
+    stage.pass(60_000);
+    stage.put({ kind: "missed" });
+    expect(stage.pass(60_000)).toContain("gather-connections");
   });
 
   test("who was active for a moment only does not take others' connections for its own", () => {
-    const stage = new Stage().ready().active();
-    stage.put({ kind: "vrrp", share: "a", state: "standby" });
-    expect(stage.pass(10_000)).not.toContain("gather-connections");
+    for (const ms of [0, 950]) {
+      const stage = new Stage().ready().active();
+      stage.pass(ms);
+      stage.put({ kind: "vrrp", share: "a", state: "standby" });
+      expect(stage.pass(10_000)).not.toContain("gather-connections");
+    }
   });
 
   test("a place that was taken need not be waited for", () => {

@@ -67,6 +67,8 @@ export interface Gatekeeper {
   wellSince?: number;
   askAt?: number;
   gatherAt?: number;
+  /** When the table was, or is to be, gathered last for what was missed. */
+  missedAt?: number;
 }
 
 /** What the machine is set to; times in ms. */
@@ -85,6 +87,8 @@ const LINGER_MS = 150;
 const ANNOUNCE_AGAIN_MS = [200, 1000, (LEASE_S + 2) * 1000];
 /** A table of connections is gathered when the rush of a takeover is over. */
 const GATHER_MS = 1000;
+/** To gather is work as well, by which more may be missed: not again before. */
+const GATHER_AGAIN_MS = 30_000;
 /** Less than the kernel's shortest time-out of a UDP stream (nf_conntrack_udp_timeout_stream, 120 s). */
 const ASK_MS = 45_000;
 /** A wake-up that is so late means that neighbours may have forgotten. */
@@ -137,7 +141,10 @@ export function step(keeper: Gatekeeper, settings: Settings, input: Input, now: 
       outputs.push({ do: "publish" });
       break;
     case "missed":
-      keeper.gatherAt ??= now + GATHER_MS;
+      // Where each gateway has its own share, the kernel's table is the other one's as well.
+      if (keeper.gatherAt !== undefined || !hasAll(keeper)) break;
+      keeper.missedAt = Math.max(now + GATHER_MS, (keeper.missedAt ?? -Infinity) + GATHER_AGAIN_MS);
+      keeper.gatherAt = keeper.missedAt;
       break;
     case "uplink":
       if (keeper.uplink !== input.well) outputs.push({ do: "publish" });
@@ -246,13 +253,21 @@ function actOnTime(keeper: Gatekeeper, now: number, outputs: Output[]): void {
   if (keeper.gatherAt !== undefined && keeper.gatherAt <= now) {
     delete keeper.gatherAt;
     // In the kernel of one that stands by are others' connections, as they were a moment ago.
-    if (holdsAny(keeper)) outputs.push({ do: "gather-connections" });
+    if (isActive(keeper)) outputs.push({ do: "gather-connections" });
   }
   if (keeper.askAt !== undefined && keeper.askAt <= now) {
     keeper.askAt = now + ASK_MS;
     const stands = Object.values(keeper.shares).some(({ vrrp }) => vrrp === "standby");
     if (stands && keeper.connections === "current") outputs.push({ do: "ask-connections" });
   }
+}
+
+function isActive({ shares }: Gatekeeper): boolean {
+  return Object.values(shares).some(({ vrrp }) => vrrp === "active");
+}
+
+function hasAll({ shares }: Gatekeeper): boolean {
+  return Object.values(shares).every(({ vrrp }) => vrrp === "active");
 }
 
 function holdsAny({ shares }: Gatekeeper): boolean {

@@ -2,6 +2,8 @@
 //
 // Placing whole flows so that the busiest link has least is NP-hard (it is multiprocessor scheduling); moving and
 // exchanging single buckets while that helps comes within a few per cent of the best, and disturbs little.
+import { Order } from "./order.ts";
+import type { Going, Lead } from "./order.ts";
 
 /** A link as the balance sees it. */
 export interface Bin {
@@ -19,12 +21,10 @@ export interface Item {
   member: number;
 }
 
-/** A bucket and the member that it shall have. */
-export interface Move {
-  bucket: number;
-  member: number;
-  /** Buckets that have to have moved before: without their move this one would make it worse. */
-  after: readonly number[];
+/** A move: who shall have a bucket. */
+export interface Move extends Lead {
+  /** Moves that have to have been made before: without them this one would make it worse. */
+  after: readonly Lead[];
 }
 
 interface Load {
@@ -35,20 +35,24 @@ interface Load {
 
 /** What an exchange has to gain, as a part of what it makes worse until both have moved. */
 const PAYS = 1 / 20;
-/** What a single step has to gain where little is to be had, as a part of what all of them together have to. */
+/** What a single step has to gain, as a part of what is worth moving at all. */
 const FINE = 1 / 3;
-/** The same where much is to be had: what fills a link may be many small ones. */
+/** The same where small steps together are worth it: what fills a link may be many small ones. */
 const FINEST = 1 / 100;
 
 /**
  * Moves that even the load per weight, at most `most`. None where all of them together would lower no link, counted from
- * the busiest, by more than `worth` of a link's fair share, so that measuring errors move nothing. Where they would, single steps may be
- * smaller: with many links and few large flows it is many small steps that make the difference.
- *
- * Buckets move when they pause, each in its own time. So who leaves a link because a large one comes to it follows that
- * one, and so does who comes to a link because a large one leaves it.
+ * the busiest, by more than `worth` of a link's fair share, so that measuring errors move nothing. Where they would,
+ * single steps may be smaller: with many links and few large flows it is many small steps that make the difference.
+ * `going` are buckets that were told to move and have not yet: `bins` have them where they shall be.
  */
-export function evenOut(bins: readonly Bin[], items: readonly Item[], worth: number, most: number): Move[] {
+export function evenOut(
+  bins: readonly Bin[],
+  items: readonly Item[],
+  worth: number,
+  most: number,
+  going: readonly Going[] = [],
+): Move[] {
   const loads = bins.map((bin): Load => {
     const own = items.filter(({ member, rate }) => member === bin.number && rate > 0);
     return { bin, items: own, rate: bin.fixed + sum(own.map(({ rate }) => rate)) };
@@ -57,89 +61,61 @@ export function evenOut(bins: readonly Bin[], items: readonly Item[], worth: num
   const weights = sum(bins.map(({ weight }) => weight));
   if (bins.length < 2 || total === 0) return [];
   const least = (worth * total) / weights;
+  const weightOf = new Map(bins.map(({ number, weight }) => [number, weight]));
   const heights = (): number[] => loads.map(height).sort((a, b) => b - a);
   const before = heights();
-  const moves = new Map<number, number>();
-  const order = new Order();
+  const ends = new Map<number, number>();
+  const order = new Order(going, ({ rate, to }) => rate > least * (weightOf.get(to) ?? 1));
   for (let step = 0; step < most; step++) {
-    const best = bestExchange(loads, least);
+    const best = bestExchange(loads, least, most);
     if (!best) break;
     for (const [item, from, to] of best.steps) {
       from.items = from.items.filter((one) => one !== item);
       to.items.push(item);
       from.rate -= item.rate;
       to.rate += item.rate;
-      moves.set(item.bucket, to.bin.number);
-      order.note(item, from, to, item.rate > least);
+      ends.set(item.bucket, to.bin.number);
+      order.note({ bucket: item.bucket, rate: item.rate, from: from.bin.number, to: to.bin.number });
     }
   }
   const after = heights();
   // The busiest may carry a single flow, and cannot be helped: then those behind it count.
   if (before.every((one, rank) => one - (after[rank] ?? 0) <= least)) return [];
-  const had = new Map(items.map(({ bucket, member }) => [bucket, member]));
-  const moved = [...moves].filter(([bucket, member]) => had.get(bucket) !== member);
-  const buckets = new Set(moved.map(([bucket]) => bucket));
-  return moved.map(([bucket, member]) => ({ bucket, member, after: order.before(bucket, buckets) }));
-}
-
-/** Who follows whom. */
-class Order {
-  /** Large ones that came to a link, or left it. */
-  readonly #came = new Map<Load, Item[]>();
-  readonly #left = new Map<Load, Item[]>();
-  readonly #leads = new Map<number, Set<number>>();
-
-  note(item: Item, from: Load, to: Load, isLarge: boolean): void {
-    const leads = this.#leads.get(item.bucket) ?? new Set<number>();
-    this.#leads.set(item.bucket, leads);
-    for (const { bucket, rate } of [...(this.#came.get(from) ?? []), ...(this.#left.get(to) ?? [])]) {
-      // What is much smaller than the one that moves is no reason for it.
-      if (2 * rate >= item.rate && !this.#follows(bucket, item.bucket)) leads.add(bucket);
-    }
-    if (!isLarge) return;
-    this.#came.set(to, [...(this.#came.get(to) ?? []), item]);
-    this.#left.set(from, [...(this.#left.get(from) ?? []), item]);
-  }
-
-  /** Whom a bucket follows of those that move. */
-  before(bucket: number, moving: ReadonlySet<number>): number[] {
-    return [...(this.#leads.get(bucket) ?? [])].filter((lead) => moving.has(lead));
-  }
-
-  /** Whether one is another, or follows it, directly or not: a bucket may be moved twice. */
-  #follows(one: number, other: number): boolean {
-    if (one === other) return true;
-    return [...(this.#leads.get(one) ?? [])].some((lead) => this.#follows(lead, other));
-  }
+  for (const { bucket, member } of items) if (ends.get(bucket) === member) ends.delete(bucket);
+  const moved = [...ends];
+  for (const { bucket, to } of going) ends.set(bucket, to);
+  return moved.map(([bucket, member]) => ({ bucket, member, after: order.leadsOf(bucket, ends) }));
 }
 
 type Exchange = { gain: number; steps: [item: Item, from: Load, to: Load][] };
 
 const height = ({ rate, bin }: Load): number => rate / bin.weight;
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
-/**
- * The move or exchange between the busiest link and another that lowers the busier of the two most. `worth` is what a
- * link has to have too much of before small steps are taken.
- */
-function bestExchange(loads: readonly Load[], worth: number): Exchange | undefined {
+/** The move or exchange between the busiest link and another that lowers the busier of the two most. */
+function bestExchange(loads: readonly Load[], least: number, most: number): Exchange | undefined {
   // A link that carries most through a single bucket cannot be helped, but those below it can.
   const busiest = loads.toSorted((a, b) => height(b) - height(a));
   for (const [rank, from] of busiest.slice(0, -1).entries()) {
     const others = busiest.slice(rank);
     const even = sum(others.map(({ rate }) => rate)) / sum(others.map(({ bin }) => bin.weight));
-    const least = worth * (height(from) - even > worth ? FINEST : FINE);
+    const worth = least * (shedding(from, height(from) - even, most) > least ? FINEST : FINE);
     let best: Exchange | undefined;
     for (const to of others) {
       if (height(to) >= height(from)) continue;
       const found = between(from, to);
-      if (found && found.gain > least && (!best || found.gain > best.gain)) best = found;
+      if (found && found.gain > worth && (!best || found.gain > best.gain)) best = found;
     }
     if (best) return best;
   }
   return undefined;
 }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+/** By how much a link that has too much can be lowered with so many buckets that are smaller than that. */
+function shedding({ items, bin }: Load, tooMuch: number, most: number): number {
+  const small = items.map(({ rate }) => rate / bin.weight).filter((one) => one <= tooMuch);
+  return Math.min(tooMuch, sum(small.sort((a, b) => b - a).slice(0, most)));
+}
 
 /** The best move, or exchange of two, from a busier link to a less busy one. */
 function between(from: Load, to: Load): Exchange | undefined {

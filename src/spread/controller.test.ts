@@ -5,6 +5,7 @@ import { placeByWeight } from "../model/spread-placement.ts";
 import { AT_ONCE } from "../model/spread-program.ts";
 import { evenOut } from "./balance.ts";
 import { beginControl, stepControl, USUAL_OPTIONS } from "./controller.ts";
+import type { ControllerOptions, ControllerState, SpreadReading } from "./controller.ts";
 import { leastUnevenness, simulate, unevenness } from "./simulation.ts";
 import type { SimulatedFlow } from "./simulation.ts";
 
@@ -82,8 +83,44 @@ test("who comes back in an exchange follows who goes", () => {
   const items = [60, 60, 40, 40].map((rate, i) => ({ bucket: 10 + i, rate, member: i < 2 ? 1 : 2 }));
   const [goes, comes, ...more] = evenOut(bins, items, 0.01, 64);
   expect(goes).toEqual({ bucket: 10, member: 2, after: [] });
-  expect(comes).toMatchObject({ member: 1, after: [10] });
+  expect(comes).toMatchObject({ member: 1, after: [{ bucket: 10, member: 2 }] });
   expect(more).toEqual([]);
+});
+
+test("what is large is so by the weight of its link", () => {
+  const bins = LINKS(2).map((bin) => ({ ...bin, weight: 100, fixed: 0 }));
+  const rates = [60, 60, ...Array.from({ length: 40 }, () => 0.5), 40, 40];
+  const items = rates.map((rate, bucket) => ({ bucket, rate, member: bucket < 42 ? 1 : 2 }));
+  // 140 and 80: one of 60 for one of 40, and the rest in small ones, which are nobody's reason.
+  const moves = evenOut(bins, items, 0.01, 64);
+  const leads = new Set(moves.flatMap(({ after }) => after.map(({ bucket }) => bucket)));
+  expect(moves.length).toBeGreaterThan(10);
+  expect([...leads].every((bucket) => (rates[bucket] ?? 0) >= 40)).toBe(true);
+});
+
+test("who leaves a link because of one that is on its way follows that one", () => {
+  const bins = [
+    { number: 1, weight: 1, fixed: 60 },
+    { number: 2, weight: 1, fixed: 60 },
+  ];
+  const items = [40, 40].map((rate, i) => ({ bucket: 12 + i, rate, member: 2 }));
+  const going = [{ bucket: 10, rate: 60, from: 1, to: 2 }];
+  const after = [{ bucket: 10, member: 2 }];
+  expect(evenOut(bins, items, 0.01, 64, going)).toEqual([{ bucket: 12, member: 1, after }]);
+  expect(evenOut(bins, items, 0.01, 64)).toEqual([{ bucket: 12, member: 1, after: [] }]);
+});
+
+test("small flows that cannot help their link keep nobody else from becoming even", () => {
+  const bins = LINKS(3).map((bin) => ({ ...bin, fixed: 0 }));
+  const rates = [
+    [1500, ...Array.from({ length: 90 }, () => 0.13)],
+    Array.from({ length: 20 }, () => 60),
+    Array.from({ length: 10 }, () => 30),
+  ];
+  let bucket = 0;
+  const items = rates.flatMap((own, i) => own.map((rate) => ({ bucket: bucket++, rate, member: i + 1 })));
+  const moves = evenOut(bins, items, 0.01, 64);
+  expect(moves.filter(({ member }) => member === 3).length).toBeGreaterThan(5);
 });
 
 test("two large ones do not change places for little: until both have, one link has both", () => {
@@ -109,6 +146,110 @@ test("who follows one that never pauses stays", () => {
     return simulate({ ...how, flows: flows(pauseEveryMs), chance: () => random.next() }).moves;
   };
   expect([movesOf(200), movesOf(Infinity)]).toEqual([2, 0]);
+});
+
+describe("a move that waits for others", () => {
+  /** Two large ones on the first link, two smaller ones on the second: of each one is to change places. */
+  const FLOWS = [
+    { bucket: 900, rate: 60e6, member: 1 },
+    { bucket: 901, rate: 60e6, member: 1 },
+    { bucket: 10, rate: 40e6, member: 2 },
+    { bucket: 11, rate: 40e6, member: 2 },
+  ];
+
+  class Stage {
+    atMs = 0;
+    has = FLOWS.map(({ member }) => member);
+    silent = new Set<number>();
+    up: Set<number> = new Set([1, 2]);
+    placement = Uint8Array.from({ length: 1024 }, (_, i) => FLOWS.find(({ bucket }) => bucket === i)?.member ?? 1);
+    readonly bytes = FLOWS.map(() => 0);
+    readonly options: ControllerOptions;
+    #state: ControllerState;
+
+    constructor(options: Partial<ControllerOptions> = {}) {
+      this.options = { ...USUAL_OPTIONS, ...options };
+      this.#state = beginControl(this.#read());
+    }
+
+    #read(): SpreadReading {
+      const buckets = Array.from({ length: 1024 }, () => ({ bytes: 0, member: 1 }));
+      for (const [i, { bucket }] of FLOWS.entries()) {
+        buckets[bucket] = { bytes: this.bytes[i] ?? 0, member: this.has[i] ?? 0 };
+      }
+      const members = LINKS(2).map((one) => ({ ...one, up: this.up.has(one.number) }));
+      return { atMs: this.atMs, members, placement: this.placement, buckets };
+    }
+
+    pass(ms: number): this {
+      for (const end = this.atMs + ms; this.atMs < end;) {
+        this.atMs += 100;
+        for (const [i, { rate }] of FLOWS.entries()) {
+          if (!this.silent.has(i)) this.bytes[i] = (this.bytes[i] ?? 0) + rate / 10;
+        }
+        const step = stepControl(this.#state, this.#read(), this.options);
+        this.#state = step.state;
+        this.placement = Uint8Array.from(step.placement);
+      }
+      return this;
+    }
+
+    /** Begins anew with what stands in the maps. */
+    restart(): this {
+      this.#state = beginControl(this.#read());
+      return this;
+    }
+
+    get wished(): number[] {
+      return FLOWS.map(({ bucket }) => this.placement[bucket] ?? 0);
+    }
+  }
+
+  test("stays while they do not pause, goes when they have moved, and not before", () => {
+    const stage = new Stage().pass(1500);
+    expect(stage.wished).toEqual([2, 1, 2, 2]);
+    stage.pass(1000);
+    expect(stage.wished).toEqual([2, 1, 2, 2]);
+    stage.has[0] = 2;
+    expect(stage.pass(100).wished).toEqual([2, 1, 1, 2]);
+  });
+
+  test("is off when they are given up, though its bucket comes first", () => {
+    const stage = new Stage().pass(1500);
+    // The other large one is asked next, and so on; no smaller one ever is.
+    for (let i = 0; i < 200; i++) expect(stage.pass(100).wished.slice(2)).toEqual([2, 2]);
+    expect(stage.pass(60_000).wished.slice(2)).toEqual([2, 2]);
+  });
+
+  test("is off when they have no flow any more", () => {
+    const stage = new Stage().pass(1500);
+    stage.silent.add(0);
+    stage.pass(20_000);
+    // 60 and 80: nothing to gain.
+    expect(stage.wished.slice(1)).toEqual([1, 2, 2]);
+  });
+
+  test("is off when its link is down", () => {
+    const stage = new Stage().pass(1500);
+    stage.up = new Set([2]);
+    stage.has = [2, 2, 2, 2];
+    expect(stage.pass(1000).wished.slice(2)).toEqual([2, 2]);
+  });
+
+  test("waits after a restart as well", () => {
+    const stage = new Stage().pass(1500).restart().pass(2000);
+    expect(stage.wished).toEqual([2, 1, 2, 2]);
+    stage.has[0] = 2;
+    expect(stage.pass(200).wished).toEqual([2, 1, 1, 2]);
+  });
+
+  test("goes at once when they have gone so, where time alone makes buckets move", () => {
+    const stage = new Stage({ busyMs: 2000 }).pass(1500);
+    stage.pass(2000);
+    expect(stage.wished[0]).toBe(2 | AT_ONCE);
+    stage.has[0] = 2;
+    expect(stage.pass(200).wished[2]).toBe(1 | AT_ONCE);
+  });
 });
 
 test("a link that one flow fills does not keep those behind it from becoming even", () => {

@@ -7,6 +7,9 @@ import { placeByWeight } from "../model/spread-placement.ts";
 import { AT_ONCE } from "../model/spread-program.ts";
 import { evenOut } from "./balance.ts";
 import type { Item } from "./balance.ts";
+import { settleMoves } from "./moves.ts";
+import type { BucketMemory, Patience } from "./moves.ts";
+import type { Going } from "./order.ts";
 
 /** One bucket as it was read. */
 export interface BucketReading {
@@ -35,27 +38,6 @@ export interface SpreadReading {
   placement: Uint8Array;
 }
 
-/** What the controller knows of a bucket. */
-interface BucketMemory {
-  bytes: number;
-  /** Smoothed, bytes a second. */
-  rate: number;
-  /** Since when it shall move and has not, ms; 0 when it shall not. */
-  waitingSince: number;
-  /** Before this it is not asked to move again: it has not paused in time. */
-  restsUntil: number;
-  /** How often in a row it did not pause. */
-  refusals: number;
-  /** Where it shall go when others have moved. */
-  held?: Held | undefined;
-}
-
-/** A move that waits for others. */
-interface Held {
-  member: number;
-  after: readonly { bucket: number; member: number }[];
-}
-
 /** What the controller keeps from step to step: nothing that could not be measured anew. */
 export interface ControllerState {
   atMs: number;
@@ -69,19 +51,13 @@ export interface ControllerState {
 }
 
 /** How the controller judges. */
-export interface ControllerOptions {
+export interface ControllerOptions extends Patience {
   /** Time in which a measured rate fades by 63 %, ms. */
   fadeMs: number;
   /** Least improvement, as a part of a link's fair share. */
   worth: number;
   /** Most buckets that begin to move in a step. */
   mostMoves: number;
-  /** How long a bucket may be asked to pause, ms. */
-  patienceMs: number;
-  /** After this long a bucket that has not paused moves all the same, ms; absent means never. */
-  busyMs?: number;
-  /** How long it is left alone after it has not, ms; twice as long each further time, up to 16 times. */
-  restMs: number;
 }
 
 export const USUAL_OPTIONS: ControllerOptions = {
@@ -96,7 +72,6 @@ export const USUAL_OPTIONS: ControllerOptions = {
 const WARM_UP = 2;
 /** Below this a bucket counts as having no flow, bytes a second. */
 const IDLE_RATE = 64;
-const MOST_DOUBLINGS = 4;
 
 /** The state before the first reading. */
 export function beginControl(reading: SpreadReading): ControllerState {
@@ -166,100 +141,58 @@ function place(
   buckets: BucketMemory[],
   others: ReadonlyMap<number, number>,
   { atMs, members, buckets: readings, placement: before }: SpreadReading,
-  { worth, mostMoves, patienceMs, restMs, busyMs }: ControllerOptions,
+  options: ControllerOptions,
 ): Uint8Array {
   const up = members.filter((member) => member.up);
   if (up.length === 0) return before;
   const isUp = new Set(up.map(({ number }) => number));
   // What was to move at once has moved by now, or says so again.
   const placement = before.map((member) => member & ~AT_ONCE);
-  const items: Item[] = [];
-  const fixed = new Map(up.map(({ number }) => [number, others.get(number) ?? 0]));
-  const idle: number[] = [];
-  for (const [bucket, memory] of buckets.entries()) {
-    const has = readings[bucket]?.member ?? 0;
-    if (memory.rate === 0) {
-      memory.held = undefined;
-      idle.push(bucket);
-      continue;
-    }
+  const has = readings.map(({ member }) => member);
+  const [idle, busy]: [number[], number[]] = [[], []];
+  for (const [bucket, { rate }] of buckets.entries()) {
+    if (rate === 0) idle.push(bucket);
     // Packets of a member that is down go by whoever stands in for it, as `has` tells; that is where they are now.
-    const wanted = placement[bucket] ?? 0;
-    if (!isUp.has(has)) continue;
-    if (!isUp.has(wanted)) placement[bucket] = has;
-    const waits = placement[bucket] !== has;
-    if (!waits) {
-      if (memory.waitingSince !== 0) memory.refusals = 0;
-      memory.waitingSince = 0;
-    } else if (memory.waitingSince === 0) {
-      memory.waitingSince = atMs;
-    } else if (busyMs !== undefined && atMs - memory.waitingSince > busyMs) {
-      placement[bucket] = (placement[bucket] ?? 0) | AT_ONCE;
-    } else if (busyMs === undefined && atMs - memory.waitingSince > patienceMs) {
-      memory.restsUntil = atMs + restMs * 2 ** Math.min(memory.refusals, MOST_DOUBLINGS);
-      memory.refusals++;
-      memory.waitingSince = 0;
-      placement[bucket] = has;
-    }
-    if (memory.held) {
-      const to = memory.held.member;
-      const next = isUp.has(to) ? becomes(memory.held, readings, buckets, isUp) : "off";
-      if (next !== "waits") memory.held = undefined;
-      if (next === "goes") {
-        placement[bucket] = to;
-        memory.waitingSince = atMs;
-      }
-    }
-    const member = memory.held?.member ?? (placement[bucket] ?? has) & ~AT_ONCE;
-    if (memory.held || memory.waitingSince !== 0 || atMs < memory.restsUntil)
-      fixed.set(member, (fixed.get(member) ?? 0) + memory.rate);
-    else items.push({ bucket, rate: memory.rate, member });
+    else if (isUp.has(has[bucket] ?? 0)) busy.push(bucket);
+  }
+  settleMoves({ buckets, busy, has, placement, isUp, atMs, patience: options });
+
+  const items: Item[] = [];
+  const going: Going[] = [];
+  const fixed = new Map(up.map(({ number }) => [number, others.get(number) ?? 0]));
+  for (const bucket of busy) {
+    const { rate, held, waitingSince, restsUntil } = buckets[bucket] as BucketMemory;
+    const member = held?.member ?? (placement[bucket] ?? 0) & ~AT_ONCE;
+    const goes = held !== undefined || waitingSince !== 0;
+    if (goes) going.push({ bucket, rate, from: has[bucket] ?? 0, to: member });
+    if (goes || atMs < restsUntil) fixed.set(member, (fixed.get(member) ?? 0) + rate);
+    else items.push({ bucket, rate, member });
   }
   const bins = up.map(({ number, weight }) => ({ number, weight, fixed: fixed.get(number) ?? 0 }));
-  const moves = evenOut(bins, items, worth, mostMoves);
-  const going = new Map(moves.map(({ bucket, member }) => [bucket, member]));
+  const moves = evenOut(bins, items, options.worth, options.mostMoves, going);
   for (const { bucket, member, after } of moves) {
-    const memory = buckets[bucket];
-    if (!memory) continue;
+    const memory = buckets[bucket] as BucketMemory;
     if (after.length > 0) {
-      memory.held = { member, after: after.map((lead) => ({ bucket: lead, member: going.get(lead) ?? 0 })) };
+      memory.held = { member, after, since: atMs };
     } else {
       placement[bucket] = member;
       memory.waitingSince = atMs;
     }
   }
-  const ends = items.map(({ rate, bucket, member }) => ({ rate, member: going.get(bucket) ?? member }));
-  placeIdle(placement, idle, up, loadsOf(up, fixed, ends));
+  const ends = new Map(moves.map(({ bucket, member }) => [bucket, member]));
+  const moved = items.map(({ rate, bucket, member }) => ({ rate, member: ends.get(bucket) ?? member }));
+  placeIdle(placement, idle, up, loadsOf(up, fixed, moved));
   return placement;
-}
-
-/**
- * What becomes of a move that waits for others: it goes when they have been made, and is off when one of them is, since
- * its bucket did not pause or has no flow any more.
- */
-function becomes(
-  { after }: Held,
-  readings: readonly BucketReading[],
-  buckets: readonly BucketMemory[],
-  isUp: ReadonlySet<number>,
-): "goes" | "waits" | "off" {
-  const missing = after.filter(({ bucket, member }) => readings[bucket]?.member !== member);
-  if (missing.length === 0) return "goes";
-  const stillMoves = missing.every(({ bucket }) => {
-    const { rate = 0, held, waitingSince = 0 } = buckets[bucket] ?? {};
-    return rate > 0 && isUp.has(readings[bucket]?.member ?? 0) && (held !== undefined || waitingSince !== 0);
-  });
-  return stillMoves ? "waits" : "off";
 }
 
 /** What the links carry once all moves are made. */
 function loadsOf(
   up: readonly MemberReading[],
   fixed: ReadonlyMap<number, number>,
-  ends: readonly { rate: number; member: number }[],
+  moved: readonly { rate: number; member: number }[],
 ): Map<number, number> {
   const loads = new Map(up.map(({ number }) => [number, fixed.get(number) ?? 0]));
-  for (const { rate, member } of ends) loads.set(member, (loads.get(member) ?? 0) + rate);
+  for (const { rate, member } of moved) loads.set(member, (loads.get(member) ?? 0) + rate);
   return loads;
 }
 

@@ -226,6 +226,8 @@ export class GatewayRunner {
     if (!connections || this.#keeper.connections === "absent") return;
     const counts = await connections.counts();
     const overruns = counts && (await connections.overruns());
+    // Meanwhile another one may have been started, which counts from 0.
+    if (connections !== this.#connections) return;
     if (overruns !== undefined && overruns > this.#overruns) this.#happen({ kind: "missed" });
     this.#overruns = overruns ?? this.#overruns;
     if (counts) this.#signals.counts = counts;
