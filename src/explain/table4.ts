@@ -122,8 +122,10 @@ function equalDefaults(routing: Routing, flow: Flow, { route, group, first }: Fo
       if (tos === 0) break;
       continue;
     }
-    const hop = waysOf(routing, other).hops.find((one) => !one.dead);
-    if (other.type !== "unicast" || !hop) continue;
+    // Of several hops the first counts, though it may be the only dead one (fib_result_assign).
+    const { hops } = waysOf(routing, other);
+    const [hop] = hops;
+    if (other.type !== "unicast" || !hop || hops.every(({ dead }) => dead)) continue;
     [tos, metric] = [otherTos, otherMetric];
     if (hop.via === undefined || scopeOf(other) !== scopeOf(route)) continue;
     // Where another one stands before it, the one that was found is kept.
